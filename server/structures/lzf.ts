@@ -1,0 +1,139 @@
+/**
+ * LZF, the compression of strings in RDB files.
+ *
+ * A stream of chunks, told apart by their first byte c:
+ *   000nnnnn                    n + 1 literal bytes follow
+ *   lllooooo oooooooo           copy l + 2 bytes (l = 1..6) from offset o + 1 back
+ *   111ooooo llllllll oooooooo  copy l + 9 bytes from offset o + 1 back
+ * Offsets reach 8 KiB back, copies are at most 264 bytes. The compressor is greedy with one candidate a hash
+ * (three bytes), O(n); positions of earlier calls are told apart by a base that grows, so the table is not cleared.
+ */
+
+const HASH_BITS = 14;
+const OFFSET_MAX = 1 << 13;
+const COPY_MAX = 264;
+const LITERAL_MAX = 32;
+const BASE_MAX = 0x7000_0000;
+
+/** Position + base of the last occurrence of a hash; a value below the call's base is from another input. */
+const seen = new Int32Array(1 << HASH_BITS);
+let base = 1;
+
+function slot(bytes: Uint8Array, at: number): number {
+  const three = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
+  return Math.imul(three, 0x9e3779b1) >>> (32 - HASH_BITS);
+}
+
+function takeBase(length: number): number {
+  if (base > BASE_MAX - length) {
+    seen.fill(0);
+    base = 1;
+  }
+  const mine = base;
+  base += length;
+  return mine;
+}
+
+/** Length of the copy that two positions allow, 3 to 264; `from` < `at`. */
+function matchLength(bytes: Uint8Array, from: number, at: number, end: number): number {
+  const most = Math.min(COPY_MAX, end - at);
+  let length = 3;
+  while (length < most && bytes[from + length] === bytes[at + length]) length += 1;
+  return length;
+}
+
+/**
+ * Compresses bytes[start, end) into out[outStart, outEnd). Returns the bytes written, 0 when they do not fit:
+ * callers pass a limit below the input's length and store the input as it is on 0.
+ */
+export function lzfCompress(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  outStart: number,
+  outEnd: number,
+): number {
+  const shift = takeBase(end - start) - start;
+  let to = outStart + 1;
+  let literals = 0;
+  let at = start;
+  while (at < end) {
+    if (at + 2 < end) {
+      const index = slot(bytes, at);
+      const from = seen[index] - shift;
+      seen[index] = at + shift;
+      if (
+        from >= start &&
+        at - from <= OFFSET_MAX &&
+        bytes[from] === bytes[at] &&
+        bytes[from + 1] === bytes[at + 1] &&
+        bytes[from + 2] === bytes[at + 2]
+      ) {
+        const length = matchLength(bytes, from, at, end);
+        if (to + 4 > outEnd) return 0;
+        if (literals === 0) to -= 1;
+        else out[to - literals - 1] = literals - 1;
+        const offset = at - from - 1;
+        if (length < 9) out[to++] = ((length - 2) << 5) | (offset >> 8);
+        else {
+          out[to++] = (7 << 5) | (offset >> 8);
+          out[to++] = length - 9;
+        }
+        out[to++] = offset & 255;
+        to += 1;
+        literals = 0;
+        const next = at + length;
+        for (at += 1; at < next; at += 1) if (at + 2 < end) seen[slot(bytes, at)] = at + shift;
+        continue;
+      }
+    }
+    if (to >= outEnd) return 0;
+    out[to++] = bytes[at++];
+    literals += 1;
+    if (literals === LITERAL_MAX) {
+      out[to - literals - 1] = literals - 1;
+      to += 1;
+      literals = 0;
+    }
+  }
+  if (literals === 0) to -= 1;
+  else out[to - literals - 1] = literals - 1;
+  return to > outEnd ? 0 : to - outStart;
+}
+
+/**
+ * Decompresses bytes[start, end) into exactly out[outStart, outEnd).
+ * Returns false for damaged input: a copy from before the start, too few or too many bytes.
+ */
+export function lzfDecompress(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  outStart: number,
+  outEnd: number,
+): boolean {
+  let at = start;
+  let to = outStart;
+  while (at < end) {
+    const control = bytes[at++];
+    if (control < 32) {
+      const count = control + 1;
+      if (at + count > end || to + count > outEnd) return false;
+      for (let k = 0; k < count; k += 1) out[to++] = bytes[at++];
+      continue;
+    }
+    let length = control >> 5;
+    if (length === 7) {
+      if (at >= end) return false;
+      length += bytes[at++];
+    }
+    if (at >= end) return false;
+    let from = to - ((control & 31) << 8) - bytes[at++] - 1;
+    length += 2;
+    if (from < outStart || to + length > outEnd) return false;
+    for (let k = 0; k < length; k += 1) out[to++] = out[from++];
+  }
+  return to === outEnd;
+}
