@@ -192,3 +192,14 @@ export function onlyYet<T>(kind: Kind<T>, works: T, reason: string): Kind<T> {
     },
   };
 }
+
+/** A number kind that moves values outside the bounds to the nearest bound. */
+export function clamped(kind: Kind<number>, least: number, most: number): Kind<number> {
+  return {
+    ...kind,
+    read(words, context) {
+      const value = kind.read(words, context);
+      return value instanceof Refusal ? value : Math.min(Math.max(value, least), most);
+    },
+  };
+}

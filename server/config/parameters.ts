@@ -9,6 +9,7 @@
  */
 
 import {
+  clamped,
   fileMode,
   INT_MAX,
   INT_MIN,
@@ -52,6 +53,8 @@ const percent = integer(1n, 99n);
 const tlsPort = onlyYet(port, 0, 'TLS is not available in this version');
 const noTls = onlyYet(yesNo, false, 'TLS is not available in this version');
 const noAclFile = onlyYet(any, '', 'ACL files are not available in this version');
+const frequency = clamped(count, 1, 500);
+const backlogSize = clamped(memory(1n, INT64_MAX), 16_384, Number.MAX_SAFE_INTEGER);
 const guard = oneOf('no', 'yes', 'local');
 const onSignal = someOf('default', 'save', 'nosave', 'now', 'force');
 const adjustments = numbers(
@@ -155,7 +158,7 @@ export const parameters = [
   ['shutdown-timeout',                 count,             '10',                  LIVE,            'Seconds to wait for lagging replicas before ending.'],
   ['shutdown-on-sigint',               onSignal,          'default',             LIVE,            'What SIGINT does: save, nosave, now, force.'],
   ['shutdown-on-sigterm',              onSignal,          'default',             LIVE,            'What SIGTERM does: save, nosave, now, force.'],
-  ['hz',                               count,             '10',                  LIVE,            'Background turns a second, 1 to 500.'],
+  ['hz',                               frequency,            '10',                  LIVE,            'Background turns a second, 1 to 500.'],
   ['dynamic-hz',                       yesNo,             'yes',                 LIVE | INERT,    'More background turns with more clients.'],
   ['enable-protected-configs',         guard,             'no',                  FIXED,           'Who may set guarded parameters while the server runs.'],
   ['enable-debug-command',             guard,             'no',                  FIXED,           'Who may call DEBUG.'],
@@ -247,7 +250,7 @@ export const parameters = [
   ['repl-disable-tcp-nodelay',         yesNo,             'no',                  LIVE,            'Send to replicas in fewer, later packets.'],
   ['repl-ping-replica-period',         positive,          '10',                  LIVE,            'Seconds between pings to replicas.',                                    'repl-ping-slave-period'],
   ['repl-timeout',                     positive,          '60',                  LIVE,            'Seconds of silence after which a link is down.'],
-  ['repl-backlog-size',                memory(1n, INT64_MAX), '1mb',             LIVE,            'Bytes of history kept for partial resync, at least 16kb.'],
+  ['repl-backlog-size',                backlogSize,       '1mb',                 LIVE,            'Bytes of history kept for partial resync, at least 16kb.'],
   ['repl-backlog-ttl',                 long,              '3600',                LIVE,            'Seconds the history outlives the last replica; 0: for ever.'],
   ['min-replicas-to-write',            count,             '0',                   LIVE,            'Good replicas without which writes are refused.',                       'min-slaves-to-write'],
   ['min-replicas-max-lag',             count,             '10',                  LIVE,            'Seconds of lag up to which a replica is good.',                         'min-slaves-max-lag'],
