@@ -89,7 +89,7 @@ export class EventRecorder {
       this.#series.delete(key);
       this.#series.set(key, known);
       // The second one is written at once: a single event that came twice looks different from one that did not.
-      if (known.writtenCount === 1 || now - known.writtenAt >= seriesWriteEveryMs) this.#enqueue(known);
+      if (known.writtenCount <= 1 || now - known.writtenAt >= seriesWriteEveryMs) this.#enqueue(known);
       this.#sweepLater();
       return;
     }
@@ -120,7 +120,7 @@ export class EventRecorder {
     this.#closed = true;
     this.#cancelSweep?.();
     for (const series of this.#series.values()) {
-      if (series.count !== series.writtenCount) this.#enqueue(series);
+      if (series.writtenCount > 0 && series.count !== series.writtenCount) this.#enqueue(series);
     }
     let cancel = (): void => undefined;
     const late = new Promise<void>((resolve) => {
