@@ -1,0 +1,115 @@
+/** Sections of INFO that are computed from the dataset and the command table. */
+
+import { totalmem } from 'node:os';
+import type { CommandEntry, CommandTable } from '../commands/command-table.ts';
+import type { ServerContext } from '../commands/context.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Stats } from '../keyspace/stats.ts';
+
+const UNITS: readonly (readonly [bytes: number, letter: string])[] = [
+  [2 ** 40, 'T'],
+  [2 ** 30, 'G'],
+  [2 ** 20, 'M'],
+  [2 ** 10, 'K'],
+];
+
+/** Bytes for people: `918.99K`. */
+export function humanBytes(bytes: number): string {
+  const unit = UNITS.find(([least]) => bytes >= least);
+  return unit === undefined ? `${bytes}B` : `${(bytes / unit[0]).toFixed(2)}${unit[1]}`;
+}
+
+function percent(part: number, whole: number): string {
+  return `${(whole === 0 ? 0 : (part / whole) * 100).toFixed(2)}%`;
+}
+
+function ratio(part: number, whole: number): string {
+  return (whole === 0 ? 0 : part / whole).toFixed(2);
+}
+
+/** The memory section. `used_memory` is the exact sum of what the arena handed out. */
+export function memoryLines(context: ServerContext): string[] {
+  const { keyspace, stats, config } = context;
+  const used = keyspace.arena.usedBytes;
+  const held = keyspace.arena.reservedBytes;
+  const resident = process.memoryUsage.rss();
+  const peak = Math.max(stats.peakMemoryBytes, used);
+  const total = totalmem();
+  const { maxmemory } = config.values;
+  return [
+    `used_memory:${used}`,
+    `used_memory_human:${humanBytes(used)}`,
+    `used_memory_rss:${resident}`,
+    `used_memory_rss_human:${humanBytes(resident)}`,
+    `used_memory_peak:${peak}`,
+    `used_memory_peak_human:${humanBytes(peak)}`,
+    `used_memory_peak_perc:${percent(used, peak)}`,
+    'used_memory_overhead:0',
+    'used_memory_startup:0',
+    `used_memory_dataset:${used}`,
+    `used_memory_dataset_perc:${percent(used, used)}`,
+    `allocator_allocated:${used}`,
+    `allocator_active:${held}`,
+    `allocator_resident:${held}`,
+    `total_system_memory:${total}`,
+    `total_system_memory_human:${humanBytes(total)}`,
+    'used_memory_lua:0',
+    'used_memory_vm_eval:0',
+    'used_memory_lua_human:0B',
+    'used_memory_scripts_eval:0',
+    'number_of_cached_scripts:0',
+    'number_of_functions:0',
+    'number_of_libraries:0',
+    'used_memory_vm_functions:0',
+    'used_memory_vm_total:0',
+    'used_memory_vm_total_human:0B',
+    'used_memory_functions:0',
+    'used_memory_scripts:0',
+    'used_memory_scripts_human:0B',
+    `maxmemory:${maxmemory}`,
+    `maxmemory_human:${humanBytes(maxmemory)}`,
+    `maxmemory_policy:${config.values['maxmemory-policy']}`,
+    `allocator_frag_ratio:${ratio(held, used)}`,
+    `allocator_frag_bytes:${held - used}`,
+    'allocator_rss_ratio:1.00',
+    'allocator_rss_bytes:0',
+    `rss_overhead_ratio:${ratio(resident, held)}`,
+    `rss_overhead_bytes:${resident - held}`,
+    `mem_fragmentation_ratio:${ratio(resident, used)}`,
+    `mem_fragmentation_bytes:${resident - used}`,
+    'mem_not_counted_for_evict:0',
+    'mem_allocator:arena',
+    'active_defrag_running:0',
+    'lazyfree_pending_objects:0',
+    'lazyfreed_objects:0',
+  ];
+}
+
+/** One line a database that has keys. */
+export function keyspaceLines(keyspace: Keyspace): string[] {
+  return keyspace.databases
+    .filter((database) => database.size > 0)
+    .map((database) => `db${database.index}:keys=${database.size},expires=${database.expiring},avg_ttl=0`);
+}
+
+/** One line for each code of errors that clients got. */
+export function errorStatLines(stats: Stats): string[] {
+  return [...stats.errors].map(([code, count]) => `errorstat_${code}:count=${count}`);
+}
+
+function* called(entries: Iterable<CommandEntry>): Generator<CommandEntry> {
+  for (const entry of entries) {
+    if (entry.calls + entry.rejected + entry.failed > 0) yield entry;
+    if (entry.subcommands !== null) yield* called(entry.subcommands.values());
+  }
+}
+
+/** One line for each command that was called. */
+export function commandStatLines(table: CommandTable): string[] {
+  return [...called(table.entries)].map((entry) => {
+    const micros = Math.round(entry.microseconds);
+    const mean = (entry.calls === 0 ? 0 : entry.microseconds / entry.calls).toFixed(2);
+    const counts = `rejected_calls=${entry.rejected},failed_calls=${entry.failed}`;
+    return `cmdstat_${entry.name}:calls=${entry.calls},usec=${micros},usec_per_call=${mean},${counts}`;
+  });
+}

@@ -1,0 +1,205 @@
+/** INFO: every section as a function of what the server knows; field names and order are those of Redis 7.2. */
+
+import { resolve } from 'node:path';
+import type { CommandTable } from '../commands/command-table.ts';
+import type { InfoSource, ServerContext } from '../commands/context.ts';
+import { REDIS_VERSION } from '../config/config-file.ts';
+import { commandStatLines, errorStatLines, keyspaceLines, memoryLines } from './info-sections.ts';
+import { Rate } from './rate.ts';
+
+/** A part of the server that prints its own section. */
+export interface InfoPart {
+  /** Lines `field:value` without line ends. */
+  infoLines(): readonly string[];
+}
+
+export interface InfoParts {
+  readonly context: ServerContext;
+  readonly table: CommandTable;
+  readonly persistence: InfoPart;
+  readonly replication: InfoPart;
+  /** Our own version, for people who ask which server this really is. */
+  readonly version: string;
+  readonly os: string;
+}
+
+type Section = readonly [name: string, title: string, byDefault: boolean, lines: () => readonly string[]];
+
+/** The counters whose rates INFO prints. */
+interface Rates {
+  readonly commands: Rate;
+  readonly input: Rate;
+  readonly output: Rate;
+  readonly replicaInput: Rate;
+  readonly replicaOutput: Rate;
+}
+
+const SECONDS_A_DAY = 86_400;
+
+/** Renders INFO and keeps the rates that it shows. */
+export class Info implements InfoSource {
+  readonly #parts: InfoParts;
+  readonly #rates: Rates = {
+    commands: new Rate(),
+    input: new Rate(),
+    output: new Rate(),
+    replicaInput: new Rate(),
+    replicaOutput: new Rate(),
+  };
+  readonly #sections: readonly Section[];
+
+  constructor(parts: InfoParts) {
+    this.#parts = parts;
+    const { context, table } = parts;
+    // biome-ignore format: a table, one section a row
+    this.#sections = [
+      ['server',       'Server',       true,  () => this.#server()],
+      ['clients',      'Clients',      true,  () => this.#clients()],
+      ['memory',       'Memory',       true,  () => memoryLines(context)],
+      ['persistence',  'Persistence',  true,  () => parts.persistence.infoLines()],
+      ['stats',        'Stats',        true,  () => this.#stats()],
+      ['replication',  'Replication',  true,  () => parts.replication.infoLines()],
+      ['cpu',          'CPU',          true,  () => cpuLines()],
+      ['modules',      'Modules',      true,  () => []],
+      ['commandstats', 'Commandstats', false, () => commandStatLines(table)],
+      ['errorstats',   'Errorstats',   true,  () => errorStatLines(context.stats)],
+      ['latencystats', 'Latencystats', false, () => []],
+      ['cluster',      'Cluster',      true,  () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
+      ['keyspace',     'Keyspace',     true,  () => keyspaceLines(context.keyspace)],
+    ];
+  }
+
+  /** Samples the rates; the server calls it about ten times a second. */
+  tick(monotonicMs: number): void {
+    const { stats } = this.#parts.context;
+    const rates = this.#rates;
+    rates.commands.sample(monotonicMs, stats.totalCommandsProcessed);
+    rates.input.sample(monotonicMs, stats.totalNetInputBytes);
+    rates.output.sample(monotonicMs, stats.totalNetOutputBytes);
+    rates.replicaInput.sample(monotonicMs, stats.totalReplInputBytes);
+    rates.replicaOutput.sample(monotonicMs, stats.totalReplOutputBytes);
+    stats.peakMemoryBytes = Math.max(stats.peakMemoryBytes, this.#parts.context.keyspace.arena.usedBytes);
+  }
+
+  /**
+   * The sections named, in Redis' order; none named means the default ones. `all`, `default` and `everything`
+   * name groups; unknown names print nothing.
+   */
+  render(sections: readonly string[]): string {
+    const wanted = new Set(sections.map((name) => name.toLowerCase()));
+    const all = wanted.has('all') || wanted.has('everything');
+    const byDefault = wanted.size === 0 || wanted.has('default');
+    const printed = this.#sections
+      .filter(([name, , inDefault]) => all || wanted.has(name) || (byDefault && inDefault))
+      .map(([, title, , lines]) => [`# ${title}`, ...lines(), ''].join('\r\n'));
+    return printed.join('\r\n');
+  }
+
+  #server(): string[] {
+    const { context, version, os } = this.#parts;
+    const { config, keyspace } = context;
+    const uptime = Math.max(0, Math.floor((Date.now() - context.startedAtMs) / 1000));
+    const mode = context.cluster === null ? 'standalone' : 'cluster';
+    return [
+      `redis_version:${REDIS_VERSION}`,
+      'redis_git_sha1:00000000',
+      'redis_git_dirty:0',
+      'redis_build_id:0',
+      `redis_mode:${mode}`,
+      `redwarden_version:${version}`,
+      `os:${os}`,
+      'arch_bits:64',
+      'monotonic_clock:POSIX clock_gettime',
+      'multiplexing_api:epoll',
+      `node_version:${process.versions.node}`,
+      `process_id:${process.pid}`,
+      'process_supervised:no',
+      `run_id:${context.runId}`,
+      `tcp_port:${config.values.port}`,
+      `server_time_usec:${Date.now() * 1000}`,
+      `uptime_in_seconds:${uptime}`,
+      `uptime_in_days:${Math.floor(uptime / SECONDS_A_DAY)}`,
+      `hz:${config.values.hz}`,
+      `configured_hz:${config.values.hz}`,
+      `lru_clock:${keyspace.freshClock}`,
+      `executable:${resolve(process.argv[1] ?? process.execPath)}`,
+      `config_file:${config.path ?? ''}`,
+      'io_threads_active:0',
+      `listener0:name=tcp,bind=${config.values.bind.join(',bind=')},port=${config.values.port}`,
+    ];
+  }
+
+  #clients(): string[] {
+    const { clients, config } = this.#parts.context;
+    let connected = 0;
+    let blocked = 0;
+    let pubsub = 0;
+    for (const client of clients.all()) {
+      if (client.kind === 'normal' || client.kind === 'pubsub') connected += 1;
+      if (client.kind === 'pubsub') pubsub += 1;
+      if (client.blocked) blocked += 1;
+    }
+    return [
+      `connected_clients:${connected}`,
+      'cluster_connections:0',
+      `maxclients:${config.values.maxclients}`,
+      'client_recent_max_input_buffer:0',
+      'client_recent_max_output_buffer:0',
+      `blocked_clients:${blocked}`,
+      'tracking_clients:0',
+      `pubsub_clients:${pubsub}`,
+      'clients_in_timeout_table:0',
+      'total_blocking_keys:0',
+      'total_blocking_keys_on_nokey:0',
+    ];
+  }
+
+  #stats(): string[] {
+    const { stats } = this.#parts.context;
+    const rates = this.#rates;
+    const kbps = (rate: Rate): string => (rate.perSecond / 1024).toFixed(2);
+    return [
+      `total_connections_received:${stats.totalConnectionsReceived}`,
+      `total_commands_processed:${stats.totalCommandsProcessed}`,
+      `instantaneous_ops_per_sec:${Math.round(rates.commands.perSecond)}`,
+      `total_net_input_bytes:${stats.totalNetInputBytes}`,
+      `total_net_output_bytes:${stats.totalNetOutputBytes}`,
+      `total_net_repl_input_bytes:${stats.totalReplInputBytes}`,
+      `total_net_repl_output_bytes:${stats.totalReplOutputBytes}`,
+      `instantaneous_input_kbps:${kbps(rates.input)}`,
+      `instantaneous_output_kbps:${kbps(rates.output)}`,
+      `instantaneous_input_repl_kbps:${kbps(rates.replicaInput)}`,
+      `instantaneous_output_repl_kbps:${kbps(rates.replicaOutput)}`,
+      `rejected_connections:${stats.rejectedConnections}`,
+      `sync_full:${stats.syncFull}`,
+      `sync_partial_ok:${stats.syncPartialOk}`,
+      `sync_partial_err:${stats.syncPartialErr}`,
+      `expired_keys:${stats.expiredKeys}`,
+      `evicted_keys:${stats.evictedKeys}`,
+      'evicted_clients:0',
+      `keyspace_hits:${stats.keyspaceHits}`,
+      `keyspace_misses:${stats.keyspaceMisses}`,
+      'pubsub_channels:0',
+      'pubsub_patterns:0',
+      'pubsubshard_channels:0',
+      'latest_fork_usec:0',
+      'total_forks:0',
+      'migrate_cached_sockets:0',
+      'unexpected_error_replies:0',
+      `total_error_replies:${stats.totalErrorReplies}`,
+      'dump_payload_sanitizations:0',
+    ];
+  }
+}
+
+function cpuLines(): string[] {
+  const usage = process.cpuUsage();
+  const system = (usage.system / 1e6).toFixed(6);
+  const user = (usage.user / 1e6).toFixed(6);
+  return [
+    `used_cpu_sys:${system}`,
+    `used_cpu_user:${user}`,
+    'used_cpu_sys_children:0.000000',
+    'used_cpu_user_children:0.000000',
+  ];
+}
