@@ -19,8 +19,9 @@ export interface NodeImage {
 }
 
 /**
- * Directory of the static binary `kubernetes` that is every component, with a link for each name it is called by
- * (`etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`, `kubeadm`). Twelve CPU minutes when it is new.
+ * Directory of the static binary `kubernetes` that is every component, with a link for each name it is
+ * called by (`etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`, `kubeadm`). Twelve CPU minutes
+ * when it is new.
  */
 export async function ensureKubernetesBinary(progress: Progress = quiet): Promise<string> {
   const key = contentKey(here, ['build.sh', 'kubernetes'], [await goVersion('kubernetes')]);

@@ -9,6 +9,8 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 
 const packageOf = {
   dockerd: 'docker.io',
+  // since Debian 13 a package of its own; before, docker.io brings it
+  docker: 'docker-cli',
   containerd: 'containerd',
   debootstrap: 'debootstrap',
   nft: 'nftables',
@@ -50,7 +52,10 @@ export async function ensurePackages(programs: readonly DebianProgram[], progres
   }
 }
 
-/** Installing docker.io would start a daemon of the machine's own; ours is started where it can be taken away. */
+/**
+ * Installing docker.io would start a daemon of the machine's own; ours is started where it can be taken
+ * away.
+ */
 function holdServices(): () => void {
   if (existsSync(servicePolicy)) {
     return () => {};

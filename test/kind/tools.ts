@@ -1,4 +1,7 @@
-/** Programs of fixed versions that come without a download of their own: kubectl and helm from an npm package. */
+/**
+ * Programs of fixed versions that come without a download of their own: kubectl and helm from an npm
+ * package.
+ */
 import { chmodSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

@@ -44,7 +44,10 @@ export interface ApiServer {
   stop(): Promise<void>;
   /** SIGKILL to kube-apiserver alone; etcd keeps the data. */
   kill(): Promise<void>;
-  /** Starts kube-apiserver again on the same port (after `kill`, or as a restart) and waits until it is ready. */
+  /**
+   * Starts kube-apiserver again on the same port (after `kill`, or as a restart) and waits until it is
+   * ready.
+   */
   restart(): Promise<void>;
 }
 

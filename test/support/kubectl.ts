@@ -56,7 +56,10 @@ export class Kubectl {
     });
   }
 
-  /** Applies an object, several, or a manifest's text, as a user would (client-side apply, strict validation). */
+  /**
+   * Applies an object, several, or a manifest's text, as a user would (client-side apply, strict
+   * validation).
+   */
   apply(manifest: string | object | readonly object[], deadlineMs = callDeadlineMs): Promise<string> {
     return this.run(['apply', '--filename', '-'], deadlineMs, toManifest(manifest));
   }
@@ -148,7 +151,9 @@ export class Kubectl {
   }
 }
 
-/** The words with which the API server (or kubectl) refused, or the error itself when it was something else. */
+/**
+ * The words with which the API server (or kubectl) refused, or the error itself when it was something else.
+ */
 export async function refusal(call: Promise<unknown>): Promise<string> {
   try {
     await call;

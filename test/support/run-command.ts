@@ -36,7 +36,9 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Runs a program to its end and returns its standard output; throws `CommandFailed` unless it exits with 0. */
+/**
+ * Runs a program to its end and returns its standard output; throws `CommandFailed` unless it exits with 0.
+ */
 export async function runCommand(
   program: string,
   argv: readonly string[],
@@ -49,7 +51,10 @@ export async function runCommand(
   return result.stdout;
 }
 
-/** As `runCommand`, but a non-zero exit code is a result; still throws when it cannot start or takes too long. */
+/**
+ * As `runCommand`, but a non-zero exit code is a result; still throws when it cannot start or takes too
+ * long.
+ */
 export async function tryCommand(
   program: string,
   argv: readonly string[],
@@ -141,7 +146,10 @@ function killGroup(child: ChildProcess): void {
 
 let watching = false;
 
-/** Programs live in groups of their own, so that a deadline ends their children too; they must not outlive us. */
+/**
+ * Programs live in groups of their own, so that a deadline ends their children too; they must not outlive
+ * us.
+ */
 function watchExit(): void {
   if (watching) {
     return;

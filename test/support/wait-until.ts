@@ -35,7 +35,10 @@ export async function waitUntil<Value>(
   }
 }
 
-/** The promise's value, or an error when it has none in time. What it does goes on; the caller no longer waits. */
+/**
+ * The promise's value, or an error when it has none in time. What it does goes on; the caller no longer
+ * waits.
+ */
 export async function withDeadline<Value>(
   what: string,
   deadlineMs: number,
