@@ -1,0 +1,71 @@
+import type { Reply } from '../wire/reply.ts';
+import type { CommandEntry } from './command-table.ts';
+
+/** How a client is connected; a replica's link and the stream of our own primary are clients too. */
+export type ClientKind = 'normal' | 'replica' | 'primary' | 'aof' | 'pubsub';
+
+/** The transport under a client. Filled by the sessions room; the AOF loader has one that discards. */
+export interface ClientLink {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Bytes that were accepted by `write` and not yet taken by the kernel. */
+  readonly pendingBytes: number;
+  /** Queue bytes behind the replies already made. The bytes are copied when the kernel does not take them at once. */
+  write(bytes: Uint8Array): void;
+  /** Close after what is queued was sent; `reason` goes to the log. */
+  closeAfterReplies(reason: string): void;
+  /** Close now and drop what is queued. */
+  destroy(reason: string): void;
+  /** Stop reading commands until `unblock` answers the one that is being executed. */
+  block(): void;
+  /** Answer the command that blocked and go on; nothing happens when the client is gone. */
+  unblock(write: (reply: Reply) => void): void;
+}
+
+/** Everything the server knows of one connection apart from its bytes. One shape, made once a connection. */
+export class Client {
+  readonly id: number;
+  readonly link: ClientLink;
+  readonly createdAtMs: number;
+  kind: ClientKind = 'normal';
+  databaseIndex = 0;
+  /** RESP version of the replies: 2 or 3. */
+  protocol: 2 | 3 = 2;
+  authenticated = false;
+  userName = 'default';
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  lastInteractionMs: number;
+  lastCommand: CommandEntry | null = null;
+  commandCount = 0;
+  /** MULTI: raw RESP bytes of the queued commands, null outside a transaction. */
+  queued: Uint8Array[] | null = null;
+  queuedBytes = 0;
+  /** A queued command was refused, so EXEC answers EXECABORT. */
+  queueError = false;
+  /** WATCH: keys as `database:key` in latin1; null without WATCH. */
+  watched: Map<string, number> | null = null;
+  /** A watched key was touched, so EXEC answers null. */
+  watchBroken = false;
+  asking = false;
+  readonlyMode = false;
+  noEvict = false;
+  noTouch = false;
+  replyMode: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
+  closing = false;
+  /** Waits for a deferred reply. */
+  blocked = false;
+  /** What REPLCONF told before PSYNC. */
+  replicaPort = 0;
+  replicaAddress = '';
+  replicaCapabilities = 0;
+  replicaVersion = 0;
+
+  constructor(id: number, link: ClientLink, nowMs: number) {
+    this.id = id;
+    this.link = link;
+    this.createdAtMs = nowMs;
+    this.lastInteractionMs = nowMs;
+  }
+}

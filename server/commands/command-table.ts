@@ -1,0 +1,112 @@
+/** The rows of all families made ready for execution: found by their name's bytes, with what is derived from a row. */
+import type { Call } from './call.ts';
+import { type Handler, MOVABLE_KEYS, type Row } from './row.ts';
+
+/** One command or subcommand at run time. One shape. */
+export class CommandEntry {
+  readonly row: Row;
+  /** Lower case; a subcommand is `container|name`. */
+  readonly name: string;
+  readonly arity: number;
+  readonly flags: number;
+  readonly firstKey: number;
+  readonly lastKey: number;
+  readonly keyStep: number;
+  readonly hasKeys: boolean;
+  readonly run: Handler;
+  readonly subcommands: Map<string, CommandEntry> | null;
+  calls = 0;
+  microseconds = 0;
+  rejected = 0;
+  failed = 0;
+
+  constructor(row: Row, container: string) {
+    const [name, arity, flags, keys, , run, , extra] = row;
+    this.row = row;
+    this.name = (container === '' ? name : `${container}|${name}`).toLowerCase();
+    this.arity = arity;
+    this.flags = flags;
+    [this.firstKey, this.lastKey, this.keyStep] = keys;
+    this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0;
+    this.run = run;
+    this.subcommands = null;
+    if (extra?.subcommands !== undefined) {
+      this.subcommands = new Map();
+      for (const row of extra.subcommands) {
+        const entry = new CommandEntry(row, name);
+        this.subcommands.set(row[0].toLowerCase(), entry);
+      }
+    }
+  }
+
+  /** Positions of the keys of a call into `call.keyPositions`; returns their number, -1 for a syntax error. */
+  findKeys(call: Call): number {
+    const special = this.row[7]?.keys;
+    if (special !== undefined) return special(call);
+    if (this.firstKey === 0) return 0;
+    const last = this.lastKey < 0 ? call.argc + this.lastKey : this.lastKey;
+    const count = Math.floor((last - this.firstKey) / this.keyStep) + 1;
+    call.reserveKeys(count);
+    for (let key = 0; key < count; key++) call.keyPositions[key] = this.firstKey + key * this.keyStep;
+    return count;
+  }
+}
+
+const BUCKETS = 2048;
+const NAME_BYTES_MAX = 40;
+
+export class CommandTable {
+  readonly #buckets: (CommandEntry | null)[] = new Array<CommandEntry | null>(BUCKETS).fill(null);
+  readonly #names: Uint8Array[] = new Array<Uint8Array>(BUCKETS).fill(new Uint8Array(0));
+  readonly entries: CommandEntry[] = [];
+
+  /** Throws when two rows have one name: a bug. */
+  constructor(rows: readonly Row[]) {
+    for (const row of rows) {
+      const entry = new CommandEntry(row, '');
+      const name = Buffer.from(entry.name);
+      let at = nameHash(name, 0, name.length) & (BUCKETS - 1);
+      for (; this.#buckets[at] !== null; at = (at + 1) & (BUCKETS - 1)) {
+        if (this.#buckets[at]?.name === entry.name) throw new Error(`two rows for ${entry.name}`);
+      }
+      this.#buckets[at] = entry;
+      this.#names[at] = name;
+      this.entries.push(entry);
+    }
+  }
+
+  /** By the name's bytes in any case; null when there is none. */
+  find(bytes: Uint8Array, start: number, length: number): CommandEntry | null {
+    if (length > NAME_BYTES_MAX) return null;
+    let at = nameHash(bytes, start, length) & (BUCKETS - 1);
+    for (;;) {
+      const entry = this.#buckets[at];
+      if (entry === null) return null;
+      if (sameName(this.#names[at], bytes, start, length)) return entry;
+      at = (at + 1) & (BUCKETS - 1);
+    }
+  }
+
+  byName(name: string): CommandEntry | null {
+    const [container, subcommand] = name.toLowerCase().split('|');
+    const bytes = Buffer.from(container ?? '');
+    const entry = this.find(bytes, 0, bytes.length);
+    if (subcommand === undefined || entry === null) return entry;
+    return entry.subcommands?.get(subcommand) ?? null;
+  }
+}
+
+function nameHash(bytes: Uint8Array, start: number, length: number): number {
+  let hash = length;
+  for (let at = 0; at < length; at++) hash = (Math.imul(hash, 31) + (bytes[start + at] | 32)) | 0;
+  return hash ^ (hash >>> 11);
+}
+
+function sameName(name: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
+  if (name.length !== length) return false;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[start + at];
+    if ((byte >= 65 && byte <= 90 ? byte | 32 : byte) !== name[at]) return false;
+  }
+  return true;
+}

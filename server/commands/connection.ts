@@ -1,0 +1,165 @@
+/** Commands about the connection itself. */
+import type { Call } from './call.ts';
+import type { Client } from './client.ts';
+import { clientCommands } from './client-commands.ts';
+import * as errors from './errors.ts';
+import { FAST, LOADING, NO_AUTH, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
+import { endTransaction } from './transaction.ts';
+
+const ANY_TIME = LOADING | STALE | FAST;
+
+// biome-ignore format: a table, one command a row
+export const connectionCommands: readonly Row[] = [
+  // name    arity flags                           keys    since    run     summary
+  ['AUTH',   -2,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', auth,   'Authenticates the connection.'],
+  ['CLIENT', -2,   NOSCRIPT | LOADING | STALE,     NO_KEY, '2.4.0', unknown, 'A container for client connection commands.', {subcommands: clientCommands}],
+  ['ECHO',   2,    ANY_TIME,                       NO_KEY, '1.0.0', echo,   'Returns the given string.'],
+  ['HELLO',  -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.0.0', hello,  'Handshakes with the Redis server.'],
+  ['PING',   -1,   ANY_TIME,                       NO_KEY, '1.0.0', ping,   'Returns the server\'s liveliness response.'],
+  ['QUIT',   -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', quit,   'Closes the connection.'],
+  ['RESET',  1,    NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.2.0', reset,  'Resets the connection.'],
+  ['SELECT', 2,    LOADING | STALE | FAST,         NO_KEY, '1.0.0', select, 'Changes the selected database.'],
+];
+
+function auth(call: Call): void {
+  if (call.argc > 3) {
+    call.reply.error(errors.SYNTAX);
+    return;
+  }
+  const { config } = call.context;
+  if (call.argc === 2 && config.values['requirepass'] === '') {
+    call.reply.error(errors.NO_PASSWORD_SET);
+    return;
+  }
+  const user = call.argc === 3 ? call.text(1) : 'default';
+  if (!signIn(call, user, call.copy(call.argc - 1))) call.reply.error(errors.WRONG_PASSWORD);
+  else call.reply.ok();
+}
+
+function echo(call: Call): void {
+  const start = call.argStart[1];
+  call.reply.bulkRange(call.bytes, start, start + call.argLength[1]);
+}
+
+function hello(call: Call): void {
+  const { client } = call;
+  let protocol: number = client.protocol;
+  let next = 1;
+  if (call.argc > 1) {
+    protocol = call.integer(1);
+    if (Number.isNaN(protocol)) {
+      call.reply.error('ERR Protocol version is not an integer or out of range');
+      return;
+    }
+    if (protocol !== 2 && protocol !== 3) {
+      call.reply.error('NOPROTO unsupported protocol version');
+      return;
+    }
+    next = 2;
+  }
+  let name: string | null = null;
+  let signedIn = client.authenticated;
+  for (; next < call.argc; next++) {
+    if (call.is(next, 'AUTH') && next + 2 < call.argc) {
+      signedIn = signIn(call, call.text(next + 1), call.copy(next + 2));
+      if (!signedIn) {
+        call.reply.error(errors.WRONG_PASSWORD);
+        return;
+      }
+      next += 2;
+    } else if (call.is(next, 'SETNAME') && next + 1 < call.argc) name = call.text(++next);
+    else {
+      call.reply.error(`ERR Syntax error in HELLO option '${call.text(next)}'`);
+      return;
+    }
+  }
+  if (!signedIn) {
+    call.reply.error(
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+    );
+    return;
+  }
+  if (name !== null) client.name = name;
+  client.protocol = protocol === 3 ? 3 : 2;
+  call.reply.protocol = client.protocol;
+  answerHello(call);
+}
+
+function answerHello(call: Call): void {
+  const { context, reply, client } = call;
+  reply.map(7);
+  reply.bulkText('server');
+  reply.bulkText('redis');
+  reply.bulkText('version');
+  reply.bulkText(ANNOUNCED_VERSION);
+  reply.bulkText('proto');
+  reply.integer(client.protocol);
+  reply.bulkText('id');
+  reply.integer(client.id);
+  reply.bulkText('mode');
+  reply.bulkText(context.cluster === null ? 'standalone' : 'cluster');
+  reply.bulkText('role');
+  reply.bulkText(context.replication.role === 'primary' ? 'master' : 'replica');
+  reply.bulkText('modules');
+  reply.array(0);
+}
+
+/** The version of Redis whose contract this server keeps, as clients ask for it. */
+export const ANNOUNCED_VERSION = '7.2.0';
+
+function ping(call: Call): void {
+  if (call.argc > 2) call.reply.error(errors.wrongArity('ping'));
+  else if (call.argc === 1) call.reply.pong();
+  else echo(call);
+}
+
+function quit(call: Call): void {
+  call.reply.ok();
+  call.client.link.closeAfterReplies('QUIT');
+}
+
+function reset(call: Call): void {
+  const { client, context } = call;
+  endTransaction(client, context);
+  client.databaseIndex = 0;
+  client.protocol = 2;
+  client.name = '';
+  client.replyMode = 'on';
+  client.asking = false;
+  client.readonlyMode = false;
+  client.noEvict = false;
+  client.noTouch = false;
+  client.authenticated = context.config.values['requirepass'] === '';
+  call.reply.protocol = 2;
+  call.reply.simple('RESET');
+}
+
+function select(call: Call): void {
+  const index = call.integer(1);
+  if (Number.isNaN(index)) call.reply.error(errors.NOT_INTEGER);
+  else if (call.context.cluster !== null && index !== 0) {
+    call.reply.error('ERR SELECT is not allowed in cluster mode');
+  } else if (call.context.keyspace.databases[index] === undefined) {
+    call.reply.error(errors.DB_INDEX_OUT_OF_RANGE);
+  } else {
+    call.client.databaseIndex = index;
+    call.reply.ok();
+  }
+}
+
+function unknown(call: Call): void {
+  call.reply.error(errors.SYNTAX);
+}
+
+/** Compares without telling by its time how much of the password was right. */
+function signIn(call: Call, user: string, password: Buffer): boolean {
+  const expected = Buffer.from(call.context.config.values['requirepass']);
+  let difference = user === 'default' ? 0 : 1;
+  if (expected.length !== 0) {
+    difference |= expected.length ^ password.length;
+    for (let at = 0; at < password.length; at++) difference |= password[at] ^ (expected[at % expected.length] ?? 0);
+  }
+  const client: Client = call.client;
+  if (difference === 0) client.authenticated = true;
+  return difference === 0;
+}

@@ -1,0 +1,212 @@
+/**
+ * The one way to run a command, in Redis' order: lookup, arity, authentication, routing, memory, disk, replicas,
+ * role, loading, transaction queue, run, propagate, count. Handlers hold no policy; all of it stands here.
+ */
+import type { Call } from './call.ts';
+import type { ServerContext } from './context.ts';
+import * as errors from './errors.ts';
+import { route } from './route.ts';
+import {
+  DENYOOM,
+  LOADING,
+  MAY_REPLICATE,
+  NO_AUTH,
+  NO_MULTI,
+  STALE,
+  WRITE,
+} from './row.ts';
+import type { CommandEntry, CommandTable } from './command-table.ts';
+
+/** What `execute` did with the request. */
+export const DONE = 0;
+/** Writes are paused: keep the request and try again later. */
+export const HELD = 1;
+
+const UNKNOWN_ARGUMENTS_SHOWN = 128;
+/** Commands that act at once inside MULTI. */
+const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+
+export class Executor {
+  readonly #context: ServerContext;
+  readonly #table: CommandTable;
+
+  constructor(context: ServerContext, table: CommandTable) {
+    this.#context = context;
+    this.#table = table;
+  }
+
+  /** Runs the command in `call`, replies included: DONE or HELD. */
+  execute(call: Call): number {
+    const client = call.client;
+    const context = this.#context;
+    const entry = this.#lookup(call);
+    if (entry === null) return DONE;
+    const flags = entry.flags;
+    if (!client.authenticated && (flags & NO_AUTH) === 0) return this.#reject(call, errors.NO_AUTH_YET);
+    client.lastInteractionMs = context.keyspace.nowMs;
+    client.lastCommand = entry;
+    if (client.kind === 'normal') {
+      if (context.cluster !== null && entry.hasKeys) {
+        const redirect = route(call, entry, context.cluster);
+        if (redirect !== null) return this.#reject(call, redirect);
+      }
+      const refusal = this.#refusal(call, entry);
+      if (refusal !== null) return refusal === '' ? HELD : this.#reject(call, refusal);
+    }
+    if (client.queued !== null && !NOT_QUEUED.has(entry.name)) {
+      this.#queue(call);
+      return DONE;
+    }
+    this.run(call, entry);
+    if (client.asking && entry.name !== 'asking') client.asking = false;
+    return DONE;
+  }
+
+  /** Runs without any check, for the primary's stream, files and queued commands. */
+  executeTrusted(call: Call): boolean {
+    const entry = this.#lookup(call);
+    if (entry === null) return false;
+    this.run(call, entry);
+    return true;
+  }
+
+  /** Runs the handler, propagates what it changed and counts it. */
+  run(call: Call, entry: CommandEntry): void {
+    const context = this.#context;
+    const keyspace = context.keyspace;
+    const reply = call.reply;
+    call.entry = entry;
+    call.database = keyspace.databases[call.client.databaseIndex];
+    reply.protocol = call.client.protocol;
+    const dirty = keyspace.dirty;
+    const failures = reply.errors;
+    entry.run(call);
+    if (
+      (entry.flags & (WRITE | MAY_REPLICATE)) !== 0 &&
+      (keyspace.dirty !== dirty || call.effects !== null) &&
+      context.propagation.active
+    ) {
+      this.#propagate(call);
+    }
+    if (reply.errors !== failures) {
+      entry.failed += 1;
+      this.#countError(reply.lastErrorCode);
+    }
+    entry.calls++;
+    call.client.commandCount++;
+    context.stats.totalCommandsProcessed++;
+  }
+
+  #lookup(call: Call): CommandEntry | null {
+    const entry = this.#table.find(call.bytes, call.argStart[0], call.argLength[0]);
+    if (entry === null) {
+      this.#unknown(call);
+      return null;
+    }
+    if (call.argc !== entry.arity && (entry.arity > 0 || call.argc < -entry.arity)) {
+      this.#reject(call, errors.wrongArity(entry.name), entry);
+      return null;
+    }
+    if (entry.subcommands === null || call.argc < 2) return entry;
+    const sub = entry.subcommands.get(call.latin1(1).toLowerCase());
+    if (sub === undefined) {
+      this.#reject(call, `ERR unknown subcommand '${call.text(1).slice(0, 128)}'. Try ${entry.row[0]} HELP.`, entry);
+      return null;
+    }
+    if (call.argc !== sub.arity && (sub.arity > 0 || call.argc < -sub.arity)) {
+      this.#reject(call, errors.wrongArity(sub.name), sub);
+      return null;
+    }
+    return sub;
+  }
+
+  #unknown(call: Call): void {
+    let shown = '';
+    for (let index = 1; index < call.argc && shown.length < UNKNOWN_ARGUMENTS_SHOWN; index++) {
+      shown += `'${call.text(index).slice(0, UNKNOWN_ARGUMENTS_SHOWN - shown.length)}' `;
+    }
+    const name = call.text(0).slice(0, UNKNOWN_ARGUMENTS_SHOWN);
+    this.#reject(call, `ERR unknown command '${name}', with args beginning with: ${shown}`);
+  }
+
+  /** Why a client's command is not run now: an error, '' to hold it, null to go on. */
+  #refusal(call: Call, entry: CommandEntry): string | null {
+    const context = this.#context;
+    const { keyspace, replication, persistence, config } = context;
+    const flags = entry.flags;
+    const replica = replication.role === 'replica';
+    if (context.clients.pausedUntilMs > keyspace.nowMs && entry.name !== 'client|unpause') return '';
+    if (keyspace.eviction.maxmemory > 0 && !replica && !keyspace.eviction.makeRoom()) {
+      if ((flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
+    }
+    if (persistence.loading && (flags & LOADING) === 0) return errors.LOADING_DATASET;
+    if ((flags & WRITE) !== 0) {
+      if (replica) {
+        if (config.values['replica-read-only']) return errors.READ_ONLY;
+      } else {
+        const disk = persistence.writeRefusal;
+        if (disk !== null) return disk;
+        if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas()) return errors.NO_REPLICAS;
+      }
+      if (replication.writesPausedUntilMs > keyspace.nowMs) return '';
+    }
+    if (replica && !replication.linkUp && !config.values['replica-serve-stale-data'] && (flags & STALE) === 0) {
+      return errors.MASTER_DOWN;
+    }
+    if ((flags & NO_MULTI) !== 0 && call.client.queued !== null) {
+      return `ERR Command not allowed inside a transaction`;
+    }
+    return null;
+  }
+
+  #queue(call: Call): void {
+    const client = call.client;
+    const bytes = call.canonical
+      ? Buffer.from(call.bytes.subarray(call.sourceStart, call.sourceEnd))
+      : encodeCall(call);
+    client.queued?.push(bytes);
+    client.queuedBytes += bytes.length;
+    call.reply.queued();
+  }
+
+  #propagate(call: Call): void {
+    const propagation = this.#context.propagation;
+    const database = call.client.databaseIndex;
+    if (call.effects !== null) {
+      for (const words of call.effects) propagation.words(database, words);
+    } else if (call.canonical) {
+      propagation.bytes(database, call.bytes, call.sourceStart, call.sourceEnd);
+    } else {
+      const bytes = encodeCall(call);
+      propagation.bytes(database, bytes, 0, bytes.length);
+    }
+  }
+
+  #reject(call: Call, text: string, entry?: CommandEntry): number {
+    call.reply.protocol = call.client.protocol;
+    call.reply.error(text);
+    if (entry !== undefined) entry.rejected++;
+    this.#countError(call.reply.lastErrorCode);
+    if (call.client.queued !== null) call.client.queueError = true;
+    return DONE;
+  }
+
+  #countError(code: string): void {
+    const stats = this.#context.stats;
+    stats.totalErrorReplies++;
+    // A client can invent codes only through scripts; the limit keeps the table small all the same.
+    if (stats.errors.size < 128 || stats.errors.has(code)) stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1);
+  }
+}
+
+/** The call's words in canonical RESP. */
+export function encodeCall(call: Call): Buffer {
+  const parts: Uint8Array[] = [Buffer.from(`*${call.argc}\r\n`)];
+  for (let index = 0; index < call.argc; index++) {
+    const start = call.argStart[index];
+    const length = call.argLength[index];
+    parts.push(Buffer.from(`$${length}\r\n`), call.bytes.subarray(start, start + length), Buffer.from('\r\n'));
+  }
+  return Buffer.concat(parts);
+}
+

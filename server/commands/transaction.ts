@@ -1,0 +1,145 @@
+/** MULTI and what belongs to it. Queued commands are kept as their bytes and parsed again by EXEC. */
+import { watchName } from '../keyspace/watch.ts';
+import { RequestParser } from '../wire/request.ts';
+import { Call } from './call.ts';
+import type { Client } from './client.ts';
+import type { ServerContext } from './context.ts';
+import * as errors from './errors.ts';
+import type { Executor } from './execute.ts';
+import {
+  ALL_KEYS,
+  FAST,
+  LOADING,
+  NO_KEY,
+  NO_MULTI,
+  NOSCRIPT,
+  type Row,
+  STALE,
+} from './row.ts';
+
+const FLAGS = NOSCRIPT | LOADING | STALE | FAST;
+
+// biome-ignore format: a table, one command a row
+export const transactionCommands: readonly Row[] = [
+  // name      arity flags             keys      since    run      summary
+  ['DISCARD',  1,    FLAGS,            NO_KEY,   '2.0.0', discard, 'Discards a transaction.'],
+  ['EXEC',     1,    NOSCRIPT | LOADING | STALE, NO_KEY, '1.2.0', exec, 'Executes all commands in a transaction.'],
+  ['MULTI',    1,    FLAGS,            NO_KEY,   '1.2.0', multi,   'Starts a transaction.'],
+  ['UNWATCH',  1,    FLAGS,            NO_KEY,   '2.2.0', unwatch, 'Forgets about watched keys of a transaction.'],
+  ['WATCH',    -2,   FLAGS | NO_MULTI, ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],
+];
+
+function discard(call: Call): void {
+  if (call.client.queued === null) {
+    call.reply.error(errors.DISCARD_WITHOUT_MULTI);
+    return;
+  }
+  endTransaction(call.client, call.context);
+  call.reply.ok();
+}
+
+function multi(call: Call): void {
+  const client = call.client;
+  if (client.queued !== null) {
+    call.reply.error(errors.NESTED_MULTI);
+    client.queueError = true;
+    return;
+  }
+  client.queued = [];
+  client.queuedBytes = 0;
+  client.queueError = false;
+  call.reply.ok();
+}
+
+function exec(call: Call): void {
+  const { client, context, reply } = call;
+  const queued = client.queued;
+  if (queued === null) {
+    reply.error(errors.EXEC_WITHOUT_MULTI);
+    return;
+  }
+  const broken = client.watchBroken;
+  const refused = client.queueError;
+  endTransaction(client, context);
+  if (refused) {
+    reply.error(errors.EXEC_ABORT);
+    return;
+  }
+  if (broken) {
+    reply.nullArray();
+    return;
+  }
+  reply.array(queued.length);
+  const inner = innerCall(call);
+  context.propagation.beginTransaction();
+  for (const bytes of queued) {
+    const end = parser.parse(bytes, 0, bytes.length, true);
+    inner.call.take(parser, 0, end);
+    inner.executor.executeTrusted(inner.call);
+  }
+  context.propagation.endTransaction();
+}
+
+const parser = new RequestParser();
+let cached: { call: Call; executor: Executor } | null = null;
+let makeExecutor: ((context: ServerContext) => Executor) | null = null;
+
+/** Wired once: how EXEC runs what was queued. */
+export function setTransactionExecutor(make: (context: ServerContext) => Executor): void {
+  makeExecutor = make;
+  cached = null;
+}
+
+/** A second call, because the words of EXEC's own are still in use by who called it. */
+function innerCall(call: Call): { call: Call; executor: Executor } {
+  if (makeExecutor === null) throw new Error('setTransactionExecutor was not called');
+  if (cached === null || cached.call.context !== call.context) {
+    cached = {
+      call: new Call(call.context, call.table, call.client, call.reply),
+      executor: makeExecutor(call.context),
+    };
+    cached.call.inTransaction = true;
+  }
+  cached.call.client = call.client;
+  cached.call.reply = call.reply;
+  return cached;
+}
+
+function watch(call: Call): void {
+  const { client, context } = call;
+  if (client.queued !== null) {
+    call.reply.error(errors.WATCH_INSIDE_MULTI);
+    return;
+  }
+  client.watched ??= new Map();
+  for (let index = 1; index < call.argc; index++) {
+    // An expired key that is still there must not break the watch when it goes.
+    call.database.find(call.bytes, call.argStart[index], call.argLength[index]);
+    const name = watchName(client.databaseIndex, call.bytes, call.argStart[index], call.argLength[index]);
+    if (client.watched.has(name)) continue;
+    client.watched.set(name, client.databaseIndex);
+    context.keyspace.watches.add(name, client);
+  }
+  call.reply.ok();
+}
+
+function unwatch(call: Call): void {
+  forgetWatches(call.client, call.context);
+  call.reply.ok();
+}
+
+/** Leaves MULTI and forgets the watches, as EXEC, DISCARD, RESET and the end of a connection do. */
+export function endTransaction(client: Client, context: ServerContext): void {
+  client.queued = null;
+  client.queuedBytes = 0;
+  client.queueError = false;
+  forgetWatches(client, context);
+}
+
+function forgetWatches(client: Client, context: ServerContext): void {
+  if (client.watched !== null) {
+    for (const name of client.watched.keys()) context.keyspace.watches.remove(name, client);
+    client.watched = null;
+  }
+  client.watchBroken = false;
+}

@@ -1,0 +1,415 @@
+/**
+ * One numbered database: its keys in one table, or in one table a slot in cluster mode, so that counting,
+ * listing and flushing a slot never walks other keys. Every change of a record passes `beforeChange` first.
+ */
+import { Arena, BLOCK_BYTES_MAX, UNIT_MASK } from '../structures/arena.ts';
+import { keySlot, SLOT_COUNT } from '../structures/crc16.ts';
+import { hashBytes } from '../structures/hash.ts';
+import {
+  CHUNK_BYTES,
+  CHUNKED_BYTES_MIN,
+  copyBytes,
+  ENCODING_RAW,
+  KEY_BYTES_MAX,
+  Records,
+  TYPE_STRING,
+} from '../structures/record.ts';
+import type { Keyspace } from './keyspace.ts';
+
+/** In place of an expiry: none. */
+export const NO_EXPIRY = -1;
+/** In place of an expiry: the one that the key has. */
+export const KEEP_EXPIRY = -2;
+
+export class Database {
+  readonly index: number;
+  /** Keys, expired ones that nobody has met yet included. */
+  size = 0;
+  /** Keys that have an expiry. */
+  expiring = 0;
+  readonly #keyspace: Keyspace;
+  /** Headers of the tables: one, or one a slot (0: no key was ever there). */
+  readonly #headers: Uint32Array;
+  #hash = 0;
+  #slot = 0;
+  /** Where the expiry walk of `expireSome` goes on. */
+  #expireSlot = 0;
+  #expireEntry = 0;
+
+  constructor(keyspace: Keyspace, index: number) {
+    this.#keyspace = keyspace;
+    this.index = index;
+    this.#headers = new Uint32Array(keyspace.perSlot ? SLOT_COUNT : 1);
+  }
+
+  /** The key's record whether expired or not, 0 when there is none. Remembers hash and slot for a change. */
+  findAny(key: Uint8Array, start: number, length: number): number {
+    const keyspace = this.#keyspace;
+    this.#slot = keyspace.perSlot ? keySlot(key, start, length) : 0;
+    this.#hash = hashBytes(key, start, length);
+    const header = this.#headers[this.#slot];
+    return header === 0 ? 0 : keyspace.table.find(header, this.#hash, key, start, length);
+  }
+
+  /** The key's live record, 0 when there is none; an expired one is deleted on the way (not on a replica). */
+  find(key: Uint8Array, start: number, length: number): number {
+    const ref = this.findAny(key, start, length);
+    if (ref === 0) return 0;
+    const keyspace = this.#keyspace;
+    const expiresAtMs = keyspace.records.expiresAtMs(ref);
+    if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs) {
+      if (keyspace.deletesExpired) this.#expireFound(ref, key, start, length);
+      return keyspace.seesExpired ? ref : 0;
+    }
+    return ref;
+  }
+
+  /** Like `find`, and counts hit or miss and refreshes the access clock. */
+  read(key: Uint8Array, start: number, length: number): number {
+    const ref = this.find(key, start, length);
+    const keyspace = this.#keyspace;
+    if (ref === 0) {
+      keyspace.stats.keyspaceMisses++;
+      return 0;
+    }
+    keyspace.stats.keyspaceHits++;
+    keyspace.touchAccess(ref);
+    return ref;
+  }
+
+  /**
+   * Sets a string. `expiresAtMs`: unix ms, NO_EXPIRY or KEEP_EXPIRY. The value's bytes must not lie in the arena.
+   * Throws RangeError when the key is longer than 1 MiB.
+   */
+  setString(
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+    expiresAtMs: number,
+    encoding = 0,
+  ): void {
+    if (keyLength > KEY_BYTES_MAX) throw new RangeError(`a key is at most ${KEY_BYTES_MAX} bytes long`);
+    const keyspace = this.#keyspace;
+    const records = keyspace.records;
+    const old = this.findAny(key, keyStart, keyLength);
+    if (expiresAtMs === KEEP_EXPIRY) expiresAtMs = old === 0 ? NO_EXPIRY : records.expiresAtMs(old);
+    if (old !== 0) {
+      this.beforeChange(old);
+      this.#noteExpiryChange(records.expires(old), expiresAtMs);
+    } else if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
+    const inline = valueLength <= CHUNKED_BYTES_MIN;
+    const bytes = Records.inlineBytes(keyLength, inline ? valueLength : 0, expiresAtMs >= 0);
+    let ref = 0;
+    if (old !== 0 && inline && !records.chunked(old)) {
+      if (keyspace.arena.blockBytes(old) === Arena.roundUp(bytes)) ref = old;
+    }
+    if (ref === 0) {
+      ref = inline
+        ? keyspace.arena.allocate(bytes)
+        : this.#allocateChunked(keyLength, valueLength, expiresAtMs >= 0);
+    }
+    const first = TYPE_STRING | (encoding << 4) | (keyspace.freshClock << 8);
+    records.writeHeader(ref, first, keyspace.epoch, keyLength, valueLength, expiresAtMs, !inline);
+    const segment = records.segment(ref);
+    const at = records.keyStart(ref);
+    copyBytes(key, keyStart, keyStart + keyLength, segment, at);
+    if (inline) copyBytes(value, valueStart, valueStart + valueLength, segment, at + keyLength);
+    else {
+      this.#fillChunks(ref, valueLength);
+      records.writeValue(ref, 0, value, valueStart, valueStart + valueLength);
+    }
+    if (old === 0) this.#insert(ref, expiresAtMs);
+    else if (old !== ref) {
+      keyspace.table.replaceFound(ref);
+      records.release(old);
+    }
+    keyspace.changed(this.index, key, keyStart, keyLength);
+  }
+
+  /**
+   * Makes the string at `ref` (just found, live) `length` bytes long, new bytes zero, and returns the record to write
+   * into. Keeps expiry and key; the encoding becomes raw.
+   */
+  resizeString(ref: number, length: number): number {
+    const keyspace = this.#keyspace;
+    const records = keyspace.records;
+    const oldLength = records.valueLength(ref);
+    const keyLength = records.keyLength(ref);
+    const expiresAtMs = records.expiresAtMs(ref);
+    this.beforeChange(ref);
+    const key = Buffer.from(records.segment(ref).subarray(records.keyStart(ref), records.valueStart(ref)));
+    let next = ref;
+    if (length <= CHUNKED_BYTES_MIN && !records.chunked(ref)) {
+      const bytes = Records.inlineBytes(keyLength, length, expiresAtMs >= 0);
+      if (keyspace.arena.blockBytes(ref) < bytes) next = this.#moveInline(ref, bytes);
+      records.setValueLength(next, length);
+      if (length > oldLength) {
+        const start = records.valueStart(next);
+        records.segment(next).fill(0, start + oldLength, start + length);
+      }
+    } else {
+      next = this.#resizeChunked(ref, key, oldLength, length, expiresAtMs);
+    }
+    if (next !== ref) {
+      this.findAny(key, 0, keyLength);
+      keyspace.table.replaceFound(next);
+      keyspace.arena.free(ref);
+    }
+    records.setEncoding(next, ENCODING_RAW);
+    records.setMark(next, keyspace.epoch);
+    keyspace.changed(this.index, key, 0, keyLength);
+    return next;
+  }
+
+  /** Sets or clears (NO_EXPIRY) the expiry of a record that `find` just returned. */
+  setExpiry(ref: number, expiresAtMs: number): void {
+    const keyspace = this.#keyspace;
+    const records = keyspace.records;
+    this.beforeChange(ref);
+    const had = records.expires(ref);
+    this.#noteExpiryChange(had, expiresAtMs);
+    const keyLength = records.keyLength(ref);
+    const keyStart = records.keyStart(ref);
+    const key = Buffer.from(records.segment(ref).subarray(keyStart, keyStart + keyLength));
+    if (had && expiresAtMs >= 0) records.setExpiresAtMs(ref, expiresAtMs);
+    else if (had || expiresAtMs >= 0) {
+      const tail = records.chunked(ref)
+        ? Records.chunkCount(records.valueLength(ref)) * 4
+        : records.valueLength(ref);
+      const next = keyspace.arena.allocate(Records.inlineBytes(keyLength, tail, expiresAtMs >= 0));
+      const first = records.type(ref) | (records.encoding(ref) << 4) | (records.accessClock(ref) << 8);
+      records.writeHeader(
+        next, first, keyspace.epoch, keyLength, records.valueLength(ref), expiresAtMs, records.chunked(ref),
+      );
+      copyBytes(records.segment(ref), keyStart, keyStart + keyLength + tail, records.segment(next), records.keyStart(next));
+      keyspace.table.replaceFound(next);
+      keyspace.arena.free(ref);
+    }
+    keyspace.changed(this.index, key, 0, keyLength);
+  }
+
+  /** Deletes a live key: true when it was there. */
+  remove(key: Uint8Array, start: number, length: number): boolean {
+    const ref = this.find(key, start, length);
+    if (ref === 0) return false;
+    this.#removeFound(ref);
+    this.#keyspace.changed(this.index, key, start, length);
+    return true;
+  }
+
+  /** Deletes the record that `find` or `findAny` just returned. */
+  removeFound(ref: number): void {
+    const records = this.#keyspace.records;
+    const start = records.keyStart(ref);
+    const key = Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+    this.#removeFound(ref);
+    this.#keyspace.changed(this.index, key, 0, key.length);
+  }
+
+  /** Must be called before the record's bytes change in any way. */
+  beforeChange(ref: number): void {
+    const keyspace = this.#keyspace;
+    if (keyspace.snapshotHook !== null && keyspace.records.mark(ref) !== keyspace.epoch) {
+      keyspace.snapshotHook(this.index, ref);
+    }
+  }
+
+  /** Removes every key; the number removed. */
+  flush(): number {
+    const removed = this.size;
+    for (let slot = 0; slot < this.#headers.length; slot++) this.flushSlot(slot);
+    return removed;
+  }
+
+  /** Removes every key of a slot (0 outside cluster mode); the number removed. */
+  flushSlot(slot: number): number {
+    const header = this.#headers[slot];
+    if (header === 0) return 0;
+    const keyspace = this.#keyspace;
+    const removed = keyspace.table.count(header);
+    this.expiring -= keyspace.table.expiring(header);
+    this.size -= removed;
+    keyspace.table.destroy(header, (ref) => {
+      this.beforeChange(ref);
+      keyspace.noteFlushed(this.index, ref);
+      keyspace.records.release(ref);
+    });
+    this.#headers[slot] = 0;
+    return removed;
+  }
+
+  countInSlot(slot: number): number {
+    const header = this.#headers[slot];
+    return header === 0 ? 0 : this.#keyspace.table.count(header);
+  }
+
+  /** One step of a walk over all keys, with the guarantee of SCAN; a cursor is an integer below 2^51. */
+  scan(cursor: number, visit: (ref: number) => void): number {
+    const slots = this.#headers.length;
+    let slot = cursor % slots;
+    let position = Math.floor(cursor / slots);
+    while (slot < slots && this.#headers[slot] === 0) {
+      slot++;
+      position = 0;
+    }
+    if (slot >= slots) return 0;
+    position = this.#keyspace.table.scan(this.#headers[slot], position, visit);
+    if (position !== 0) return position * slots + slot;
+    return slot + 1 >= slots ? 0 : slot + 1;
+  }
+
+  /** Up to `max` keys of a slot, copied. */
+  keysInSlot(slot: number, max: number): Buffer[] {
+    const keys: Buffer[] = [];
+    const header = this.#headers[slot];
+    if (header === 0) return keys;
+    const { table, records } = this.#keyspace;
+    let cursor = 0;
+    do {
+      cursor = table.scan(header, cursor, (ref) => {
+        const start = records.keyStart(ref);
+        if (keys.length < max) keys.push(Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref))));
+      });
+    } while (cursor !== 0 && keys.length < max);
+    return keys;
+  }
+
+  /** A random record, 0 when the database is empty. */
+  sample(): number {
+    if (this.size === 0) return 0;
+    const random = this.#keyspace.random;
+    let slot = 0;
+    if (this.#headers.length > 1) {
+      slot = Math.floor(random() * SLOT_COUNT);
+      while (this.countInSlot(slot) === 0) slot = (slot + 1) % SLOT_COUNT;
+    }
+    return this.#keyspace.table.sample(this.#headers[slot], random);
+  }
+
+  /** Deletes keys that expired, looking at no more than `segmentsMax` table segments or slots. */
+  expireSome(segmentsMax: number): void {
+    if (this.expiring === 0) return;
+    const keyspace = this.#keyspace;
+    for (let step = 0; step < segmentsMax; step += 16) {
+      const header = this.#headers[this.#expireSlot];
+      if (header !== 0) {
+        this.#expireEntry = keyspace.table.expire(header, this.#expireEntry, 16, keyspace.nowMs, (ref) =>
+          this.expireRecord(ref),
+        );
+      }
+      if (this.#expireEntry === 0) this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
+    }
+  }
+
+  /** Deletes one expired record, tells propagation and counts it. */
+  expireRecord(ref: number): void {
+    const records = this.#keyspace.records;
+    const start = records.keyStart(ref);
+    const key = Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+    if (this.findAny(key, 0, key.length) !== ref) return;
+    this.#expireFound(ref, key, 0, key.length);
+  }
+
+  #expireFound(ref: number, key: Uint8Array, start: number, length: number): void {
+    const keyspace = this.#keyspace;
+    this.#removeFound(ref);
+    keyspace.stats.expiredKeys++;
+    // No change that a save point counts: the expiry itself was saved.
+    if (keyspace.watches.size !== 0) keyspace.watches.touch(this.index, key, start, length);
+    keyspace.onExpired(this.index, key, start, length);
+  }
+
+  #removeFound(ref: number): void {
+    const keyspace = this.#keyspace;
+    this.beforeChange(ref);
+    if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
+    keyspace.table.removeFound(this.#headers[this.#slot]);
+    keyspace.records.release(ref);
+    this.size--;
+  }
+
+  #insert(ref: number, expiresAtMs: number): void {
+    const table = this.#keyspace.table;
+    if (this.#headers[this.#slot] === 0) this.#headers[this.#slot] = table.create();
+    table.insert(this.#headers[this.#slot], this.#hash, ref);
+    if (expiresAtMs >= 0) table.noteExpiry(this.#headers[this.#slot], 1, this.#hash, expiresAtMs);
+    this.size++;
+  }
+
+  /** Keeps the counts and the earliest expiry of the table; `inserting`: the table learns it in `#insert`. */
+  #noteExpiryChange(had: boolean, expiresAtMs: number, inserting = false): void {
+    const has = expiresAtMs >= 0;
+    if (!had && !has) return;
+    const change = (has ? 1 : 0) - (had ? 1 : 0);
+    this.expiring += change;
+    if (!inserting) {
+      this.#keyspace.table.noteExpiry(this.#headers[this.#slot], change, this.#hash, expiresAtMs);
+    }
+  }
+
+  /** A copy of an inline record in a block of `bytes`. */
+  #moveInline(ref: number, bytes: number): number {
+    const { arena, records } = this.#keyspace;
+    const next = arena.allocate(bytes);
+    const start = (ref & UNIT_MASK) << 3;
+    const end = records.valueStart(ref) + records.valueLength(ref);
+    copyBytes(records.segment(ref), start, end, records.segment(next), (next & UNIT_MASK) << 3);
+    return next;
+  }
+
+  #allocateChunked(keyLength: number, valueLength: number, expires: boolean): number {
+    const bytes = Records.inlineBytes(keyLength, Records.chunkCount(valueLength) * 4, expires);
+    if (bytes > BLOCK_BYTES_MAX) throw new RangeError('the value is too large');
+    return this.#keyspace.arena.allocate(bytes);
+  }
+
+  #fillChunks(ref: number, valueLength: number): void {
+    const { arena, records } = this.#keyspace;
+    const count = Records.chunkCount(valueLength);
+    for (let index = 0; index < count; index++) {
+      const bytes = Math.min(CHUNK_BYTES, valueLength - index * CHUNK_BYTES);
+      records.setChunk(ref, index, arena.allocate(bytes));
+    }
+  }
+
+  /** A new chunked (or, when it shrank, inline) record with the old content; the old chunks are freed. */
+  #resizeChunked(ref: number, key: Buffer, oldLength: number, length: number, expiresAtMs: number): number {
+    const { arena, records, epoch } = this.#keyspace;
+    const inline = length <= CHUNKED_BYTES_MIN;
+    const bytes = Records.inlineBytes(key.length, inline ? length : 0, expiresAtMs >= 0);
+    const next = inline ? arena.allocate(bytes) : this.#allocateChunked(key.length, length, expiresAtMs >= 0);
+    const first = TYPE_STRING | (ENCODING_RAW << 4) | (records.accessClock(ref) << 8);
+    records.writeHeader(next, first, epoch, key.length, length, expiresAtMs, !inline);
+    copyBytes(key, 0, key.length, records.segment(next), records.keyStart(next));
+    const kept = Math.min(oldLength, length);
+    const oldChunks = records.chunked(ref) ? Records.chunkCount(oldLength) : 0;
+    const wholeKept = inline ? 0 : Math.min(oldChunks, Math.floor(oldLength / CHUNK_BYTES), Records.chunkCount(length));
+    const count = inline ? 0 : Records.chunkCount(length);
+    for (let index = 0; index < count; index++) {
+      const size = Math.min(CHUNK_BYTES, length - index * CHUNK_BYTES);
+      const reuse = index < wholeKept && size === CHUNK_BYTES;
+      records.setChunk(next, index, reuse ? records.chunk(ref, index) : newZeroChunk(arena, records, size));
+    }
+    const moved = inline ? 0 : Math.min(wholeKept, Math.floor(length / CHUNK_BYTES));
+    const from = moved * CHUNK_BYTES;
+    if (inline) records.segment(next).fill(0, records.valueStart(next), records.valueStart(next) + length);
+    if (kept > from) {
+      const rest = Buffer.allocUnsafe(kept - from);
+      records.copyValue(ref, from, kept - from, rest, 0);
+      records.writeValue(next, from, rest, 0, rest.length);
+    }
+    for (let index = moved; index < oldChunks; index++) arena.free(records.chunk(ref, index));
+    return next;
+  }
+}
+
+function newZeroChunk(arena: Arena, records: Records, bytes: number): number {
+  const chunk = arena.allocate(bytes);
+  const segment = records.segment(chunk);
+  const start = (chunk & UNIT_MASK) << 3;
+  segment.fill(0, start, start + bytes);
+  return chunk;
+}

@@ -1,0 +1,105 @@
+/**
+ * All data of one server and what happens around a change of it: the moment of a snapshot, WATCH, the count of
+ * changes for save points. The rooms above hang in by the fields marked as hooks.
+ */
+import { Arena } from '../structures/arena.ts';
+import { Records } from '../structures/record.ts';
+import { Table } from '../structures/table.ts';
+import { Database } from './database.ts';
+import { Eviction, LFU_INITIAL, lfuAfterAccess } from './eviction.ts';
+import { Stats } from './stats.ts';
+import { Watches } from './watch.ts';
+
+export interface KeyspaceOptions {
+  readonly databases: number;
+  /** Cluster mode: one table a slot. */
+  readonly perSlot: boolean;
+  readonly stats: Stats;
+  /** Random numbers in [0, 1), for sampling. */
+  readonly random: () => number;
+}
+
+export class Keyspace {
+  readonly perSlot: boolean;
+  #lfu = false;
+  readonly #touchLru: (ref: number) => void;
+  readonly arena = new Arena();
+  readonly records: Records;
+  readonly table: Table;
+  databases: Database[];
+  readonly watches = new Watches();
+  readonly eviction: Eviction;
+  readonly stats: Stats;
+  readonly random: () => number;
+  /** Unix ms, set once a turn by the server. */
+  nowMs = 0;
+  /** 24-bit access clock that a new or touched record gets; set with `nowMs`. */
+  freshClock = 0;
+  /** Stamps or counts an access. */
+  touchAccess: (ref: number) => void;
+  /** Changes since the last successful save. */
+  dirty = 0;
+  /** Number of the running or last snapshot, 8 bits: every new or changed record is stamped with it. */
+  epoch = 1;
+  /** Hook: a record that the running snapshot has not seen is about to change or go. */
+  snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
+  /** Hook: a key expired here and was deleted (its DEL must be propagated). */
+  onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
+  /** False on a replica: the primary says when a key has expired. */
+  deletesExpired = true;
+  /** True while the primary's stream or a file is applied: expired keys are visible to it. */
+  seesExpired = false;
+
+  constructor(options: KeyspaceOptions) {
+    this.perSlot = options.perSlot;
+    this.stats = options.stats;
+    this.random = options.random;
+    this.records = new Records(this.arena);
+    this.table = new Table(this.arena, this.records);
+    this.eviction = new Eviction(this);
+    this.#touchLru = (ref) => this.records.setAccessClock(ref, this.freshClock);
+    this.touchAccess = this.#touchLru;
+    this.databases = Array.from({ length: options.databases }, (_, index) => new Database(this, index));
+  }
+
+  /** Sets the clock of this turn. */
+  setNow(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.freshClock = this.#lfu
+      ? ((Math.floor(nowMs / 60000) & 0xffff) << 8) | LFU_INITIAL
+      : Math.floor(nowMs / 1000) & 0xffffff;
+  }
+
+  /** LFU policies count accesses where the others stamp them. */
+  useLfu(lfu: boolean, decayMinutes: number, logFactor: number): void {
+    this.#lfu = lfu;
+    this.touchAccess = !lfu
+      ? this.#touchLru
+      : (ref) => {
+          const clock = this.records.accessClock(ref);
+          const minutes = this.freshClock >>> 8;
+          this.records.setAccessClock(ref, lfuAfterAccess(clock, minutes, decayMinutes, logFactor, this.random));
+        };
+    this.setNow(this.nowMs);
+  }
+
+  /** Every change of a key ends here: counts it and breaks the WATCH of others. */
+  changed(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
+    this.dirty++;
+    if (this.watches.size !== 0) this.watches.touch(databaseIndex, key, start, length);
+  }
+
+  /** A record goes with its whole table: no count, but its watchers must know. */
+  noteFlushed(databaseIndex: number, ref: number): void {
+    if (this.watches.size === 0) return;
+    const start = this.records.keyStart(ref);
+    this.watches.touch(databaseIndex, this.records.segment(ref), start, this.records.keyLength(ref));
+  }
+
+  /** Keys in all databases. */
+  get size(): number {
+    let size = 0;
+    for (const database of this.databases) size += database.size;
+    return size;
+  }
+}

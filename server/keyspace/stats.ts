@@ -1,0 +1,30 @@
+/** Counters of one server since start or CONFIG RESETSTAT. One shape; any room may count. */
+export class Stats {
+  totalConnectionsReceived = 0;
+  totalCommandsProcessed = 0;
+  rejectedConnections = 0;
+  totalNetInputBytes = 0;
+  totalNetOutputBytes = 0;
+  totalErrorReplies = 0;
+  totalReplInputBytes = 0;
+  totalReplOutputBytes = 0;
+  expiredKeys = 0;
+  evictedKeys = 0;
+  keyspaceHits = 0;
+  keyspaceMisses = 0;
+  syncFull = 0;
+  syncPartialOk = 0;
+  syncPartialErr = 0;
+  peakMemoryBytes = 0;
+  /** Error replies by their first word, as INFO errorstats prints them. */
+  readonly errors: Map<string, number> = new Map();
+
+  reset(): void {
+    const peak = this.peakMemoryBytes;
+    for (const key of Object.keys(this) as (keyof Stats)[]) {
+      if (typeof this[key] === 'number') (this as unknown as Record<string, number>)[key] = 0;
+    }
+    this.peakMemoryBytes = peak;
+    this.errors.clear();
+  }
+}

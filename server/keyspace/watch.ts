@@ -1,0 +1,39 @@
+/** WATCH: which clients must fail their EXEC when a key changes. */
+
+/** The part of a client that WATCH needs. */
+export interface Watcher {
+  watchBroken: boolean;
+}
+
+/** Name of a key across databases, in latin1 so that any bytes are kept apart. */
+export function watchName(databaseIndex: number, key: Uint8Array, start: number, length: number): string {
+  const text = Buffer.from(key.buffer, key.byteOffset + start, length).latin1Slice();
+  return `${databaseIndex}:${text}`;
+}
+
+export class Watches {
+  readonly #watchers = new Map<string, Set<Watcher>>();
+
+  /** Watched keys; 0 lets the hot path skip all of this. */
+  get size(): number {
+    return this.#watchers.size;
+  }
+
+  add(name: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(name);
+    if (watchers === undefined) this.#watchers.set(name, new Set([watcher]));
+    else watchers.add(watcher);
+  }
+
+  remove(name: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(name);
+    if (watchers === undefined) return;
+    watchers.delete(watcher);
+    if (watchers.size === 0) this.#watchers.delete(name);
+  }
+
+  touch(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
+    const watchers = this.#watchers.get(watchName(databaseIndex, key, start, length));
+    if (watchers !== undefined) for (const watcher of watchers) watcher.watchBroken = true;
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * One client connection: bytes in, commands in their order, replies out. All connections read into one shared
+ * buffer; only the torn tail of a command is copied. A connection gets SHARE_BYTES of input a turn, then the others.
+ */
+import type { Socket } from 'node:net';
+import { Call } from '../commands/call.ts';
+import { Client, type ClientLink } from '../commands/client.ts';
+import { DONE, type Executor } from '../commands/execute.ts';
+import type { Reply } from '../wire/reply.ts';
+import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
+import { FAILED, learnWriteRequest, QUEUED, SENT, streamHandle, UNAVAILABLE, writeNow } from './kernel-writer.ts';
+import type { SessionContext } from './session-context.ts';
+import type { TurnMember } from './turn.ts';
+
+/** Input of one connection that is executed in one turn. */
+export const SHARE_BYTES = 16 * 1024;
+const NOTHING = Buffer.alloc(0);
+
+export class Connection implements ClientLink, TurnMember {
+  readonly client: Client;
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly #socket: Socket;
+  readonly #handle: ReturnType<typeof streamHandle>;
+  readonly #session: SessionContext;
+  readonly #parser: RequestParser;
+  readonly #executor: Executor;
+  readonly #call: Call;
+  readonly #reply: Reply;
+  /** Input that is not executed yet: a torn command, or what waits for its turn. */
+  #pending: Buffer = NOTHING;
+  #pendingStart = 0;
+  #pendingEnd = 0;
+  /** Parse again when so many bytes wait. */
+  #needed = 0;
+  #reading = true;
+  #blocked = false;
+  #executing = false;
+  #resuming = false;
+  #closed = false;
+  /** Replies that the kernel did not take yet. */
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #inFlightBytes = 0;
+  #closeReason: string | null = null;
+  /** When the soft limit of the output was first exceeded, 0 while it is not. */
+  #overSoftSinceMs = 0;
+
+  constructor(session: SessionContext, socket: Socket) {
+    this.#session = session;
+    this.#socket = socket;
+    this.#parser = session.parser;
+    this.#executor = session.executor;
+    this.#reply = session.turn.reply;
+    this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
+    this.localAddress = addressText(socket.localAddress, socket.localPort);
+    this.client = new Client(session.nextClientId(), this, session.context.keyspace.nowMs);
+    this.client.authenticated = session.context.config.values['requirepass'] === '';
+    this.#call = session.callFor(this.client, this.#reply);
+    this.#handle = streamHandle(socket);
+    if (this.#handle !== null) learnWriteRequest(this.#handle);
+    socket.on('error', (error: Error) => this.destroy(error.message));
+    socket.on('close', () => this.#gone());
+    socket.on('end', () => this.destroy('Client closed connection'));
+  }
+
+  get pendingBytes(): number {
+    return this.#queuedBytes + this.#inFlightBytes;
+  }
+
+  /** Bytes of input that wait. */
+  get queryBytes(): number {
+    return this.#pendingEnd - this.#pendingStart;
+  }
+
+  /** Input from the shared buffer, valid only during the call; false: stop reading for now. */
+  receive(bytes: Uint8Array, length: number): boolean {
+    if (this.#closed) return false;
+    this.#session.context.stats.totalNetInputBytes += length;
+    if (this.#pendingEnd === 0 && !this.#blocked && !this.#resuming) {
+      const rest = this.#run(bytes, 0, length);
+      if (rest < length && !this.#closed) this.#keep(bytes, rest, length);
+    } else {
+      this.#keep(bytes, 0, length);
+      if (!this.#blocked && !this.#resuming && this.queryBytes >= this.#needed) this.#runPending();
+    }
+    if (this.#closed) return false;
+    if (length < SHARE_BYTES && !this.#blocked && !this.#resuming) return true;
+    // A full buffer: the kernel has more, and the others come first.
+    this.#reading = false;
+    if (!this.#blocked && !this.#resuming) this.#resumeLater();
+    return false;
+  }
+
+  resume(): void {
+    this.#resuming = false;
+    if (this.#closed || this.#blocked) return;
+    if (this.queryBytes > 0 && this.queryBytes >= this.#needed) this.#runPending();
+    if (this.#closed || this.#blocked || this.#resuming) return;
+    if (!this.#reading) {
+      this.#reading = true;
+      this.#session.startReading(this.#socket);
+    }
+  }
+
+  block(): void {
+    this.#blocked = true;
+  }
+
+  unblock(write: (reply: Reply) => void): void {
+    this.#blocked = false;
+    if (this.#closed) return;
+    const start = this.#reply.at;
+    this.#reply.protocol = this.client.protocol;
+    write(this.#reply);
+    this.#session.turn.note(this, start);
+    this.#resumeLater();
+  }
+
+  /** Bytes beside the replies of commands: a stream of changes, a pushed message. */
+  write(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    const start = this.#reply.at;
+    if (this.#executing) {
+      this.#reply.raw(bytes);
+      return;
+    }
+    this.#reply.raw(bytes);
+    this.#session.turn.note(this, start);
+  }
+
+  send(bytes: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#session.context.stats.totalNetOutputBytes += bytes.length;
+    if (this.pendingBytes > 0) {
+      this.#queue.push(Buffer.from(bytes));
+      this.#queuedBytes += bytes.length;
+      this.#checkOutputLimit();
+      return true;
+    }
+    return this.#pass(bytes);
+  }
+
+  closeAfterReplies(reason: string): void {
+    this.client.closing = true;
+    this.#closeReason = reason;
+    this.#blocked = true;
+    setImmediate(() => this.#closeWhenSent());
+  }
+
+  destroy(reason: string): void {
+    if (this.#closed) return;
+    this.#session.context.log.debug(`Client ${this.remoteAddress} closed: ${reason}`);
+    this.#gone();
+    this.#socket.destroy();
+  }
+
+  /** Runs what waits, at most a share of it. */
+  #runPending(): void {
+    const pending = this.#pending;
+    const end = Math.min(this.#pendingEnd, this.#pendingStart + Math.max(SHARE_BYTES, this.#needed));
+    const rest = this.#run(pending, this.#pendingStart, end);
+    if (this.#closed) return;
+    this.#pendingStart = rest;
+    if (rest === this.#pendingEnd) this.#dropPending();
+    else if (!this.#blocked && this.queryBytes >= this.#needed) this.#resumeLater();
+  }
+
+  /** Executes the commands in bytes[at, end) and returns the position of the first byte not executed. */
+  #run(bytes: Uint8Array, at: number, end: number): number {
+    const { client } = this;
+    const call = this.#call;
+    const reply = this.#reply;
+    const parser = this.#parser;
+    const start = reply.at;
+    this.#session.beginCommands();
+    this.#executing = true;
+    this.#needed = 0;
+    while (at < end && !this.#blocked) {
+      const next = parser.parse(bytes, at, end, client.authenticated);
+      if (next === INCOMPLETE) {
+        this.#needed = end - at + parser.missing;
+        break;
+      }
+      if (next === MALFORMED) {
+        this.#malformed(parser.problem);
+        at = end;
+        break;
+      }
+      if (parser.argc > 0) {
+        call.take(parser, at, next);
+        const mode = client.replyMode;
+        const before = reply.at;
+        if (this.#executor.execute(call) !== DONE) {
+          this.#hold();
+          break;
+        }
+        if (mode !== 'on' || client.replyMode !== 'on') this.#silence(mode, before);
+      }
+      at = next;
+    }
+    this.#executing = false;
+    this.#session.turn.note(this, start);
+    if (this.queryBytes + (end - at) > this.#session.queryBytesMax) {
+      this.destroy('the query buffer limit was exceeded');
+    }
+    return at;
+  }
+
+  /** CLIENT REPLY OFF and SKIP: takes back what the command wrote. */
+  #silence(mode: Client['replyMode'], before: number): void {
+    const { client } = this;
+    if (mode === 'off' && client.replyMode === 'off') this.#reply.at = before;
+    if (mode === 'skip') {
+      this.#reply.at = before;
+      client.replyMode = 'on';
+    }
+    if (client.replyMode === 'skip-next') client.replyMode = 'skip';
+  }
+
+  /** Writes are paused: try this command again a little later. */
+  #hold(): void {
+    this.#blocked = true;
+    setTimeout(() => {
+      this.#blocked = false;
+      this.resume();
+    }, HOLD_MS);
+  }
+
+  #malformed(problem: string): void {
+    this.#reply.protocol = this.client.protocol;
+    this.#reply.error(`ERR ${problem}`);
+    this.#session.context.log.verbose(`Protocol error (${problem}) from client ${this.remoteAddress}`);
+    this.closeAfterReplies(problem);
+  }
+
+  #resumeLater(): void {
+    if (this.#resuming) return;
+    this.#resuming = true;
+    this.#session.turn.resumeLater(this);
+  }
+
+  /** Appends input to what waits, in a buffer that is large enough for the command that is torn. */
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    const waiting = this.queryBytes;
+    if (this.#pendingEnd + length > this.#pending.length) {
+      const size = Math.max(waiting + length, this.#needed, Math.min(waiting * 2, 1 << 26), 256);
+      const next = this.#pendingStart > 0 && size <= this.#pending.length ? this.#pending : Buffer.allocUnsafeSlow(size);
+      this.#pending.copy(next, 0, this.#pendingStart, this.#pendingEnd);
+      this.#pending = next;
+      this.#pendingStart = 0;
+      this.#pendingEnd = waiting;
+    }
+    Buffer.prototype.copy.call(bytes, this.#pending, this.#pendingEnd, start, end);
+    this.#pendingEnd += length;
+  }
+
+  #dropPending(): void {
+    this.#pending = NOTHING;
+    this.#pendingStart = 0;
+    this.#pendingEnd = 0;
+  }
+
+  /** Hands bytes to the kernel; true when it took all of them. */
+  #pass(bytes: Buffer): boolean {
+    let result = UNAVAILABLE;
+    if (this.#handle !== null) result = writeNow(this.#handle, bytes, this.#drained);
+    if (result === SENT) return true;
+    if (result === FAILED) {
+      this.destroy('write failed');
+      return true;
+    }
+    this.#inFlightBytes = bytes.length;
+    if (result !== QUEUED) this.#socket.write(bytes, () => this.#drained(0));
+    return false;
+  }
+
+  readonly #drained = (status: number): void => {
+    // A write that the kernel took at once calls back too, with nothing in flight.
+    if (this.#closed || this.#inFlightBytes === 0) return;
+    if (status < 0) {
+      this.destroy('write failed');
+      return;
+    }
+    this.#inFlightBytes = 0;
+    while (this.#queue.length > 0 && this.#inFlightBytes === 0) {
+      const bytes = this.#queue.length === 1 ? this.#queue[0] : Buffer.concat(this.#queue);
+      this.#queue = [];
+      this.#queuedBytes = 0;
+      if (!this.#pass(bytes)) return;
+    }
+    this.#overSoftSinceMs = 0;
+    if (this.#closeReason !== null) this.#closeWhenSent();
+  };
+
+  #closeWhenSent(): void {
+    if (this.#closed) return;
+    this.#session.turn.flush();
+    if (this.pendingBytes === 0) this.destroy(this.#closeReason ?? 'closed');
+  }
+
+  #checkOutputLimit(): void {
+    const [hard, soft, softSeconds] = this.#session.outputLimit(this.client.kind);
+    const pending = this.pendingBytes;
+    const nowMs = this.#session.context.keyspace.nowMs;
+    if (hard > 0 && pending > hard) {
+      this.#overLimit();
+      return;
+    }
+    if (soft === 0 || pending <= soft) this.#overSoftSinceMs = 0;
+    else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
+    else if (nowMs - this.#overSoftSinceMs > softSeconds * 1000) this.#overLimit();
+  }
+
+  #overLimit(): void {
+    this.#session.context.log.warning(
+      `Client ${this.remoteAddress} closed: ${this.pendingBytes} bytes of replies exceed client-output-buffer-limit`,
+    );
+    this.destroy('output buffer limit');
+  }
+
+  #gone(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#inFlightBytes = 0;
+    this.#dropPending();
+    this.#session.remove(this);
+  }
+}
+
+/** How often a held command is tried again. */
+const HOLD_MS = 10;
+
+function addressText(address: string | undefined, port: number | undefined): string {
+  if (address === undefined) return '';
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

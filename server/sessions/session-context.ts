@@ -1,0 +1,26 @@
+/** What all connections of one server share, and what they ask of it. */
+import type { Socket } from 'node:net';
+import type { Call } from '../commands/call.ts';
+import type { Client, ClientKind } from '../commands/client.ts';
+import type { ServerContext } from '../commands/context.ts';
+import type { Executor } from '../commands/execute.ts';
+import type { Reply } from '../wire/reply.ts';
+import type { RequestParser } from '../wire/request.ts';
+import type { Connection } from './connection.ts';
+import type { Turn } from './turn.ts';
+
+export interface SessionContext {
+  readonly context: ServerContext;
+  readonly executor: Executor;
+  readonly parser: RequestParser;
+  readonly turn: Turn;
+  readonly queryBytesMax: number;
+  nextClientId(): number;
+  callFor(client: Client, reply: Reply): Call;
+  /** Sets the clock; called before the commands of one connection run. */
+  beginCommands(): void;
+  /** Hard limit, soft limit (bytes; 0 = none) and seconds that the soft one may be exceeded. */
+  outputLimit(kind: ClientKind): readonly [hard: number, soft: number, softSeconds: number];
+  startReading(socket: Socket): void;
+  remove(connection: Connection): void;
+}

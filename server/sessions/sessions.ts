@@ -1,0 +1,183 @@
+/** All connections of one server: the listener, the shared read buffer, who is connected. */
+import net, { type Socket } from 'node:net';
+import { Call } from '../commands/call.ts';
+import type { Client, ClientKind } from '../commands/client.ts';
+import type { CommandTable } from '../commands/command-table.ts';
+import type { ClientRegistry, ServerContext } from '../commands/context.ts';
+import type { Executor } from '../commands/execute.ts';
+import { endTransaction } from '../commands/transaction.ts';
+import type { Reply } from '../wire/reply.ts';
+import { RequestParser } from '../wire/request.ts';
+import { Connection, SHARE_BYTES } from './connection.ts';
+import type { SessionContext } from './session-context.ts';
+import type { Turn } from './turn.ts';
+
+export type OutputLimits = Record<'normal' | 'replica' | 'pubsub', readonly [number, number, number]>;
+
+/** The clients, by id. */
+export class Clients implements ClientRegistry {
+  readonly #byId = new Map<number, Client>();
+  pausedUntilMs = 0;
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  all(): Iterable<Client> {
+    return this.#byId.values();
+  }
+
+  byId(id: number): Client | undefined {
+    return this.#byId.get(id);
+  }
+
+  add(client: Client): void {
+    this.#byId.set(client.id, client);
+  }
+
+  delete(client: Client): void {
+    this.#byId.delete(client.id);
+  }
+}
+
+export interface SessionHooks {
+  /** Sets the clock of the turn. */
+  beginCommands(): void;
+  /** A client has gone. */
+  onClosed(client: Client): void;
+}
+
+export class Sessions implements SessionContext {
+  readonly context: ServerContext;
+  readonly executor: Executor;
+  readonly parser = new RequestParser();
+  readonly turn: Turn;
+  readonly #table: CommandTable;
+  readonly #clients: Clients;
+  readonly #hooks: SessionHooks;
+  readonly #connections = new Set<Connection>();
+  readonly #servers: net.Server[] = [];
+  readonly #shared = Buffer.allocUnsafeSlow(SHARE_BYTES);
+  #nextId = 1;
+
+  constructor(
+    context: ServerContext,
+    executor: Executor,
+    table: CommandTable,
+    turn: Turn,
+    clients: Clients,
+    hooks: SessionHooks,
+  ) {
+    this.context = context;
+    this.executor = executor;
+    this.turn = turn;
+    this.#table = table;
+    this.#clients = clients;
+    this.#hooks = hooks;
+  }
+
+  get queryBytesMax(): number {
+    return this.context.config.values['client-query-buffer-limit'];
+  }
+
+  nextClientId(): number {
+    return this.#nextId++;
+  }
+
+  callFor(client: Client, reply: Reply): Call {
+    return new Call(this.context, this.#table, client, reply);
+  }
+
+  beginCommands(): void {
+    this.#hooks.beginCommands();
+  }
+
+  outputLimit(kind: ClientKind): readonly [number, number, number] {
+    const limits = this.context.config.values['client-output-buffer-limit'] as unknown as OutputLimits;
+    return kind === 'replica' ? limits.replica : kind === 'pubsub' ? limits.pubsub : limits.normal;
+  }
+
+  startReading(socket: Socket): void {
+    const handle = (socket as unknown as { _handle: { readStart(): number; reading: boolean } | null })._handle;
+    if (handle === null) return;
+    handle.reading = true;
+    handle.readStart();
+  }
+
+  remove(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#clients.delete(connection.client);
+    endTransaction(connection.client, this.context);
+    this.#hooks.onClosed(connection.client);
+  }
+
+  /** Listens on host and port, or on the path of a Unix socket. Rejects with the system's error. */
+  listen(where: { host: string; port: number; backlog: number } | { path: string }): Promise<void> {
+    const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#servers.push(server);
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(where, () => {
+        server.off('error', reject);
+        server.on('error', (error) => this.context.log.warning(`Accepting client connection: ${error.message}`));
+        resolve();
+      });
+    });
+  }
+
+  /** Stops listening and ends every connection. */
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const connection of [...this.#connections]) connection.destroy('server is shutting down');
+  }
+
+  #accept(accepted: Socket): void {
+    const { config, stats, log } = this.context;
+    if (this.#clients.count >= config.values['maxclients']) {
+      stats.rejectedConnections++;
+      accepted.end('-ERR max number of clients reached\r\n');
+      return;
+    }
+    stats.totalConnectionsReceived++;
+    const handle = (accepted as unknown as { _handle: unknown })._handle;
+    if (handle === null) return;
+    // The accepted socket is only a carrier: its handle goes to one that reads into the shared buffer.
+    (accepted as unknown as { _handle: unknown })._handle = null;
+    const holder: { connection: Connection | null } = { connection: null };
+    const socket = new net.Socket({
+      handle,
+      onread: {
+        buffer: this.#shared,
+        callback: (length: number, bytes: Uint8Array): boolean => holder.connection?.receive(bytes, length) ?? false,
+      },
+    } as unknown as net.SocketConstructorOpts);
+    const keepAliveSeconds = config.values['tcp-keepalive'];
+    if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
+    const connection = new Connection(this, socket);
+    holder.connection = connection;
+    const { client } = connection;
+    if (this.#protected(socket)) {
+      connection.write(Buffer.from(PROTECTED_MODE));
+      connection.closeAfterReplies('protected mode');
+      return;
+    }
+    this.#connections.add(connection);
+    this.#clients.add(client);
+    log.debug(`Accepted ${connection.remoteAddress}`);
+    socket.resume();
+  }
+
+  /** Without a password and with protected-mode, only this machine may connect. */
+  #protected(socket: Socket): boolean {
+    const { values } = this.context.config;
+    if (!values['protected-mode'] || values['requirepass'] !== '') return false;
+    const address = socket.remoteAddress;
+    return address !== undefined && !/^(::ffff:)?127\.|^::1$/.test(address);
+  }
+}
+
+const PROTECTED_MODE =
+  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
+  'default user. In this mode connections are only accepted from the loopback interface. If you want to connect ' +
+  "from external computers, set a password with 'requirepass' or disable protected mode with " +
+  "'CONFIG SET protected-mode no' from the loopback interface.\r\n";

@@ -1,0 +1,98 @@
+/**
+ * The turn: all commands that one round of the event loop brings write their replies into one buffer; when the
+ * round ends the AOF gets its bytes first, in one write, then every connection its replies, in one write each.
+ * What may not leave before the disk has it (appendfsync always) waits by its AOF offset.
+ */
+import type { Persistence } from '../persistence/persistence.ts';
+import { Reply } from '../wire/reply.ts';
+
+/** One connection, as the turn sees it. */
+export interface TurnMember {
+  /** Takes replies; true when the kernel took all of them, so that the buffer may be used again. */
+  send(bytes: Buffer): boolean;
+  /** Requests wait that had to leave the others their share; go on with them. */
+  resume(): void;
+}
+
+interface Waiting {
+  readonly offset: number;
+  readonly member: TurnMember;
+  readonly bytes: Buffer;
+}
+
+export class Turn {
+  readonly reply = new Reply();
+  readonly #persistence: Persistence;
+  readonly #members: TurnMember[] = [];
+  readonly #starts: number[] = [];
+  #scheduled = false;
+  #resumable: TurnMember[] = [];
+  /** Replies held back until the AOF is safe, oldest first. */
+  #waiting: Waiting[] = [];
+  /** Runs at the end of each turn, before replies leave. */
+  readonly #beforeEnd: () => void;
+
+  constructor(persistence: Persistence, beforeEnd: () => void) {
+    this.#persistence = persistence;
+    this.#beforeEnd = beforeEnd;
+    persistence.onReleased = () => this.#release();
+  }
+
+  /** Replies from `start` to the end of the buffer belong to `member`. */
+  note(member: TurnMember, start: number): void {
+    if (start === this.reply.at) return;
+    this.#members.push(member);
+    this.#starts.push(start);
+    this.schedule();
+  }
+
+  /** Gives `member` another share in the next turn. */
+  resumeLater(member: TurnMember): void {
+    this.#resumable.push(member);
+    this.schedule();
+  }
+
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#end);
+  }
+
+  readonly #end = (): void => {
+    this.#scheduled = false;
+    this.#beforeEnd();
+    this.flush();
+    if (this.#resumable.length === 0) return;
+    const members = this.#resumable;
+    this.#resumable = [];
+    for (const member of members) member.resume();
+  };
+
+  /** Sends what the turn has made so far. */
+  flush(): void {
+    this.#persistence.flushTurn();
+    const count = this.#members.length;
+    if (count === 0) return;
+    const { reply } = this;
+    const hold = this.#persistence.releasedOffset < this.#persistence.offset || this.#waiting.length > 0;
+    let pinned = false;
+    for (let index = 0; index < count; index++) {
+      const end = index + 1 < count ? this.#starts[index + 1] : reply.at;
+      const bytes = reply.buffer.subarray(this.#starts[index], end);
+      const member = this.#members[index];
+      if (hold) {
+        this.#waiting.push({ offset: this.#persistence.offset, member, bytes: Buffer.from(bytes) });
+      } else if (!member.send(bytes)) pinned = true;
+    }
+    this.#members.length = 0;
+    this.#starts.length = 0;
+    reply.reset(pinned);
+  }
+
+  #release(): void {
+    const released = this.#persistence.releasedOffset;
+    let count = 0;
+    while (count < this.#waiting.length && this.#waiting[count].offset <= released) count++;
+    for (const { member, bytes } of this.#waiting.splice(0, count)) member.send(bytes);
+  }
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { Arena, BLOCK_BYTES_MAX, OutOfArena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
+import { Prng } from './prng.ts';
+
+describe('Arena', () => {
+  it('never hands out overlapping blocks, and blocks keep their bytes', () => {
+    const seed = Date.now() & 0xffff;
+    const prng = new Prng(seed);
+    const random = () => prng.fraction();
+    const arena = new Arena();
+    const live: { ref: number; bytes: number; fill: number }[] = [];
+    for (let step = 0; step < 20_000; step++) {
+      if (live.length > 0 && random() < 0.45) {
+        const at = Math.floor(random() * live.length);
+        const [block] = live.splice(at, 1);
+        const start = (block.ref & UNIT_MASK) << 3;
+        const bytes = arena.bytes[block.ref >>> SEGMENT_SHIFT].subarray(start, start + block.bytes);
+        if (!bytes.every((byte) => byte === block.fill)) expect.fail(`seed ${seed} step ${step}`);
+        arena.free(block.ref);
+      } else {
+        const bytes = 1 + Math.floor(random() ** 6 * 100_000);
+        const ref = arena.allocate(bytes);
+        const fill = step & 0xff;
+        const start = (ref & UNIT_MASK) << 3;
+        expect(arena.blockBytes(ref)).toBeGreaterThanOrEqual(bytes);
+        arena.bytes[ref >>> SEGMENT_SHIFT].fill(fill, start, start + bytes);
+        live.push({ ref, bytes, fill });
+      }
+    }
+    const used = live.reduce((sum, { ref }) => sum + arena.blockBytes(ref), 0);
+    expect(arena.usedBytes, `seed ${seed}`).toBe(used);
+    for (const { ref } of live) arena.free(ref);
+    expect(arena.usedBytes, `seed ${seed}`).toBe(0);
+  });
+
+  it('loses at most 12.5 % to a size class between 128 bytes and 32 KiB', () => {
+    for (let bytes = 128; bytes <= 32 * 1024; bytes++) {
+      const rounded = Arena.roundUp(bytes);
+      if (rounded < bytes || rounded > bytes * 1.125 + 8) expect.fail(`${bytes} became ${rounded}`);
+    }
+  });
+
+  it('gives empty segments back to the system', () => {
+    const arena = new Arena();
+    const refs = Array.from({ length: 100 }, () => arena.allocate(1024 * 1024));
+    expect(arena.reservedBytes).toBeGreaterThan(100 * 1024 * 1024);
+    for (const ref of refs) arena.free(ref);
+    expect(arena.reservedBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+  });
+
+  it('refuses a block that is larger than a segment', () => {
+    expect(() => new Arena().allocate(BLOCK_BYTES_MAX + 1)).toThrow(OutOfArena);
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { Arena } from './arena.ts';
+import { hashBytes } from './hash.ts';
+import { Prng } from './prng.ts';
+import { Records } from './record.ts';
+import { Table } from './table.ts';
+
+function makeTable() {
+  const arena = new Arena();
+  const records = new Records(arena);
+  const table = new Table(arena, records);
+  return { arena, records, table, header: table.create() };
+}
+
+type Made = ReturnType<typeof makeTable>;
+
+function add(made: Made, name: string): number {
+  const key = Buffer.from(name);
+  const ref = made.arena.allocate(Records.inlineBytes(key.length, 0, false));
+  made.records.writeHeader(ref, 0, 0, key.length, 0, -1, false);
+  made.records.segment(ref).set(key, made.records.keyStart(ref));
+  made.table.insert(made.header, hashBytes(key, 0, key.length), ref);
+  return ref;
+}
+
+function find(made: Made, name: string): number {
+  const key = Buffer.from(name);
+  return made.table.find(made.header, hashBytes(key, 0, key.length), key, 0, key.length);
+}
+
+function remove(made: Made, name: string): boolean {
+  const ref = find(made, name);
+  if (ref === 0) return false;
+  made.table.removeFound(made.header);
+  made.records.release(ref);
+  return true;
+}
+
+function nameOf(made: Made, ref: number): string {
+  const start = made.records.keyStart(ref);
+  return made.records.segment(ref).subarray(start, start + made.records.keyLength(ref)).toString();
+}
+
+describe('Table', () => {
+  it('finds each of 200,000 keys after all of its growth, and none that was never added', () => {
+    const made = makeTable();
+    for (let index = 0; index < 200_000; index++) add(made, `key:${index}`);
+    expect(made.table.count(made.header)).toBe(200_000);
+    for (let index = 0; index < 200_000; index++) {
+      const ref = find(made, `key:${index}`);
+      if (ref === 0 || nameOf(made, ref) !== `key:${index}`) expect.fail(`key:${index} is lost`);
+    }
+    for (let index = 0; index < 1000; index++) expect(find(made, `other:${index}`)).toBe(0);
+  });
+
+  it('agrees with a Map over random inserts and removals', () => {
+    const seed = Date.now() & 0xffff;
+    const prng = new Prng(seed);
+    const random = () => prng.fraction();
+    const made = makeTable();
+    const model = new Set<string>();
+    for (let step = 0; step < 50_000; step++) {
+      const name = `k${Math.floor(random() * 5000)}`;
+      if (random() < 0.5) {
+        if (!model.has(name)) add(made, name);
+        model.add(name);
+      } else if (remove(made, name) !== model.delete(name)) expect.fail(`seed ${seed} step ${step}`);
+    }
+    expect(made.table.count(made.header), `seed ${seed}`).toBe(model.size);
+    for (const name of model) expect(find(made, name), `seed ${seed} ${name}`).not.toBe(0);
+  });
+
+  it('scans every key that stays, while others come and go and the table grows', () => {
+    const seed = Date.now() & 0xffff;
+    const prng = new Prng(seed);
+    const random = () => prng.fraction();
+    for (const size of [0, 1, 5, 40, 300, 3000]) {
+      const made = makeTable();
+      const stay = new Set(Array.from({ length: size }, (_, index) => `stay:${index}`));
+      for (const name of stay) add(made, name);
+      const seen = new Set<string>();
+      let cursor = 0;
+      let added = 0;
+      do {
+        cursor = made.table.scan(made.header, cursor, (ref) => seen.add(nameOf(made, ref)));
+        for (let count = random() * 20; count > 1; count--) {
+          if (added < 20_000) add(made, `new:${added++}`);
+        }
+        if (random() < 0.3) remove(made, `new:${Math.floor(random() * added)}`);
+      } while (cursor !== 0);
+      for (const name of stay) expect(seen.has(name), `seed ${seed} size ${size} ${name}`).toBe(true);
+    }
+  });
+
+  it('keeps keys of equal hash apart without splitting for ever', () => {
+    const made = makeTable();
+    const refs = new Map<string, number>();
+    for (let index = 0; index < 3000; index++) {
+      const key = Buffer.from(`same:${index}`);
+      const ref = made.arena.allocate(Records.inlineBytes(key.length, 0, false));
+      made.records.writeHeader(ref, 0, 0, key.length, 0, -1, false);
+      made.records.segment(ref).set(key, made.records.keyStart(ref));
+      if (index < 700) made.table.insert(made.header, hashBytes(key, 0, key.length), ref);
+      else made.table.insert(made.header, 0x12345678, ref);
+      refs.set(`same:${index}`, ref);
+    }
+    for (const [name, ref] of refs) {
+      const key = Buffer.from(name);
+      const hash = Number(name.slice(5)) < 700 ? hashBytes(key, 0, key.length) : 0x12345678;
+      expect(made.table.find(made.header, hash, key, 0, key.length)).toBe(ref);
+    }
+  });
+
+  it('gives all its memory back when it is destroyed', () => {
+    const made = makeTable();
+    for (let index = 0; index < 20_000; index++) add(made, `key:${index}`);
+    made.table.destroy(made.header, (ref) => made.records.release(ref));
+    expect(made.arena.usedBytes).toBe(0);
+  });
+});

@@ -1,0 +1,543 @@
+/**
+ * Hash table of records over the arena that grows one segment at a time: no rehash stop, however large it is.
+ *
+ *   header (32 bytes)                directory (2^depth refs)        table segment (64 x 64 bytes)
+ *   | count | root | shape | ... |-->| s0 | s0 | s1 | s2 |...|------>| head | bucket 0 | ... | bucket 62 |
+ *
+ *   bucket (64 bytes):  12 refs | 12 tags (8 bits of the hash) | reach, chained, -, -
+ *
+ * A small table has 1 to 32 buckets and no directory: the header's root is the first bucket. A hash chooses the
+ * directory entry by its top bits, the bucket by its low 16 bits taken as a fraction of the bucket count (so that
+ * the order of buckets is the same for every size, which SCAN needs), the tag by a product of all its bits.
+ * A record stands in its home bucket or in one of the next three; `reach` of the home bucket tells how far to look.
+ *
+ * Invariants: a record's home is within `reach` before its place; a segment of local depth l is named by
+ * 2^(depth-l) neighbouring directory entries; a segment that cannot split any more is chained to another.
+ * Complexity: find, insert, remove O(1): one bucket line and one record; a split moves at most 756 records.
+ * After: Dash (Lu et al., 2020) for the splitting, Valkey's hashtable for the bucket; the tags are compared
+ * four at a time in one 32-bit word, and there is no stash.
+ */
+import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
+import { hashBytes } from './hash.ts';
+import type { Records } from './record.ts';
+
+export const TABLE_HEADER_BYTES = 32;
+const BUCKET_WORDS = 16;
+const SLOTS_PER_BUCKET = 12;
+const TAG_WORD = 12;
+const META_WORD = 15;
+const REACH_MAX = 3;
+const CHAINED = 0x100;
+const SMALL_BUCKETS_MAX = 32;
+const SEGMENT_BUCKETS = 63;
+const TABLE_SEGMENT_BYTES = 4096;
+/** More would make the directory too large; equal hashes beyond it are chained. */
+const DEPTH_MAX = 19;
+/** A directory this many times larger than its segments means that hashes are equal, not that keys are many. */
+const DIRECTORY_EXCESS_MAX = 64;
+/** Cursor of SCAN: top DEPTH_MAX bits of the hash, then the 16-bit fraction. */
+const CURSOR_TOP = 1 << DEPTH_MAX;
+
+// Words of the header.
+const COUNT = 0;
+const ROOT = 1;
+const SHAPE = 2;
+const SEGMENTS = 3;
+const MIN_EXPIRY_LOW = 4;
+const EXPIRING = 6;
+const DIRECTORY = 0x80;
+
+// Words of a table segment's head.
+const LOCAL_DEPTH = 0;
+const CHAIN = 1;
+
+const NO_EXPIRY_LOW = 0xffffffff;
+
+export class Table {
+  readonly #arena: Arena;
+  readonly #records: Records;
+  readonly #words: Uint32Array[];
+  /** Where the last place() or locate() ended: words, first word of the bucket, slot. */
+  #foundWords: Uint32Array = new Uint32Array(0);
+  #foundAt = 0;
+  #foundSlot = 0;
+  readonly #moving = new Uint32Array(SEGMENT_BUCKETS * SLOTS_PER_BUCKET);
+
+  constructor(arena: Arena, records: Records) {
+    this.#arena = arena;
+    this.#records = records;
+    this.#words = arena.words;
+  }
+
+  /** A new empty table: the ref of its header. */
+  create(): number {
+    const header = this.#arena.allocate(TABLE_HEADER_BYTES);
+    const at = (header & UNIT_MASK) << 1;
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    words.fill(0, at, at + TABLE_HEADER_BYTES / 4);
+    words[at + SHAPE] = 1 << 16;
+    words[at + ROOT] = this.#newBuckets(1);
+    this.#resetExpiry(words, at);
+    return header;
+  }
+
+  count(header: number): number {
+    return this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + COUNT];
+  }
+
+  /** Records that have an expiry. */
+  expiring(header: number): number {
+    return this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + EXPIRING];
+  }
+
+  /** The record with this key, 0 when there is none. `hash` is `hashBytes` of the key. */
+  find(header: number, hash: number, key: Uint8Array, start: number, length: number): number {
+    const headerWords = this.#words[header >>> SEGMENT_SHIFT];
+    const headerAt = (header & UNIT_MASK) << 1;
+    const shape = headerWords[headerAt + SHAPE];
+    let segment = headerWords[headerAt + ROOT];
+    let buckets = shape >>> 16;
+    let skip = 0;
+    if ((shape & DIRECTORY) !== 0) {
+      const depth = shape & 31;
+      const entry = depth === 0 ? 0 : hash >>> (32 - depth);
+      segment = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + entry];
+      buckets = SEGMENT_BUCKETS;
+      skip = BUCKET_WORDS;
+    }
+    const pattern = Math.imul(Math.imul(hash, 0x9e3779b1) >>> 24, 0x01010101);
+    const records = this.#records;
+    for (;;) {
+      const words = this.#words[segment >>> SEGMENT_SHIFT];
+      const base = ((segment & UNIT_MASK) << 1) + skip;
+      let bucket = ((hash & 0xffff) * buckets) >>> 16;
+      const meta = words[base + bucket * BUCKET_WORDS + META_WORD];
+      for (let reach = meta & 3; ; reach--) {
+        const at = base + bucket * BUCKET_WORDS;
+        for (let group = 0; group < 3; group++) {
+          const difference = words[at + TAG_WORD + group] ^ pattern;
+          let match = (difference - 0x01010101) & ~difference & 0x80808080;
+          while (match !== 0) {
+            const slot = group * 4 + ((31 - Math.clz32(match & -match)) >>> 3);
+            const ref = words[at + slot];
+            if (ref !== 0 && records.keyEquals(ref, key, start, length)) {
+              this.#foundWords = words;
+              this.#foundAt = at;
+              this.#foundSlot = slot;
+              return ref;
+            }
+            match &= match - 1;
+          }
+        }
+        if (reach === 0) break;
+        if (++bucket === buckets) bucket = 0;
+      }
+      if ((meta & CHAINED) === 0) return 0;
+      segment = words[base - skip + CHAIN];
+    }
+  }
+
+  /** Points the place that `find` just returned to another ref of the same key; nothing may happen in between. */
+  replaceFound(ref: number): void {
+    this.#foundWords[this.#foundAt + this.#foundSlot] = ref;
+  }
+
+  /** Adds a record whose key is not in the table. */
+  insert(header: number, hash: number, ref: number): void {
+    this.#place(header, hash, ref);
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    words[((header & UNIT_MASK) << 1) + COUNT]++;
+  }
+
+  /** Takes the record that `find` just returned out of the table; the caller frees it. */
+  removeFound(header: number): void {
+    const words = this.#foundWords;
+    const at = this.#foundAt;
+    const slot = this.#foundSlot;
+    words[at + slot] = 0;
+    words[at + TAG_WORD + (slot >>> 2)] &= ~(0xff << ((slot & 3) << 3));
+    const headerWords = this.#words[header >>> SEGMENT_SHIFT];
+    headerWords[((header & UNIT_MASK) << 1) + COUNT]--;
+  }
+
+  /** Told whenever a record gets (+1) or loses (-1) an expiry; `expiresAtMs` matters for +1 and 0 alike. */
+  noteExpiry(header: number, change: number, hash: number, expiresAtMs: number): void {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    words[at + EXPIRING] += change;
+    if (change < 0) return;
+    const shape = words[at + SHAPE];
+    if ((shape & DIRECTORY) === 0) {
+      lowerMinimum(words, at + MIN_EXPIRY_LOW, expiresAtMs);
+      return;
+    }
+    const segment = this.#segmentOf(words, at, hash);
+    lowerMinimum(
+      this.#words[segment >>> SEGMENT_SHIFT],
+      ((segment & UNIT_MASK) << 1) + MIN_EXPIRY_LOW,
+      expiresAtMs,
+    );
+  }
+
+  /** Frees buckets, directory and header; `visit` gets every record and frees it. */
+  destroy(header: number, visit: (ref: number) => void): void {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const shape = words[at + SHAPE];
+    const root = words[at + ROOT];
+    if ((shape & DIRECTORY) === 0) {
+      this.#visitBuckets(root, shape >>> 16, 0, visit);
+      this.#arena.free(root);
+    } else {
+      const entries = 1 << (shape & 31);
+      const directory = this.#words[root >>> SEGMENT_SHIFT];
+      const first = (root & UNIT_MASK) << 1;
+      let last = 0;
+      for (let entry = 0; entry < entries; entry++) {
+        const segment = directory[first + entry];
+        if (segment !== last) this.#destroySegment(segment, visit);
+        last = segment;
+      }
+      this.#arena.free(root);
+    }
+    this.#arena.free(header);
+  }
+
+  /**
+   * One step of an iteration that sees every record that is there from its first to its last step at least once,
+   * however the table grows meanwhile. Starts and ends with cursor 0; a cursor is an integer below 2^35.
+   */
+  scan(header: number, cursor: number, visit: (ref: number) => void): number {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const shape = words[at + SHAPE];
+    let top = Math.floor(cursor / 65536);
+    const fraction = cursor % 65536;
+    if (top >= CURSOR_TOP) return 0;
+    const directory = (shape & DIRECTORY) !== 0;
+    const buckets = directory ? SEGMENT_BUCKETS : shape >>> 16;
+    const bucket = (fraction * buckets) >>> 16;
+    let segment = words[at + ROOT];
+    let localDepth = 0;
+    if (directory) {
+      segment = this.#segmentOf(words, at, top << (32 - DEPTH_MAX));
+      localDepth = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + LOCAL_DEPTH];
+    }
+    this.#visitHome(segment, buckets, directory ? BUCKET_WORDS : 0, bucket, visit);
+    // The first fraction that falls into the next bucket.
+    const next = Math.ceil(((bucket + 1) * 65536) / buckets);
+    if (next < 65536) return top * 65536 + next;
+    const width = 1 << (DEPTH_MAX - localDepth);
+    top = (Math.floor(top / width) + 1) * width;
+    return top >= CURSOR_TOP ? 0 : top * 65536;
+  }
+
+  /**
+   * Visits the records of segments that may hold one expired by `nowMs`, from directory entry `from` on, at most
+   * `segmentsMax` segments. `visit` returns the record's expiry if it stays (-1: none), or -2 when it expired; the
+   * expired are collected and handed out by `expired` after the walk. Returns the next entry, 0 at the end.
+   */
+  expire(header: number, from: number, segmentsMax: number, nowMs: number, expired: (ref: number) => void): number {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const shape = words[at + SHAPE];
+    if (words[at + EXPIRING] === 0) return 0;
+    if ((shape & DIRECTORY) === 0) {
+      if (readMs(words, at + MIN_EXPIRY_LOW) <= nowMs) {
+        this.#expireBuckets(words, at + MIN_EXPIRY_LOW, words[at + ROOT], shape >>> 16, 0, nowMs, expired);
+      }
+      return 0;
+    }
+    const depth = shape & 31;
+    const entries = 1 << depth;
+    for (let entry = from; entry < entries; segmentsMax--) {
+      if (segmentsMax === 0) return entry;
+      let segment = this.#words[words[at + ROOT] >>> SEGMENT_SHIFT][((words[at + ROOT] & UNIT_MASK) << 1) + entry];
+      const head = (segment & UNIT_MASK) << 1;
+      const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
+      entry += 1 << (depth - segmentWords[head + LOCAL_DEPTH]);
+      if (readMs(segmentWords, head + MIN_EXPIRY_LOW) > nowMs) continue;
+      while (segment !== 0) {
+        this.#expireBuckets(
+          segmentWords, head + MIN_EXPIRY_LOW, segment, SEGMENT_BUCKETS, BUCKET_WORDS, nowMs, expired,
+        );
+        segment = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + CHAIN];
+      }
+    }
+    return 0;
+  }
+
+  /** A record chosen by `random` (a function to [0, 1)), 0 in an empty table. Close to uniform. */
+  sample(header: number, random: () => number): number {
+    if (this.count(header) === 0) return 0;
+    const found: number[] = [];
+    let cursor = Math.floor(random() * CURSOR_TOP) * 65536 + Math.floor(random() * 65536);
+    while (found.length === 0) cursor = this.scan(header, cursor, (ref) => found.push(ref));
+    return found[Math.floor(random() * found.length)];
+  }
+
+  #segmentOf(words: Uint32Array, at: number, hash: number): number {
+    const depth = words[at + SHAPE] & 31;
+    const root = words[at + ROOT];
+    const entry = depth === 0 ? 0 : hash >>> (32 - depth);
+    return this.#words[root >>> SEGMENT_SHIFT][((root & UNIT_MASK) << 1) + entry];
+  }
+
+  #newBuckets(count: number): number {
+    const bytes = count * BUCKET_WORDS * 4;
+    const ref = this.#arena.allocate(bytes);
+    const at = (ref & UNIT_MASK) << 1;
+    this.#words[ref >>> SEGMENT_SHIFT].fill(0, at, at + bytes / 4);
+    return ref;
+  }
+
+  #newSegment(localDepth: number): number {
+    const segment = this.#newBuckets(TABLE_SEGMENT_BYTES / (BUCKET_WORDS * 4));
+    const words = this.#words[segment >>> SEGMENT_SHIFT];
+    const at = (segment & UNIT_MASK) << 1;
+    words[at + LOCAL_DEPTH] = localDepth;
+    this.#resetExpiry(words, at);
+    return segment;
+  }
+
+  #resetExpiry(words: Uint32Array, at: number): void {
+    words[at + MIN_EXPIRY_LOW] = NO_EXPIRY_LOW;
+    words[at + MIN_EXPIRY_LOW + 1] = NO_EXPIRY_LOW;
+  }
+
+  /** Puts a ref into the table, growing it as often as needed. */
+  #place(header: number, hash: number, ref: number): void {
+    const tag = Math.imul(hash, 0x9e3779b1) >>> 24;
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    for (;;) {
+      const shape = words[at + SHAPE];
+      if ((shape & DIRECTORY) === 0) {
+        if (this.#put(words[at + ROOT], shape >>> 16, 0, hash, tag, ref)) return;
+        this.#growSmall(words, at, shape >>> 16);
+        continue;
+      }
+      const segment = this.#segmentOf(words, at, hash);
+      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, tag, ref)) return;
+      if (!this.#split(header, words, at, segment, hash)) {
+        this.#putChained(segment, hash, tag, ref);
+        return;
+      }
+    }
+  }
+
+  #put(segment: number, buckets: number, skip: number, hash: number, tag: number, ref: number): boolean {
+    const words = this.#words[segment >>> SEGMENT_SHIFT];
+    const base = ((segment & UNIT_MASK) << 1) + skip;
+    const home = ((hash & 0xffff) * buckets) >>> 16;
+    const reachMax = Math.min(REACH_MAX, buckets - 1);
+    for (let reach = 0, bucket = home; reach <= reachMax; reach++) {
+      const at = base + bucket * BUCKET_WORDS;
+      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
+        if (words[at + slot] !== 0) continue;
+        words[at + slot] = ref;
+        words[at + TAG_WORD + (slot >>> 2)] |= tag << ((slot & 3) << 3);
+        const meta = base + home * BUCKET_WORDS + META_WORD;
+        if ((words[meta] & 3) < reach) words[meta] = (words[meta] & ~3) | reach;
+        return true;
+      }
+      if (++bucket === buckets) bucket = 0;
+    }
+    return false;
+  }
+
+  #putChained(segment: number, hash: number, tag: number, ref: number): void {
+    for (;;) {
+      const words = this.#words[segment >>> SEGMENT_SHIFT];
+      const at = (segment & UNIT_MASK) << 1;
+      const home = ((hash & 0xffff) * SEGMENT_BUCKETS) >>> 16;
+      words[at + BUCKET_WORDS + home * BUCKET_WORDS + META_WORD] |= CHAINED;
+      if (words[at + CHAIN] === 0) words[at + CHAIN] = this.#newSegment(words[at + LOCAL_DEPTH]);
+      segment = words[at + CHAIN];
+      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, tag, ref)) return;
+    }
+  }
+
+  #growSmall(words: Uint32Array, at: number, buckets: number): void {
+    const old = words[at + ROOT];
+    const moving = this.#collect(old, buckets, 0);
+    if (buckets < SMALL_BUCKETS_MAX) {
+      words[at + ROOT] = this.#newBuckets(buckets * 2);
+      words[at + SHAPE] = (buckets * 2) << 16;
+    } else {
+      const segment = this.#newSegment(0);
+      const segmentAt = (segment & UNIT_MASK) << 1;
+      const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
+      segmentWords[segmentAt + MIN_EXPIRY_LOW] = words[at + MIN_EXPIRY_LOW];
+      segmentWords[segmentAt + MIN_EXPIRY_LOW + 1] = words[at + MIN_EXPIRY_LOW + 1];
+      const directory = this.#arena.allocate(8);
+      this.#words[directory >>> SEGMENT_SHIFT][(directory & UNIT_MASK) << 1] = segment;
+      words[at + ROOT] = directory;
+      words[at + SHAPE] = DIRECTORY;
+      words[at + SEGMENTS] = 1;
+    }
+    this.#arena.free(old);
+    this.#replace(words, at, moving);
+  }
+
+  /** Puts collected refs back; a table that just grew has room, and if not it grows again by `#place`. */
+  #replace(words: Uint32Array, at: number, refs: Uint32Array): void {
+    for (const ref of refs) {
+      const hash = this.#hashOf(ref);
+      const tag = Math.imul(hash, 0x9e3779b1) >>> 24;
+      const shape = words[at + SHAPE];
+      const small = (shape & DIRECTORY) === 0;
+      const segment = small ? words[at + ROOT] : this.#segmentOf(words, at, hash);
+      const buckets = small ? shape >>> 16 : SEGMENT_BUCKETS;
+      if (this.#put(segment, buckets, small ? 0 : BUCKET_WORDS, hash, tag, ref)) continue;
+      if (small) throw new Error('a table that doubled has no room for what it held');
+      this.#putChained(segment, hash, tag, ref);
+    }
+  }
+
+  #hashOf(ref: number): number {
+    const records = this.#records;
+    return hashBytes(records.segment(ref), records.keyStart(ref), records.keyLength(ref));
+  }
+
+  #collect(segment: number, buckets: number, skip: number): Uint32Array {
+    const words = this.#words[segment >>> SEGMENT_SHIFT];
+    const base = ((segment & UNIT_MASK) << 1) + skip;
+    let count = 0;
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      const at = base + bucket * BUCKET_WORDS;
+      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
+        if (words[at + slot] !== 0) this.#moving[count++] = words[at + slot];
+      }
+    }
+    return this.#moving.subarray(0, count);
+  }
+
+  /** Splits the segment of `hash`; false when it is chained or as deep as it may be. */
+  #split(header: number, words: Uint32Array, at: number, segment: number, hash: number): boolean {
+    const old = this.#words[segment >>> SEGMENT_SHIFT];
+    const oldAt = (segment & UNIT_MASK) << 1;
+    const localDepth = old[oldAt + LOCAL_DEPTH];
+    if (localDepth >= DEPTH_MAX || old[oldAt + CHAIN] !== 0) return false;
+    if (localDepth === (words[at + SHAPE] & 31)) {
+      if (1 << localDepth > words[at + SEGMENTS] * DIRECTORY_EXCESS_MAX) return false;
+      this.#doubleDirectory(header);
+    }
+    const moving = this.#collect(segment, SEGMENT_BUCKETS, BUCKET_WORDS);
+    const sibling = this.#newSegment(localDepth + 1);
+    const siblingWords = this.#words[sibling >>> SEGMENT_SHIFT];
+    const siblingAt = (sibling & UNIT_MASK) << 1;
+    siblingWords[siblingAt + MIN_EXPIRY_LOW] = old[oldAt + MIN_EXPIRY_LOW];
+    siblingWords[siblingAt + MIN_EXPIRY_LOW + 1] = old[oldAt + MIN_EXPIRY_LOW + 1];
+    old.fill(0, oldAt + BUCKET_WORDS, oldAt + TABLE_SEGMENT_BYTES / 4);
+    old[oldAt + LOCAL_DEPTH] = localDepth + 1;
+    const depth = words[at + SHAPE] & 31;
+    const width = 1 << (depth - localDepth);
+    const first = depth === 0 ? 0 : (hash >>> (32 - depth)) & ~(width - 1);
+    const root = words[at + ROOT];
+    const directory = this.#words[root >>> SEGMENT_SHIFT];
+    const directoryAt = (root & UNIT_MASK) << 1;
+    directory.fill(sibling, directoryAt + first + (width >>> 1), directoryAt + first + width);
+    words[at + SEGMENTS]++;
+    this.#replace(words, at, moving);
+    return true;
+  }
+
+  #doubleDirectory(header: number): void {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const depth = words[at + SHAPE] & 31;
+    const entries = 1 << depth;
+    const old = words[at + ROOT];
+    const oldWords = this.#words[old >>> SEGMENT_SHIFT];
+    const oldAt = (old & UNIT_MASK) << 1;
+    const next = this.#arena.allocate(entries * 8);
+    const nextWords = this.#words[next >>> SEGMENT_SHIFT];
+    const nextAt = (next & UNIT_MASK) << 1;
+    for (let entry = 0; entry < entries; entry++) {
+      nextWords[nextAt + entry * 2] = oldWords[oldAt + entry];
+      nextWords[nextAt + entry * 2 + 1] = oldWords[oldAt + entry];
+    }
+    words[at + ROOT] = next;
+    words[at + SHAPE] = DIRECTORY | (depth + 1);
+    this.#arena.free(old);
+  }
+
+  #visitHome(segment: number, buckets: number, skip: number, home: number, visit: (ref: number) => void): void {
+    for (;;) {
+      const words = this.#words[segment >>> SEGMENT_SHIFT];
+      const base = ((segment & UNIT_MASK) << 1) + skip;
+      const meta = words[base + home * BUCKET_WORDS + META_WORD];
+      const refs: number[] = [];
+      for (let reach = 0, bucket = home; reach <= (meta & 3); reach++) {
+        const at = base + bucket * BUCKET_WORDS;
+        for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
+          const ref = words[at + slot];
+          if (ref !== 0 && ((this.#hashOf(ref) & 0xffff) * buckets) >>> 16 === home) refs.push(ref);
+        }
+        if (++bucket === buckets) bucket = 0;
+      }
+      const next = (meta & CHAINED) === 0 ? 0 : words[base - skip + CHAIN];
+      for (const ref of refs) visit(ref);
+      if (next === 0) return;
+      segment = next;
+    }
+  }
+
+  #visitBuckets(segment: number, buckets: number, skip: number, visit: (ref: number) => void): void {
+    const words = this.#words[segment >>> SEGMENT_SHIFT];
+    const base = ((segment & UNIT_MASK) << 1) + skip;
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
+        const ref = words[base + bucket * BUCKET_WORDS + slot];
+        if (ref !== 0) visit(ref);
+      }
+    }
+  }
+
+  #destroySegment(segment: number, visit: (ref: number) => void): void {
+    while (segment !== 0) {
+      this.#visitBuckets(segment, SEGMENT_BUCKETS, BUCKET_WORDS, visit);
+      const next = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + CHAIN];
+      this.#arena.free(segment);
+      segment = next;
+    }
+  }
+
+  /** Recomputes the minimum over the buckets and hands out what expired. */
+  #expireBuckets(
+    minimumWords: Uint32Array,
+    minimumAt: number,
+    segment: number,
+    buckets: number,
+    skip: number,
+    nowMs: number,
+    expired: (ref: number) => void,
+  ): void {
+    const records = this.#records;
+    const refs: number[] = [];
+    let minimum = Number.POSITIVE_INFINITY;
+    this.#visitBuckets(segment, buckets, skip, (ref) => {
+      const expiresAtMs = records.expiresAtMs(ref);
+      if (expiresAtMs < 0) return;
+      if (expiresAtMs <= nowMs) refs.push(ref);
+      else if (expiresAtMs < minimum) minimum = expiresAtMs;
+    });
+    writeMs(minimumWords, minimumAt, minimum);
+    for (const ref of refs) expired(ref);
+  }
+}
+
+function readMs(words: Uint32Array, at: number): number {
+  return words[at + 1] === NO_EXPIRY_LOW ? Number.POSITIVE_INFINITY : words[at + 1] * 4294967296 + words[at];
+}
+
+function writeMs(words: Uint32Array, at: number, ms: number): void {
+  const none = ms === Number.POSITIVE_INFINITY;
+  words[at] = none ? NO_EXPIRY_LOW : ms % 4294967296;
+  words[at + 1] = none ? NO_EXPIRY_LOW : ms / 4294967296;
+}
+
+function lowerMinimum(words: Uint32Array, at: number, ms: number): void {
+  if (ms < readMs(words, at)) writeMs(words, at, ms);
+}
