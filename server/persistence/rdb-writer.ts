@@ -77,6 +77,14 @@ export class RdbWriter {
     return taken;
   }
 
+  /** Appends what another writer holds and empties it; both forget which database they had selected. */
+  absorb(other: RdbWriter): void {
+    this.raw(other.#bytes, 0, other.#length);
+    other.#length = 0;
+    other.#database = -1;
+    this.#database = -1;
+  }
+
   byte(value: number): void {
     this.#reserve(1);
     this.#bytes[this.#length++] = value;

@@ -1,0 +1,172 @@
+/**
+ * The folder of the append-only files (`appenddirname`) and its manifest. Every change of the manifest goes to a
+ * temporary file, is synced, renamed and synced again with its folder before anything relies on it. All calls block:
+ * they are few, and what follows them must not start earlier.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import {
+  type AofManifest,
+  EMPTY_MANIFEST,
+  formatManifest,
+  parseManifest,
+  withoutHistory,
+} from './aof-manifest.ts';
+
+function syncFolderNow(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export class AofDirectory {
+  /** First part of all names: `appendfilename`. */
+  readonly prefix: string;
+  /** The folder itself. */
+  readonly path: string;
+  manifest: AofManifest = EMPTY_MANIFEST;
+  readonly #parent: string;
+  #lock: Server | null = null;
+
+  /** `parent` is `dir`, `name` is `appenddirname`. */
+  constructor(parent: string, name: string, prefix: string) {
+    this.#parent = parent;
+    this.path = join(parent, name);
+    this.prefix = prefix;
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  get manifestPath(): string {
+    return this.file(`${this.prefix}.manifest`);
+  }
+
+  /** Where changes go while a first rewrite runs that the manifest does not know of yet. */
+  get temporaryIncrement(): string {
+    return this.file(`temp-${this.prefix}.incr`);
+  }
+
+  /** Where a rewrite writes its base. */
+  get temporaryBase(): string {
+    return this.file(`temp-rewriteaof-bg-${process.pid}.aof`);
+  }
+
+  /** Bytes of a file, 0 when it does not exist. */
+  bytes(name: string): number {
+    return statSync(this.file(name), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Bytes of all files that the manifest needs. */
+  get bytesTotal(): number {
+    const { base, increments } = this.manifest;
+    let total = base === null ? 0 : this.bytes(base.name);
+    for (const file of increments) total += this.bytes(file.name);
+    return total;
+  }
+
+  /** Creates the folder when it is not there. */
+  create(): void {
+    if (existsSync(this.path)) return;
+    mkdirSync(this.path, { mode: 0o755 });
+    syncFolderNow(this.#parent);
+  }
+
+  /**
+   * Makes sure that no other process of this machine uses the folder: holds an abstract socket named after its inode,
+   * which the system frees with the process. Rejects when another process has it.
+   */
+  async lock(): Promise<void> {
+    if (this.#lock !== null || process.platform !== 'linux') return;
+    const { dev, ino } = statSync(this.path);
+    const lock = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve, reject) => {
+      lock.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') reject(error);
+        else reject(new Error(`Another server uses the append-only files in ${this.path}`));
+      });
+      lock.listen({ path: `\0redwarden-aof-${dev}-${ino}` }, resolve);
+    });
+    lock.unref();
+    this.#lock = lock;
+  }
+
+  /**
+   * Reads the manifest; false when there is none. A single file of a version before 7.0 becomes the base of a new one.
+   * Throws `AofManifestError`.
+   */
+  read(): boolean {
+    if (existsSync(this.manifestPath)) {
+      this.manifest = parseManifest(readFileSync(this.manifestPath, 'utf8'));
+      return true;
+    }
+    const old = join(this.#parent, this.prefix);
+    if (!existsSync(old)) return false;
+    this.write({ ...EMPTY_MANIFEST, base: { name: this.prefix, sequence: 1 }, baseSequence: 1 });
+    renameSync(old, this.file(this.prefix));
+    syncFolderNow(this.path);
+    syncFolderNow(this.#parent);
+    return true;
+  }
+
+  /** Puts a manifest in the place of the old one. Throws when that fails; then the old one holds. */
+  write(manifest: AofManifest): void {
+    const temporary = this.file(`temp-${this.prefix}.manifest`);
+    const descriptor = openSync(temporary, 'w', 0o644);
+    try {
+      writeSync(descriptor, formatManifest(manifest));
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, this.manifestPath);
+    syncFolderNow(this.path);
+    this.manifest = manifest;
+  }
+
+  /** Deletes the history and forgets it; `failed` gets what could not be deleted. */
+  async removeHistory(failed: (message: string) => void): Promise<void> {
+    const { history } = this.manifest;
+    if (history.length === 0) return;
+    for (const file of history) {
+      try {
+        await unlink(this.file(file.name));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+          failed(`${file.name}: ${(error as Error).message}`);
+      }
+    }
+    // Meanwhile another rewrite may have added to the history: that stays for the next time.
+    const gone = new Set(history.map((file) => file.name));
+    const rest = this.manifest.history.filter((file) => !gone.has(file.name));
+    this.write({ ...withoutHistory(this.manifest), history: rest });
+  }
+
+  /** Deletes what a crash left over. */
+  removeTemporary(): void {
+    rmSync(this.temporaryIncrement, { force: true });
+    rmSync(this.temporaryBase, { force: true });
+  }
+
+  close(): void {
+    this.#lock?.close();
+    this.#lock = null;
+  }
+}

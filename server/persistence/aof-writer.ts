@@ -1,0 +1,296 @@
+/**
+ * Appends the stream of changes to the current increment file.
+ *
+ *   append()      bytes of the turn collect in one buffer                  offset
+ *   flushTurn()   one write, before the replies of the turn leave          writtenOffset
+ *   fdatasync     in the thread pool, at most one at a time                syncedOffset
+ *
+ * Offsets count bytes since the server started, over all files. Replies made at `offset` may leave once
+ * `releasedOffset` has reached it: under `always` what is synced, else all that was appended.
+ *   always    every write starts an fdatasync, or waits for the one that runs: one sync serves all that came before
+ *   everysec  one fdatasync a second. While it runs, writes wait in the buffer (a write would block on the same file),
+ *             up to POSTPONE_MS_MAX or POSTPONE_BYTES_MAX, then they are made all the same and block
+ *   no        the system decides
+ * A failed write keeps its bytes, is shown in `lastWriteError` (clients get MISCONF) and tried again each second;
+ * under `always`, a failed write or fdatasync ends the process, because acknowledged replies would be wrong.
+ */
+import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from 'node:fs';
+
+export type FsyncPolicy = 'always' | 'everysec' | 'no';
+
+/** What the writer needs from around it. */
+export interface AofWriterEnvironment {
+  policy(): FsyncPolicy;
+  /** `aof-timestamp-enabled`. */
+  timestamps(): boolean;
+  /** A snapshot writes to the disk and `no-appendfsync-on-rewrite` asks to leave it alone. */
+  quiet(): boolean;
+  nowMs(): number;
+  /** The time of this turn, which stands still within a transaction. */
+  turnMs(): number;
+  log(level: 'notice' | 'warning', message: string): void;
+  /** Ends the process after logging why. */
+  fatal(message: string): void;
+  /** `releasedOffset` has grown: replies that waited may leave. */
+  onReleased(): void;
+}
+
+interface Sync {
+  readonly descriptor: number;
+  readonly upTo: number;
+  readonly close: boolean;
+}
+
+const BUFFER_BYTES = 64 * 1024;
+/** A buffer that grew above this is dropped after its flush. */
+const BUFFER_KEEP_BYTES_MAX = 1024 * 1024;
+const POSTPONE_MS_MAX = 2000;
+const POSTPONE_BYTES_MAX = 32 * 1024 * 1024;
+const SYNC_INTERVAL_MS = 1000;
+const RETRY_INTERVAL_MS = 1000;
+const ERROR_LOG_INTERVAL_MS = 30_000;
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export class AofWriter {
+  /** Database of the last SELECT in the file, -1 for none: the propagation writes one before the next change. */
+  selectedDatabase = -1;
+  /** Bytes appended since the server started. */
+  offset = 0;
+  writtenOffset = 0;
+  syncedOffset = 0;
+  /** Bytes in the current file. */
+  fileBytes = 0;
+  /** Why the last write or fsync failed; null when it did not. */
+  lastWriteError: string | null = null;
+  /** Writes that waited the longest time for an fsync and were made all the same. */
+  delayedFsyncs = 0;
+  readonly #environment: AofWriterEnvironment;
+  #descriptor = -1;
+  #buffer: Uint8Array = new Uint8Array(BUFFER_BYTES);
+  #length = 0;
+  #running: Sync | null = null;
+  readonly #queue: Sync[] = [];
+  #lastSyncMs = 0;
+  #postponedSinceMs = -1;
+  #retryAtMs = 0;
+  #errorLoggedMs = Number.NEGATIVE_INFINITY;
+  #timestamp = 0;
+
+  constructor(environment: AofWriterEnvironment) {
+    this.#environment = environment;
+  }
+
+  get isOpen(): boolean {
+    return this.#descriptor >= 0;
+  }
+
+  /** Replies made up to this offset may leave. */
+  get releasedOffset(): number {
+    return this.isOpen && this.#environment.policy() === 'always' ? this.syncedOffset : this.offset;
+  }
+
+  get bufferedBytes(): number {
+    return this.#length;
+  }
+
+  /** fdatasync calls that run or wait. */
+  get pendingFsyncs(): number {
+    return this.#queue.length + (this.#running === null ? 0 : 1);
+  }
+
+  /**
+   * Goes on in this file; what was appended so far is written to the file before, which is synced and closed in
+   * the background. Throws when the file cannot be opened; then the old one stays.
+   */
+  open(path: string, fileBytes: number): void {
+    const descriptor = openSync(path, 'a', 0o644);
+    this.#leave();
+    this.#descriptor = descriptor;
+    this.fileBytes = fileBytes;
+    this.selectedDatabase = -1;
+    this.#timestamp = 0;
+  }
+
+  /** Writes and syncs what there is, blocking, and closes the file. */
+  close(): void {
+    if (!this.isOpen) return;
+    this.#write();
+    const failure = this.lastWriteError;
+    try {
+      fdatasyncSync(this.#descriptor);
+    } catch (error) {
+      this.#environment.log('warning', `Fail to fsync the AOF file: ${messageOf(error)}`);
+    }
+    if (failure !== null)
+      this.#environment.log('warning', `The AOF is closed with unwritten bytes: ${failure}`);
+    this.#length = 0;
+    this.syncedOffset = this.writtenOffset = this.offset;
+    this.#retire({ descriptor: this.#descriptor, upTo: this.offset, close: true });
+    this.#descriptor = -1;
+    this.#environment.onReleased();
+  }
+
+  /** One whole command in RESP; the bytes are copied. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.isOpen) return;
+    if (this.#environment.timestamps()) this.#stamp();
+    this.#put(bytes, start, end);
+  }
+
+  /** Writes the bytes of the turn. To be called before its replies leave. */
+  flushTurn(): void {
+    if (this.#length !== 0) {
+      if (this.lastWriteError !== null && this.#environment.nowMs() < this.#retryAtMs) return;
+      if (this.#postpone()) return;
+      this.#write();
+    }
+    if (this.isOpen) this.#syncByPolicy();
+  }
+
+  /** Call some ten times a second: due fsyncs, postponed and failed writes. */
+  tick(): void {
+    this.flushTurn();
+  }
+
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    if (this.#length + size > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(this.#length + size, this.#buffer.length * 2));
+      grown.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = grown;
+    }
+    if (size < 64) {
+      let to = this.#length;
+      for (let at = start; at < end; at += 1) this.#buffer[to++] = bytes[at];
+    } else this.#buffer.set(bytes.subarray(start, end), this.#length);
+    this.#length += size;
+    this.offset += size;
+  }
+
+  #stamp(): void {
+    const second = Math.floor(this.#environment.turnMs() / 1000);
+    if (second === this.#timestamp) return;
+    this.#timestamp = second;
+    const line = Buffer.from(`#TS:${second}\r\n`);
+    this.#put(line, 0, line.length);
+  }
+
+  /** Whether the write has to wait for the fsync that runs. */
+  #postpone(): boolean {
+    if (this.#running === null || this.#environment.policy() !== 'everysec') {
+      this.#postponedSinceMs = -1;
+      return false;
+    }
+    const now = this.#environment.nowMs();
+    if (this.#postponedSinceMs < 0) this.#postponedSinceMs = now;
+    const waited = now - this.#postponedSinceMs;
+    if (waited >= 0 && waited < POSTPONE_MS_MAX && this.#length < POSTPONE_BYTES_MAX) return true;
+    this.delayedFsyncs += 1;
+    this.#postponedSinceMs = -1;
+    this.#environment.log(
+      'notice',
+      'Asynchronous AOF fsync is taking too long (disk is busy?). ' +
+        'Writing the AOF buffer without waiting for fsync to complete, this may slow down the server.',
+    );
+    return false;
+  }
+
+  #write(): void {
+    let at = 0;
+    try {
+      while (at < this.#length) {
+        const count = writeSync(this.#descriptor, this.#buffer, at, this.#length - at);
+        at += count;
+        this.writtenOffset += count;
+        this.fileBytes += count;
+      }
+    } catch (error) {
+      this.#buffer.copyWithin(0, at, this.#length);
+      this.#length -= at;
+      this.#writeFailed(`Error writing to the AOF file: ${messageOf(error)}`);
+      return;
+    }
+    this.#length = 0;
+    if (this.#buffer.length > BUFFER_KEEP_BYTES_MAX) this.#buffer = new Uint8Array(BUFFER_BYTES);
+    if (this.lastWriteError !== null && this.#queue.length === 0) {
+      this.#environment.log('warning', 'AOF write error looks solved. The server can write again.');
+      this.lastWriteError = null;
+    }
+  }
+
+  #writeFailed(message: string): void {
+    const now = this.#environment.nowMs();
+    this.#retryAtMs = now + RETRY_INTERVAL_MS;
+    if (this.#environment.policy() === 'always') {
+      this.#environment.fatal(
+        `${message}. Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...`,
+      );
+    }
+    this.lastWriteError = message;
+    if (now - this.#errorLoggedMs < ERROR_LOG_INTERVAL_MS) return;
+    this.#errorLoggedMs = now;
+    this.#environment.log('warning', message);
+  }
+
+  #syncByPolicy(): void {
+    const policy = this.#environment.policy();
+    if (policy === 'no' || this.#environment.quiet()) return;
+    if (this.syncedOffset === this.writtenOffset || this.pendingFsyncs !== 0) return;
+    const now = this.#environment.nowMs();
+    if (policy === 'everysec' && now - this.#lastSyncMs < SYNC_INTERVAL_MS && now >= this.#lastSyncMs) return;
+    this.#lastSyncMs = now;
+    this.#enqueue({ descriptor: this.#descriptor, upTo: this.writtenOffset, close: false });
+  }
+
+  /** The file is left for another one. */
+  #leave(): void {
+    if (!this.isOpen) return;
+    if (this.#length !== 0) this.#write();
+    this.#enqueue({ descriptor: this.#descriptor, upTo: this.writtenOffset, close: true });
+  }
+
+  #enqueue(sync: Sync): void {
+    this.#queue.push(sync);
+    if (this.#running === null) this.#next();
+  }
+
+  #next(): void {
+    const sync = this.#queue.shift();
+    if (sync === undefined) return;
+    this.#running = sync;
+    fdatasync(sync.descriptor, (error) => {
+      this.#running = null;
+      if (error !== null) this.#syncFailed(error);
+      else this.#synced(sync);
+      if (sync.close) closeSync(sync.descriptor);
+      this.#next();
+      if (this.isOpen && this.#length === 0 && this.#environment.policy() === 'always') this.#syncByPolicy();
+    });
+  }
+
+  #synced(sync: Sync): void {
+    if (sync.upTo > this.syncedOffset) this.syncedOffset = sync.upTo;
+    if (this.lastWriteError !== null && this.#length === 0) this.lastWriteError = null;
+    this.#environment.onReleased();
+  }
+
+  #syncFailed(error: Error): void {
+    const message = `Fail to fsync the AOF file: ${error.message}`;
+    if (this.#environment.policy() === 'always') {
+      this.#environment.fatal(
+        `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${error.message}. Exiting...`,
+      );
+    }
+    this.lastWriteError = message;
+    this.#environment.log('warning', message);
+  }
+
+  /** Closes now, or after the fsync that uses the file. */
+  #retire(sync: Sync): void {
+    if (this.#running?.descriptor === sync.descriptor) this.#queue.push(sync);
+    else closeSync(sync.descriptor);
+  }
+}

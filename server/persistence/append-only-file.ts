@@ -1,0 +1,310 @@
+/**
+ * The append-only file as a whole: on or off, its current increment, its rewrites.
+ *
+ *   off ──enable──> waiting ──rewrite done──> on ──disable──> off
+ *                      ^                       │
+ *                      └──dataset replaced─────┘
+ *
+ *   on        changes go to the last increment of the manifest. A rewrite opens the next increment at T0 and names it
+ *             in the manifest at once, writes the new base, then one swap of the manifest retires everything older.
+ *   waiting   the files of the manifest do not describe the dataset: from T0 changes go to a temporary increment,
+ *             which joins the manifest together with the new base. A crash before finds the old files whole.
+ *   off       a rewrite makes a base without an increment.
+ * A rewrite that fails changes nothing; the increments it had opened stay in the manifest.
+ */
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import type { Log } from '../config/log.ts';
+import type { AofDirectory } from './aof-directory.ts';
+import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
+import type { AofWriter } from './aof-writer.ts';
+import { FileSink } from './file-sink.ts';
+import type { SnapshotBegin, SnapshotHandle, Snapshots } from './snapshot.ts';
+
+export type AofState = 'off' | 'waiting' | 'on';
+
+export interface AppendOnlyEnvironment {
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  nowMs(): number;
+  /** Format of the base. */
+  rdb(): { readonly version: number; readonly compression: boolean; readonly checksum: boolean };
+  /** Fields of the base's header besides aof-base. */
+  fields(): readonly (readonly [name: string, value: string])[];
+  /** Whether old files are kept (`aof-disable-auto-gc`). */
+  keepsHistory(): boolean;
+  /** Changes have to reach the writer from now on, or not any more. */
+  attach(): void;
+  detach(): void;
+  /** Percentage and bytes of `auto-aof-rewrite-…`; percentage 0: never. */
+  autoRewrite(): { readonly percentage: number; readonly bytesMin: number };
+}
+
+/** Wait after a failed rewrite before it is tried again by itself. */
+const RETRY_MS = 60_000;
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export class AppendOnlyFile {
+  state: AofState = 'off';
+  /** Bytes of base and increments after the last rewrite or at start: what growth is measured against. */
+  baseBytes = 0;
+  rewrites = 0;
+  consecutiveFailures = 0;
+  lastRewriteOk = true;
+  /** Seconds the last rewrite took, -1 before the first. */
+  lastRewriteSeconds = -1;
+  lastCopyOnWriteBytes = 0;
+  /** Since when the running rewrite runs, 0 when none does. */
+  rewriteStartedMs = 0;
+  /** A rewrite was asked for while something else kept it from starting. */
+  scheduled = false;
+  readonly directory: AofDirectory;
+  readonly writer: AofWriter;
+  readonly #environment: AppendOnlyEnvironment;
+  /** Bytes of all files but the one being written. */
+  #closedBytes = 0;
+  #handle: SnapshotHandle | null = null;
+  #retryAtMs = 0;
+  #attached = false;
+
+  constructor(directory: AofDirectory, writer: AofWriter, environment: AppendOnlyEnvironment) {
+    this.directory = directory;
+    this.writer = writer;
+    this.#environment = environment;
+  }
+
+  /** Bytes of all files that belong to the dataset. */
+  get currentBytes(): number {
+    return this.#closedBytes + (this.writer.isOpen ? this.writer.fileBytes : 0);
+  }
+
+  get rewriting(): boolean {
+    return this.#handle !== null;
+  }
+
+  /**
+   * After loading at start: goes on in the last increment, or makes the first files. `writeBase` writes an RDB of the
+   * dataset to a path, blocking. Throws when the files cannot be written.
+   */
+  begin(writeBase: (path: string) => void): void {
+    const { directory } = this;
+    const { log } = this.#environment;
+    let { manifest } = directory;
+    if (manifest.base === null && manifest.increments.length === 0) {
+      const base = nextBase(manifest, directory.prefix);
+      log.notice(`Creating AOF base file ${base.name} on server start`);
+      writeBase(directory.file(base.name));
+      manifest = withBase(manifest, base, 1);
+    }
+    if (manifest.increments.length === 0) {
+      manifest = withIncrement(manifest, directory.prefix);
+      log.notice(`Creating AOF incr file ${lastIncrement(manifest.increments).name} on server start`);
+    }
+    const { name } = lastIncrement(manifest.increments);
+    this.writer.open(directory.file(name), directory.bytes(name));
+    if (manifest !== directory.manifest) directory.write(manifest);
+    directory.removeTemporary();
+    this.#countClosed();
+    this.baseBytes = this.currentBytes;
+    this.state = 'on';
+    this.#attach();
+    this.#removeHistory();
+  }
+
+  /** CONFIG SET appendonly yes: a first rewrite, and from its T0 on every change. */
+  enable(): void {
+    if (this.state !== 'off') return;
+    this.state = 'waiting';
+    this.#retryAtMs = 0;
+    this.rewrite();
+  }
+
+  /** CONFIG SET appendonly no, or the end of the server. What was appended is written and synced first. */
+  disable(): void {
+    if (this.state === 'off') return;
+    const { state } = this;
+    this.state = 'off';
+    this.scheduled = false;
+    this.#handle?.cancel('the append-only file was turned off');
+    this.#detach();
+    this.writer.close();
+    if (state === 'waiting') rmSync(this.directory.temporaryIncrement, { force: true });
+  }
+
+  /** A full sync replaced the dataset: the files on disk describe the old one until the next rewrite is done. */
+  datasetReplaced(): void {
+    if (this.state === 'off') return;
+    this.#handle?.cancel('the dataset was replaced');
+    this.#detach();
+    this.writer.close();
+    this.state = 'waiting';
+    this.#retryAtMs = 0;
+    this.rewrite();
+  }
+
+  /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
+  rewrite(): boolean {
+    if (this.#handle !== null) return false;
+    if (this.#environment.snapshots.active) {
+      this.scheduled = true;
+      return true;
+    }
+    this.scheduled = false;
+    this.#start();
+    return true;
+  }
+
+  /** Call some ten times a second. */
+  tick(nowMs: number): void {
+    if (this.#handle !== null || this.#environment.snapshots.active) return;
+    if (this.scheduled) {
+      this.rewrite();
+      return;
+    }
+    if (nowMs < this.#retryAtMs) return;
+    if (this.state === 'waiting') {
+      this.rewrite();
+      return;
+    }
+    const { percentage, bytesMin } = this.#environment.autoRewrite();
+    if (this.state !== 'on' || percentage === 0 || this.currentBytes <= bytesMin) return;
+    const base = Math.max(this.baseBytes, 1);
+    const growth = Math.floor((this.currentBytes * 100) / base) - 100;
+    if (growth < percentage) return;
+    this.#environment.log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
+    this.rewrite();
+  }
+
+  #start(): void {
+    const { log, snapshots } = this.#environment;
+    const format = this.#environment.rdb();
+    const stateAtStart = this.state;
+    let firstKept = 0;
+    let base: AofFile = { name: '', sequence: 0 };
+    this.rewriteStartedMs = this.#environment.nowMs();
+    let ended = false;
+    const handle = snapshots.start({
+      purpose: 'rewrite',
+      ...format,
+      begin: (): SnapshotBegin => {
+        firstKept = this.#openIncrement();
+        base = nextBase(this.directory.manifest, this.directory.prefix);
+        log.notice(`Background append only file rewriting started by pid ${process.pid}`);
+        return {
+          sink: new FileSink(this.directory.temporaryBase, this.directory.file(base.name)),
+          fields: [...this.#environment.fields(), ['aof-base', '1']],
+        };
+      },
+      onEnd: (error) => {
+        ended = true;
+        this.#handle = null;
+        this.lastRewriteSeconds = Math.floor((this.#environment.nowMs() - this.rewriteStartedMs) / 1000);
+        this.rewriteStartedMs = 0;
+        this.lastCopyOnWriteBytes = snapshots.copyOnWriteBytes;
+        try {
+          if (error !== null) throw error;
+          this.#finish(stateAtStart, base, firstKept);
+        } catch (failure) {
+          this.#failed(messageOf(failure));
+        }
+      },
+    });
+    if (!ended) this.#handle = handle;
+  }
+
+  /** T0: changes go to a fresh file from here on. Returns its number, 0 without one. */
+  #openIncrement(): number {
+    const { directory, writer } = this;
+    directory.create();
+    if (this.state === 'off') {
+      directory.read();
+      return directory.manifest.incrementSequence + 1;
+    }
+    if (this.state === 'waiting') {
+      rmSync(directory.temporaryIncrement, { force: true });
+      writer.open(directory.temporaryIncrement, 0);
+      this.#attach();
+      return directory.manifest.incrementSequence + 1;
+    }
+    const manifest = withIncrement(directory.manifest, directory.prefix);
+    const increment = lastIncrement(manifest.increments);
+    this.#environment.log.notice(`Creating AOF incr file ${increment.name} on background rewrite`);
+    // The file first, then the manifest that names it, and only then changes that rely on it.
+    closeSync(openSync(directory.file(increment.name), 'a', 0o644));
+    directory.write(manifest);
+    writer.open(directory.file(increment.name), 0);
+    this.#countClosed();
+    return increment.sequence;
+  }
+
+  /** The base is in its place: one swap of the manifest makes it count. */
+  #finish(stateAtStart: AofState, base: AofFile, firstKept: number): void {
+    const { directory } = this;
+    const { log } = this.#environment;
+    let { manifest } = directory;
+    if (stateAtStart === 'waiting') {
+      manifest = withIncrement(manifest, directory.prefix);
+      renameSync(directory.temporaryIncrement, directory.file(lastIncrement(manifest.increments).name));
+    }
+    directory.write(withBase(manifest, base, firstKept));
+    if (stateAtStart === 'waiting') this.state = 'on';
+    this.#countClosed();
+    this.baseBytes = this.currentBytes;
+    this.rewrites += 1;
+    this.consecutiveFailures = 0;
+    this.lastRewriteOk = true;
+    log.notice('Background AOF rewrite terminated with success');
+    log.notice('Background AOF rewrite finished successfully');
+    this.#removeHistory();
+  }
+
+  #failed(reason: string): void {
+    const { log } = this.#environment;
+    this.lastRewriteOk = false;
+    this.consecutiveFailures += 1;
+    this.#retryAtMs = this.#environment.nowMs() + RETRY_MS;
+    log.warning(`Background AOF rewrite terminated with error: ${reason}`);
+    if (this.state !== 'waiting') return;
+    this.#detach();
+    this.writer.close();
+    log.notice(`Removing the temp incr aof file ${this.directory.temporaryIncrement}`);
+    rmSync(this.directory.temporaryIncrement, { force: true });
+  }
+
+  #countClosed(): void {
+    const { increments } = this.directory.manifest;
+    const open = increments.length === 0 ? 0 : this.directory.bytes(lastIncrement(increments).name);
+    this.#closedBytes = this.directory.bytesTotal - (this.writer.isOpen ? open : 0);
+  }
+
+  #removeHistory(): void {
+    if (this.#environment.keepsHistory()) return;
+    const { log } = this.#environment;
+    for (const file of this.directory.manifest.history) {
+      log.notice(`Removing the history file ${file.name} in the background`);
+    }
+    this.directory
+      .removeHistory((message) => log.warning(`Cannot remove an old append-only file: ${message}`))
+      .catch((error: unknown) => log.warning(`Cannot write the AOF manifest: ${messageOf(error)}`));
+  }
+
+  #attach(): void {
+    if (this.#attached) return;
+    this.#attached = true;
+    this.#environment.attach();
+  }
+
+  #detach(): void {
+    if (!this.#attached) return;
+    this.#attached = false;
+    this.#environment.detach();
+  }
+}
+
+function lastIncrement(increments: readonly AofFile[]): AofFile {
+  const last = increments[increments.length - 1];
+  if (last === undefined) throw new Error('the manifest has no increment');
+  return last;
+}

@@ -1,0 +1,394 @@
+/**
+ * Persistence of one server: what is loaded at start, what is saved when, what may be acknowledged.
+ *
+ *   load()         RDB or append-only files, before clients are served
+ *   flushTurn()    at the end of every turn, before its replies leave
+ *   tick()         some ten times a second
+ *   shutdown()     the last save
+ * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), full-sync.ts (replicas).
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../config/clock.ts';
+import type { Config } from '../config/config.ts';
+import type { Log } from '../config/log.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Stats } from '../keyspace/stats.ts';
+import { AofDirectory } from './aof-directory.ts';
+import { type AofLoaded, type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
+import { AofManifestError } from './aof-manifest.ts';
+import { AofWriter } from './aof-writer.ts';
+import { AppendOnlyFile } from './append-only-file.ts';
+import { BackgroundSave } from './background-save.ts';
+import { SyncLoad, SyncSnapshots } from './full-sync.ts';
+import { type Loading, persistenceInfo } from './persistence-info.ts';
+import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
+import { saveDataset } from './rdb-save.ts';
+import type { AccessAttributes } from './record-writer.ts';
+import { Snapshots } from './snapshot.ts';
+
+/** Where changes come from; the propagation above fills it. `selectedDatabase` is set by it. */
+export interface ChangeReader {
+  append(bytes: Uint8Array, start: number, end: number): void;
+  selectedDatabase: number;
+}
+
+export interface PersistenceOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly keyspace: Keyspace;
+  readonly stats: Stats;
+  readonly clock: Clock;
+  /** Version that headers of RDBs name as redis-ver. */
+  readonly serverVersion: string;
+  /** A fresh applier for one append-only file. */
+  applier(): CommandApplier;
+  /** The AOF wants every change from now on, or none any more. */
+  attach(sink: ChangeReader): void;
+  detach(sink: ChangeReader): void;
+  /** `releasedOffset` grew: replies that waited may leave. */
+  onReleased(): void;
+  /** Ends the process: the data cannot be written and was promised to be. */
+  fatal(message: string): void;
+  /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
+  replicationFields(): readonly (readonly [name: string, value: string])[];
+}
+
+/** Why the server cannot take writes: the last save failed, or the append-only file cannot be written. */
+export type DiskTrouble = { readonly kind: 'rdb' } | { readonly kind: 'aof'; readonly message: string };
+
+export class Persistence {
+  readonly snapshots: Snapshots;
+  readonly save: BackgroundSave;
+  readonly aof: AppendOnlyFile;
+  /** For replicas: fills the replication room's SnapshotMaker. */
+  readonly syncSnapshots: SyncSnapshots;
+  /** What is being loaded, null when nothing is. */
+  loading: Loading | null = null;
+  /** Header fields of the RDB that was loaded at start, such as repl-id. */
+  loadedFields: ReadonlyMap<string, string> = new Map();
+  lastLoadKeysLoaded = 0;
+  lastLoadKeysExpired = 0;
+  readonly #options: PersistenceOptions;
+  readonly #writer: AofWriter;
+
+  constructor(options: PersistenceOptions) {
+    this.#options = options;
+    const { config, log, keyspace, clock } = options;
+    const { values } = config;
+    this.snapshots = new Snapshots(keyspace, {
+      monotonicMs: () => clock.monotonicMs(),
+      activity: () => options.stats.totalCommandsProcessed,
+      attributes: () => this.#attributes(),
+      keyDelayUs: () => Number(values['rdb-key-save-delay']),
+    });
+    this.#writer = this.#makeWriter();
+    this.aof = this.#makeAof();
+    this.save = new BackgroundSave({
+      log,
+      snapshots: this.snapshots,
+      keyspace,
+      nowMs: () => clock.wallMs(),
+      place: () => ({ folder: values['dir'], file: values['dbfilename'] }),
+      rdb: () => this.#format(),
+      attributes: () => this.#attributes(),
+      fields: () => [...this.#fields(), ...options.replicationFields()],
+      points: () => values['save'],
+    });
+    this.syncSnapshots = new SyncSnapshots({
+      snapshots: this.snapshots,
+      fields: () => this.#fields(),
+      compression: () => values['rdbcompression'],
+      checksum: () => values['rdbchecksum'],
+    });
+    this.#listen();
+  }
+
+  /** Bytes appended to the AOF since the start: replies note it when they are made. */
+  get offset(): number {
+    return this.#writer.offset;
+  }
+
+  /** Replies noted at or below this may leave. */
+  get releasedOffset(): number {
+    return this.#writer.releasedOffset;
+  }
+
+  /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
+  async load(): Promise<void> {
+    const { config, log } = this.#options;
+    const startedMs = performance.now();
+    if (config.values['appendonly']) {
+      await this.#loadAof();
+      this.aof.begin((path) => this.#saveBase(path));
+      return;
+    }
+    const path = join(config.values['dir'], config.values['dbfilename']);
+    if (!existsSync(path)) return;
+    const builder = new DatasetBuilder(this.#options.keyspace, this.#buildOptions(true));
+    this.loading = this.#startLoading();
+    try {
+      await loadRdbFile(path, builder, (read, total) => this.#progress(read, total));
+      this.#logFields(builder.fields);
+      builder.commit();
+    } catch (error) {
+      builder.abort();
+      throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${messageOf(error)}`);
+    } finally {
+      this.loading = null;
+    }
+    this.loadedFields = builder.fields;
+    this.lastLoadKeysLoaded = builder.keysLoaded;
+    this.lastLoadKeysExpired = builder.keysExpired;
+    log.notice(`Done loading RDB, keys loaded: ${builder.keysLoaded}, keys expired: ${builder.keysExpired}.`);
+    log.notice(`DB loaded from disk: ${((performance.now() - startedMs) / 1000).toFixed(3)} seconds`);
+  }
+
+  flushTurn(): void {
+    this.#writer.flushTurn();
+  }
+
+  tick(nowMs: number): void {
+    this.#writer.tick();
+    this.save.tick(nowMs);
+    this.aof.tick(nowMs);
+  }
+
+  /** What stands in the way of writes, null when nothing does. */
+  get trouble(): DiskTrouble | null {
+    const { values } = this.#options.config;
+    if (this.#writer.lastWriteError !== null) return { kind: 'aof', message: this.#writer.lastWriteError };
+    const stops = values['stop-writes-on-bgsave-error'] && values['save'].length !== 0;
+    return stops && !this.save.lastOk ? { kind: 'rdb' } : null;
+  }
+
+  /** A dataset for a replica's full sync: fills the replication room's DatasetLoader. */
+  beginSyncLoad(): SyncLoad {
+    return new SyncLoad({
+      keyspace: this.#options.keyspace,
+      options: () => this.#buildOptions(false),
+      beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced by a full sync'),
+      afterReplace: () => this.aof.datasetReplaced(),
+    });
+  }
+
+  /** FLUSHALL: a running BGSAVE would only save what goes away. */
+  cancelSave(reason: string): void {
+    this.save.cancel(reason);
+  }
+
+  /**
+   * The end: stops snapshots, closes the AOF, saves (null: when save points are set). Returns why the save failed;
+   * then the server should stay, unless it is forced.
+   */
+  shutdown(save: boolean | null): string | null {
+    const { config, log } = this.#options;
+    const wanted = save ?? config.values['save'].length !== 0;
+    this.snapshots.cancelAll('the server ends');
+    if (this.aof.state === 'on') {
+      log.notice('Calling fsync() on the AOF file.');
+      this.#writer.flushTurn();
+    }
+    if (wanted) {
+      log.notice('Saving the final RDB snapshot before exiting.');
+      const failure = this.save.saveNow();
+      if (failure !== null) return failure;
+    }
+    this.close();
+    return null;
+  }
+
+  /** Closes the AOF as it is. */
+  close(): void {
+    this.snapshots.cancelAll('the server ends');
+    this.aof.disable();
+    this.aof.directory.close();
+  }
+
+  /** INFO persistence: `field:value`. */
+  infoLines(): string[] {
+    return persistenceInfo(this, this.#options.keyspace, this.#options.clock.wallMs());
+  }
+
+  #listen(): void {
+    const { config } = this.#options;
+    config.onChange('appendonly', (on) => {
+      if (!on) this.aof.disable();
+      else {
+        const failure = this.#enableAof();
+        if (failure !== null) return failure;
+      }
+      return undefined;
+    });
+    config.onChange('appendfsync', () => {
+      this.#writer.flushTurn();
+      this.#options.onReleased();
+      return undefined;
+    });
+  }
+
+  #enableAof(): string | null {
+    try {
+      this.aof.directory.create();
+      this.aof.directory.read();
+    } catch (error) {
+      return messageOf(error);
+    }
+    this.aof.enable();
+    this.aof.directory.lock().catch((error: unknown) => {
+      this.#options.log.warning(`The append-only file is turned off: ${messageOf(error)}`);
+      this.#options.config.assign('appendonly', false);
+    });
+    return null;
+  }
+
+  #makeWriter(): AofWriter {
+    const { config, log, clock, fatal, onReleased } = this.#options;
+    const { values } = config;
+    return new AofWriter({
+      policy: () => values['appendfsync'],
+      timestamps: () => values['aof-timestamp-enabled'],
+      quiet: () => values['no-appendfsync-on-rewrite'] && this.snapshots.active,
+      nowMs: () => clock.wallMs(),
+      turnMs: () => this.#options.keyspace.nowMs,
+      log: (level, message) => log.write(level, message),
+      fatal,
+      onReleased,
+    });
+  }
+
+  #makeAof(): AppendOnlyFile {
+    const { config, log, clock } = this.#options;
+    const { values } = config;
+    const directory = new AofDirectory(values['dir'], values['appenddirname'], values['appendfilename']);
+    return new AppendOnlyFile(directory, this.#writer, {
+      log,
+      snapshots: this.snapshots,
+      nowMs: () => clock.wallMs(),
+      rdb: () => this.#format(),
+      fields: () => this.#fields(),
+      keepsHistory: () => values['aof-disable-auto-gc'],
+      attach: () => this.#options.attach(this.#writer),
+      detach: () => this.#options.detach(this.#writer),
+      autoRewrite: () => ({
+        percentage: Number(values['auto-aof-rewrite-percentage']),
+        bytesMin: Number(values['auto-aof-rewrite-min-size']),
+      }),
+    });
+  }
+
+  async #loadAof(): Promise<void> {
+    const { keyspace, log, config } = this.#options;
+    const { directory } = this.aof;
+    directory.create();
+    await directory.lock();
+    try {
+      if (!directory.read()) {
+        this.#warnOfRdb();
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof AofManifestError)) throw error;
+      log.warning('*** FATAL AOF MANIFEST FILE ERROR ***');
+      log.warning(`Reading the manifest file, at line ${error.line}`);
+      log.warning(`>>> '${error.text}'`);
+      throw error;
+    }
+    if (directory.manifest.base === null && directory.manifest.increments.length === 0) return;
+    this.loading = this.#startLoading();
+    this.loading.bytesTotal = directory.bytesTotal;
+    keyspace.seesExpired = true;
+    const { dirty } = keyspace;
+    try {
+      const loaded: AofLoaded = await loadAppendOnlyFiles(keyspace, directory, {
+        build: this.#buildOptions(false),
+        allowTruncated: config.values['aof-load-truncated'],
+        applier: () => this.#options.applier(),
+        notice: (message) => log.notice(message),
+        warning: (message) => log.warning(message),
+        progress: (read) => this.#progress(read, directory.bytesTotal),
+      });
+      this.loadedFields = loaded.fields;
+      this.lastLoadKeysLoaded = loaded.keysLoaded;
+    } finally {
+      keyspace.seesExpired = false;
+      keyspace.dirty = dirty;
+      this.loading = null;
+    }
+  }
+
+  /** As in Redis the append-only file alone counts, even when it is new; somebody may be surprised. */
+  #warnOfRdb(): void {
+    const { config, log } = this.#options;
+    const path = join(config.values['dir'], config.values['dbfilename']);
+    if (!existsSync(path)) return;
+    log.warning(`${path} is not loaded: appendonly is yes and there are no append-only files yet`);
+  }
+
+  /** The base of an AOF that is new: an RDB of what is there, mostly nothing. */
+  #saveBase(path: string): void {
+    saveDataset(this.#options.keyspace, this.aof.directory.temporaryBase, path, {
+      ...this.#format(),
+      attributes: this.#attributes(),
+      fields: [...this.#fields(), ['aof-base', '1']],
+    });
+  }
+
+  #startLoading(): Loading {
+    this.#options.log.notice('Loading DB in memory...');
+    return { startedMs: this.#options.clock.wallMs(), bytesTotal: 0, bytesLoaded: 0 };
+  }
+
+  #progress(bytesLoaded: number, bytesTotal: number): void {
+    if (this.loading === null) return;
+    this.loading.bytesLoaded = bytesLoaded;
+    this.loading.bytesTotal = bytesTotal;
+    this.#options.keyspace.setNow(this.#options.clock.wallMs());
+  }
+
+  #logFields(fields: ReadonlyMap<string, string>): void {
+    const { log, clock } = this.#options;
+    const version = fields.get('redis-ver') ?? fields.get('valkey-ver');
+    if (version !== undefined) log.notice(`Loading RDB produced by version ${version}`);
+    const created = Number(fields.get('ctime') ?? Number.NaN);
+    if (Number.isSafeInteger(created)) {
+      log.notice(`RDB age ${Math.max(0, Math.floor(clock.wallMs() / 1000) - created)} seconds`);
+    }
+    const used = Number(fields.get('used-mem') ?? Number.NaN);
+    if (Number.isFinite(used)) log.notice(`RDB memory usage when created ${(used / 1048576).toFixed(2)} Mb`);
+  }
+
+  #buildOptions(skipExpired: boolean): BuildOptions {
+    const verifyChecksum = this.#options.config.values['rdbchecksum'];
+    return { verifyChecksum, skipExpired, attributes: this.#attributes() };
+  }
+
+  #attributes(): AccessAttributes {
+    const policy = String(this.#options.config.values['maxmemory-policy']);
+    if (policy.endsWith('lru')) return 'idle';
+    return policy.endsWith('lfu') ? 'frequency' : 'none';
+  }
+
+  #format(): { version: number; compression: boolean; checksum: boolean } {
+    const { values } = this.#options.config;
+    return {
+      version: Number(values['rdb-version']),
+      compression: values['rdbcompression'],
+      checksum: values['rdbchecksum'],
+    };
+  }
+
+  #fields(): (readonly [string, string])[] {
+    const { keyspace, clock, serverVersion } = this.#options;
+    return [
+      ['redis-ver', serverVersion],
+      ['redis-bits', '64'],
+      ['ctime', String(Math.floor(clock.wallMs() / 1000))],
+      ['used-mem', String(keyspace.arena.usedBytes)],
+    ];
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,179 @@
+/**
+ * Loads RDBs into databases that nobody sees yet, and puts them in the place of the old ones when they are whole.
+ *
+ *   DatasetBuilder   the databases under construction, fed by an RdbReader
+ *   feed(bytes)      any pieces, in order; they may be kept
+ *   commit()         the new databases replace the old ones, which are emptied
+ *   abort()          the new databases are emptied; the old ones were never touched
+ *
+ * Seam. A replica's full sync uses a builder beside the dataset that goes on serving; the start of the server uses
+ * the same on an empty keyspace (`loadRdbFile`). All failures are errors with a sentence for the log.
+ */
+import { open } from 'node:fs/promises';
+import { Database, NO_EXPIRY } from '../keyspace/database.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { RdbError, RdbReader, type RdbVisitor, type StringRecord } from './rdb-reader.ts';
+import type { AccessAttributes } from './record-writer.ts';
+
+export interface BuildOptions {
+  readonly verifyChecksum: boolean;
+  /** Leave out keys that are expired by the keyspace's clock; a replica must not. */
+  readonly skipExpired: boolean;
+  /** Which access attributes are worth restoring. */
+  readonly attributes: AccessAttributes;
+}
+
+const CLOCK_MASK = 0xffffff;
+const READ_BYTES = 256 * 1024;
+
+export class DatasetBuilder implements RdbVisitor {
+  /** Fields of the header: redis-ver, ctime, repl-id … */
+  readonly fields: Map<string, string> = new Map();
+  keysLoaded = 0;
+  keysExpired = 0;
+  readonly #keyspace: Keyspace;
+  readonly #options: BuildOptions;
+  readonly #reader: RdbReader;
+  readonly #databases: Database[];
+  #database: Database;
+  #failed = false;
+
+  constructor(keyspace: Keyspace, options: BuildOptions) {
+    this.#keyspace = keyspace;
+    this.#options = options;
+    this.#reader = new RdbReader(this, options.verifyChecksum);
+    this.#databases = keyspace.databases.map((_, index) => new Database(keyspace, index));
+    this.#database = this.#databases[0];
+  }
+
+  /** Whether the RDB was read to its end. */
+  get done(): boolean {
+    return this.#reader.done;
+  }
+
+  /** Bytes read up to the last whole record. */
+  get offset(): number {
+    return this.#reader.offset;
+  }
+
+  /** Takes the next bytes; returns how many lie behind the end of the RDB. Throws when it cannot be loaded. */
+  feed(bytes: Uint8Array): number {
+    if (this.#failed) throw new Error('the RDB was refused before');
+    this.#failed = true;
+    // Loading is no change that a save point counts.
+    const { dirty } = this.#keyspace;
+    try {
+      const rest = this.#reader.feed(bytes);
+      this.#failed = false;
+      return rest;
+    } finally {
+      this.#keyspace.dirty = dirty;
+    }
+  }
+
+  /** Throws when the RDB is not whole; then `abort` must follow. No snapshot may run: its dataset goes. */
+  commit(): void {
+    this.#reader.end();
+    if (this.#keyspace.snapshotHook !== null)
+      throw new Error('a snapshot runs over the dataset to be replaced');
+    const old = this.#keyspace.databases;
+    this.#keyspace.databases = this.#databases;
+    for (const database of old) database.flush();
+  }
+
+  abort(): void {
+    // A snapshot that runs must not learn of keys that never belonged to the dataset.
+    const hook = this.#keyspace.snapshotHook;
+    this.#keyspace.snapshotHook = null;
+    for (const database of this.#databases) database.flush();
+    this.#keyspace.snapshotHook = hook;
+  }
+
+  aux(name: string, value: string): void {
+    this.fields.set(name, value);
+  }
+
+  selectDatabase(index: number): void {
+    const database = this.#databases[index];
+    if (database === undefined) {
+      const count = this.#databases.length;
+      throw new RdbError(
+        `Data file was created with a server configured to handle more than ${count} databases`,
+        this.offset,
+      );
+    }
+    this.#database = database;
+  }
+
+  resize(): void {}
+
+  string(record: StringRecord): void {
+    const { key, value, expireAtMs } = record;
+    if (this.#options.skipExpired && expireAtMs >= 0 && expireAtMs < this.#keyspace.nowMs) {
+      this.keysExpired += 1;
+      return;
+    }
+    const database = this.#database;
+    const before = database.size;
+    const expiry = expireAtMs < 0 ? NO_EXPIRY : expireAtMs;
+    database.setString(key, 0, key.length, value, 0, value.length, expiry);
+    if (database.size === before) {
+      throw new RdbError(
+        `RDB has duplicated key '${Buffer.from(key).toString('latin1')}' in DB ${database.index}`,
+        -1,
+      );
+    }
+    this.keysLoaded += 1;
+    if (this.#options.attributes !== 'none') this.#restoreAccess(database, record);
+  }
+
+  #restoreAccess(database: Database, record: StringRecord): void {
+    const idle = this.#options.attributes === 'idle';
+    if ((idle ? record.idleSeconds : record.frequency) < 0) return;
+    const ref = database.findAny(record.key, 0, record.key.length);
+    const seconds = Math.floor(this.#keyspace.nowMs / 1000);
+    const clock = idle
+      ? seconds - record.idleSeconds
+      : ((Math.floor(seconds / 60) & 0xffff) << 8) | record.frequency;
+    this.#keyspace.records.setAccessClock(ref, clock & CLOCK_MASK);
+  }
+}
+
+/** What is left of a file when its RDB has ended: an old append-only file goes on with commands. */
+export interface LoadedFile {
+  /** Offset of the first byte behind the RDB. */
+  readonly end: number;
+  readonly bytesTotal: number;
+}
+
+/**
+ * Reads a file into the builder, giving way to others between the pieces; `progress` gets the bytes read.
+ * Throws with the file's name; `commit` or `abort` is the caller's.
+ */
+export async function loadRdbFile(
+  path: string,
+  builder: DatasetBuilder,
+  progress: (bytesRead: number, bytesTotal: number) => void,
+): Promise<LoadedFile> {
+  const file = await open(path, 'r');
+  try {
+    const bytesTotal = (await file.stat()).size;
+    let position = 0;
+    while (!builder.done) {
+      const chunk = new Uint8Array(READ_BYTES);
+      const { bytesRead } = await file.read(chunk, 0, READ_BYTES, position);
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      const rest = builder.feed(chunk.subarray(0, bytesRead));
+      if (builder.done) return { end: position - rest, bytesTotal };
+      progress(position, bytesTotal);
+    }
+    throw new RdbError('Short read: the file ends without EOF', builder.offset);
+  } catch (error) {
+    if (!(error instanceof RdbError)) throw error;
+    const at = error.offset < 0 ? builder.offset : error.offset;
+    throw new RdbError(`${error.message} (offset ${at} of ${path})`, at);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,60 @@
+/** Puts one record of the keyspace into RDB form; shared by the snapshot iterator, SAVE and DUMP. */
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { UNIT_MASK } from '../structures/arena.ts';
+import { CHUNK_BYTES } from '../structures/record.ts';
+import type { RdbWriter } from './rdb-writer.ts';
+
+/** What a record tells of its last accesses: nothing, idle seconds or the LFU counter. */
+export type AccessAttributes = 'none' | 'idle' | 'frequency';
+
+const CLOCK_MASK = 0xffffff;
+
+export class RecordWriter {
+  attributes: AccessAttributes = 'none';
+  readonly #keyspace: Keyspace;
+
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace;
+  }
+
+  /** The whole record: attributes, type, key, value. */
+  write(writer: RdbWriter, ref: number): void {
+    const { records } = this.#keyspace;
+    if (records.chunked(ref)) {
+      this.begin(writer, ref);
+      this.piece(writer, ref, 0, records.valueLength(ref));
+      return;
+    }
+    this.#head(writer, ref);
+    const start = records.valueStart(ref);
+    writer.string(records.segment(ref), start, start + records.valueLength(ref));
+  }
+
+  /** The record of a long string up to its length; `piece` follows until all of it was written. */
+  begin(writer: RdbWriter, ref: number): void {
+    this.#head(writer, ref);
+    writer.size(this.#keyspace.records.valueLength(ref));
+  }
+
+  /** `count` bytes of a chunked value from `at` on; `at` is a multiple of CHUNK_BYTES. */
+  piece(writer: RdbWriter, ref: number, at: number, count: number): void {
+    const { records } = this.#keyspace;
+    for (const end = at + count; at < end; at += CHUNK_BYTES) {
+      const chunk = records.chunk(ref, at / CHUNK_BYTES);
+      const start = (chunk & UNIT_MASK) << 3;
+      writer.raw(records.segment(chunk), start, start + Math.min(CHUNK_BYTES, end - at));
+    }
+  }
+
+  #head(writer: RdbWriter, ref: number): void {
+    const { records } = this.#keyspace;
+    let idleSeconds = -1;
+    let frequency = -1;
+    if (this.attributes === 'idle') {
+      idleSeconds = (Math.floor(this.#keyspace.nowMs / 1000) - records.accessClock(ref)) & CLOCK_MASK;
+    } else if (this.attributes === 'frequency') frequency = records.accessClock(ref) & 255;
+    writer.attributes(records.expiresAtMs(ref), idleSeconds, frequency);
+    const start = records.keyStart(ref);
+    writer.stringKey(records.segment(ref), start, start + records.keyLength(ref));
+  }
+}
