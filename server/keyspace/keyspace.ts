@@ -45,6 +45,8 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
+  /** DEBUG SET-ACTIVE-EXPIRE: false leaves expired keys until somebody meets them. */
+  activeExpire = true;
   /** False on a replica: the primary says when a key has expired. */
   deletesExpired = true;
   /** True while the primary's stream or a file is applied: expired keys are visible to it. */

@@ -3,7 +3,7 @@
  * alerts work; each is read from a field of INFO.
  */
 
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { readInfoFields, readInfoParts } from './info-fields.ts';
 
@@ -75,7 +75,7 @@ export class PrometheusPage {
   readonly #registry = new Registry();
   readonly #look: Look = { fields: new Map() };
   readonly #info: () => string;
-  readonly #loopDelay: IntervalHistogram;
+  readonly #loopDelay: ReturnType<typeof monitorEventLoopDelay>;
 
   /** @param info the text of `INFO everything` */
   constructor(info: () => string) {

@@ -1,0 +1,128 @@
+/** What follows from a command's row: the names of its flags, its group, its ACL categories. */
+
+import type { CommandEntry } from './command-table.ts';
+import {
+  ADMIN,
+  ASKING,
+  BLOCKING,
+  DENYOOM,
+  FAST,
+  LOADING,
+  MAY_REPLICATE,
+  MOVABLE_KEYS,
+  NO_ASYNC_LOADING,
+  NO_AUTH,
+  NO_MULTI,
+  NOSCRIPT,
+  PUBSUB,
+  READONLY,
+  type Row,
+  SKIP_MONITOR,
+  STALE,
+  WRITE,
+} from './row.ts';
+
+/** The names of flags in the order in which COMMAND INFO prints them. */
+const flagNames: readonly (readonly [flag: number, name: string])[] = [
+  [WRITE, 'write'],
+  [READONLY, 'readonly'],
+  [DENYOOM, 'denyoom'],
+  [ADMIN, 'admin'],
+  [PUBSUB, 'pubsub'],
+  [NOSCRIPT, 'noscript'],
+  [BLOCKING, 'blocking'],
+  [LOADING, 'loading'],
+  [STALE, 'stale'],
+  [SKIP_MONITOR, 'skip_monitor'],
+  [ASKING, 'asking'],
+  [FAST, 'fast'],
+  [NO_AUTH, 'no_auth'],
+  [MAY_REPLICATE, 'may_replicate'],
+  [NO_MULTI, 'no_multi'],
+  [NO_ASYNC_LOADING, 'no_async_loading'],
+  [MOVABLE_KEYS, 'movablekeys'],
+];
+
+/** The ACL category that a group of commands belongs to as a whole. */
+const categoryOfGroup: ReadonlyMap<string, string> = new Map([
+  ['generic', 'keyspace'],
+  ['string', 'string'],
+  ['transactions', 'transaction'],
+  ['connection', 'connection'],
+  ['scripting', 'scripting'],
+  ['pubsub', 'pubsub'],
+]);
+
+/** Commands that are dangerous although they are no administration. */
+const dangerous: ReadonlySet<string> = new Set([
+  'flushall',
+  'flushdb',
+  'info',
+  'keys',
+  'migrate',
+  'restore',
+  'restore-asking',
+  'role',
+  'swapdb',
+]);
+
+const CATEGORY_ORDER = [
+  'keyspace',
+  'read',
+  'write',
+  'string',
+  'pubsub',
+  'admin',
+  'fast',
+  'slow',
+  'blocking',
+  'dangerous',
+  'connection',
+  'transaction',
+  'scripting',
+] as const;
+
+/** The names of the flags that are set. */
+export function flagNamesOf(flags: number): string[] {
+  return flagNames.filter(([flag]) => (flags & flag) !== 0).map(([, name]) => name);
+}
+
+const groups = new WeakMap<Row, string>();
+
+/** Notes the group of a family's rows and of their subcommands; returns the rows. */
+export function inGroup(group: string, rows: readonly Row[]): readonly Row[] {
+  for (const row of rows) {
+    groups.set(row, row[7]?.group ?? group);
+    inGroup(row[7]?.group ?? group, row[7]?.subcommands ?? []);
+  }
+  return rows;
+}
+
+/** The documentation group of a row. */
+export function groupOf(row: Row): string {
+  return row[7]?.group ?? groups.get(row) ?? 'generic';
+}
+
+/** The categories of a command, each with its `@`, in the order of ACL CAT. */
+export function aclCategories(entry: CommandEntry): string[] {
+  const { flags } = entry;
+  const has = (flag: number): boolean => (flags & flag) !== 0;
+  const category = categoryOfGroup.get(groupOf(entry.row));
+  const [container = ''] = entry.name.split('|');
+  const wanted: Readonly<Record<(typeof CATEGORY_ORDER)[number], boolean>> = {
+    keyspace: category === 'keyspace' && entry.subcommands === null,
+    read: has(READONLY),
+    write: has(WRITE),
+    string: category === 'string',
+    pubsub: has(PUBSUB),
+    admin: has(ADMIN),
+    fast: has(FAST),
+    slow: !has(FAST),
+    blocking: has(BLOCKING),
+    dangerous: has(ADMIN) || dangerous.has(container),
+    connection: category === 'connection' && entry.subcommands === null,
+    transaction: category === 'transaction',
+    scripting: category === 'scripting',
+  };
+  return CATEGORY_ORDER.filter((name) => wanted[name]).map((name) => `@${name}`);
+}
