@@ -336,7 +336,7 @@ describe('workloadObjects', () => {
         password: { kind: 'create', secretName: 'c-auth', key: 'password' },
       }),
     );
-    expect(plan.steps).toEqual(['create Secret/c-auth', `apply ${id}`]);
+    expect(plan.steps).toEqual(['create Secret/c-auth', 'apply the Secret that pods mount', `apply ${id}`]);
   });
   it('starts no pod while a named secret is missing, and says so', () => {
     const plan = decided(

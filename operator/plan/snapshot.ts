@@ -84,10 +84,10 @@ export interface Workload {
 
 /**
  * The password that members and clients use. `create`: the operator has to make the Secret. `missing`: the user
- * named one that does not exist or lacks the key.
+ * named one that does not exist or lacks the key. `serverSecret` is the copy that pods mount.
  */
 export type PasswordFact =
-  | { readonly kind: 'present' }
+  | { readonly kind: 'present'; readonly serverSecret: 'current' | 'missing' | 'different' }
   | { readonly kind: 'create'; readonly secretName: string; readonly key: string }
   | { readonly kind: 'missing'; readonly message: string };
 

@@ -13,6 +13,8 @@ export interface Target {
 export type Step =
   /** Make the Secret with a random password; never overwrites one. */
   | { readonly kind: 'createPasswordSecret'; readonly secretName: string; readonly key: string }
+  /** The copy of the password that pods mount as configuration file. */
+  | { readonly kind: 'applyServerSecret' }
   /** Server-side apply of what is ours in one object. */
   | { readonly kind: 'applyObject'; readonly id: string; readonly replicas: number | undefined }
   /** Give up a pod whose Kubernetes node is not coming back; only this UID. */
@@ -58,6 +60,8 @@ export function printStep(step: Step): string {
   switch (step.kind) {
     case 'createPasswordSecret':
       return `create Secret/${step.secretName}`;
+    case 'applyServerSecret':
+      return 'apply the Secret that pods mount';
     case 'applyObject':
       return `apply ${step.id}`;
     case 'forceDeletePod':

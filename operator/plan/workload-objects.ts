@@ -14,30 +14,45 @@ export function workloadObjects(snapshot: Snapshot, holds: Holds): Decision {
     blocks.push({ scope: 'cluster', holds: ['create', 'settings', 'slots', 'files'], reason, message });
     return actOrBlock(steps, '', blocks);
   }
-  const { password } = snapshot;
-  if (password.kind === 'create') {
-    steps.push({ kind: 'createPasswordSecret', secretName: password.secretName, key: password.key });
-  }
-  if (password.kind === 'missing') {
-    blocks.push({
-      scope: 'cluster',
-      holds: ['settings'],
-      reason: 'SecretMissing',
-      message: password.message,
-    });
-  }
+  steps.push(...passwordSteps(snapshot, blocks));
   blocks.push(...shrinkBlocks(snapshot));
   const topology = topologyOf(snapshot);
   for (const owned of snapshot.objects) {
     if (owned.state === 'current') continue;
-    if (owned.state === 'missing' && password.kind === 'missing' && isWorkload(owned)) continue;
+    if (owned.state === 'missing' && snapshot.password.kind === 'missing' && isWorkload(owned)) continue;
     const obstacle = memberObstacle(snapshot, topology, owned);
     if (obstacle?.kind === 'block') blocks.push(obstacle.block);
     else if (obstacle?.kind === 'first') steps.push(obstacle.step);
     else steps.push({ kind: 'applyObject', id: owned.id, replicas: owned.replicas });
   }
-  const names = steps.map((step) => (step.kind === 'applyObject' ? step.id : step.kind)).join(', ');
+  const names = steps.map((step) => (step.kind === 'applyObject' ? step.id : 'Secret')).join(', ');
   return actOrBlock(steps, `objects are missing or differ: ${names}`, blocks);
+}
+
+function passwordSteps({ password }: Snapshot, blocks: Block[]): Step[] {
+  const block = (reason: string, message: string): Step[] => {
+    blocks.push({ scope: 'cluster', holds: [], reason, message });
+    return [];
+  };
+  switch (password.kind) {
+    case 'create':
+      return [
+        { kind: 'createPasswordSecret', secretName: password.secretName, key: password.key },
+        { kind: 'applyServerSecret' },
+      ];
+    case 'missing':
+      return block('SecretMissing', password.message);
+    case 'present':
+      if (password.serverSecret === 'missing') return [{ kind: 'applyServerSecret' }];
+      if (password.serverSecret === 'current') return [];
+      return block(
+        'PasswordChanged',
+        'the password in the Secret is not the one that the members started with, and changing it is not ' +
+          'supported yet: write the old password into the Secret again',
+      );
+    default:
+      return password satisfies never;
+  }
 }
 
 /** Fewer shards than exist: their data would have to move away first, which is not possible yet. */
