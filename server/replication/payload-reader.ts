@@ -9,7 +9,7 @@
 
 const MARK_BYTES = 40;
 
-/** Receives the payload without its frame. The bytes are valid only during the call. */
+/** Receives the payload without its frame. It may keep the bytes if the reader's caller lets it. */
 export type PayloadSink = (bytes: Uint8Array, start: number, end: number) => void;
 
 export class PayloadReader {
@@ -58,7 +58,7 @@ export class PayloadReader {
     const release = Math.max(0, this.#tailLength + fresh - MARK_BYTES);
     const releaseOld = Math.min(release, this.#tailLength);
     if (releaseOld > 0) {
-      sink(this.#tail, 0, releaseOld);
+      sink(this.#tail.slice(0, releaseOld), 0, releaseOld);
       this.#tail.copyWithin(0, releaseOld, this.#tailLength);
       this.#tailLength -= releaseOld;
     }

@@ -62,7 +62,7 @@ export interface PrimaryLinkEffects {
   /** `bytesTotal` null: unknown. */
   loadBegin(bytesTotal: number | null): void;
   loadBytes(bytes: Uint8Array, start: number, end: number): void;
-  /** The payload is complete; answered by `loaded` or `failed`, also during the call. */
+  /** The payload is complete; answered by `loaded` or `rejected`, also during the call. */
   loadEnd(): void;
   /** Drop the half-read payload. */
   loadAbort(): void;
@@ -84,6 +84,8 @@ const LINE_BYTES_MAX = 4096;
 const ACK_EVERY_MS = 1000;
 /** Waits before the attempts after a failure; the last one repeats. The first is taken after a stream broke. */
 export const RETRY_DELAYS_MS: readonly number[] = [0, 250, 500, 1000];
+/** After an RDB that cannot be loaded: the next one is hardly better, and each costs the primary a snapshot. */
+export const RETRY_AFTER_BAD_RDB_MS = 10_000;
 
 const decoder = new TextDecoder('latin1');
 const PING = encodeCommand(['PING']);
@@ -179,6 +181,13 @@ export class PrimaryLink {
       this.#effects.log('warning', `Error condition on socket for SYNC: ${reason}`);
     else this.#effects.log('warning', `MASTER <-> REPLICA sync interrupted: ${reason}`);
     this.#leave(nowMs);
+  }
+
+  /** The RDB cannot be loaded. */
+  rejected(reason: string, nowMs: number): void {
+    if (this.phase !== 'payload' && this.phase !== 'loading') return;
+    this.failed(reason, nowMs);
+    this.#retryAtMs = nowMs + RETRY_AFTER_BAD_RDB_MS;
   }
 
   /** The new dataset is in place. */
@@ -379,7 +388,7 @@ export class PrimaryLink {
   #readPayload(bytes: Uint8Array, start: number, end: number, nowMs: number): number {
     const payload = this.#payload as PayloadReader;
     const next = payload.read(bytes, start, end, (view, from, to) => {
-      // A loader that gives up answers by `failed`; the rest of this packet is then of no interest.
+      // A loader that gives up answers by `rejected`; the rest of this packet is then of no interest.
       if (this.phase === 'payload') this.#effects.loadBytes(view, from, to);
     });
     this.lastIoMs = nowMs;

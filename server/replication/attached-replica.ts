@@ -1,0 +1,73 @@
+/** One replica of this server: its connection, its place in the log, what it acknowledged. */
+import type { Backlog, BacklogReader } from './backlog.ts';
+import type { ReplicaPeer } from './replication-seams.ts';
+
+/** Names as ROLE and INFO print them. */
+export type ReplicaState = 'wait_bgsave' | 'send_bulk' | 'online';
+
+/** More is not handed to a connection at once: what waits in the log is shared, what waits there is not. */
+const IN_FLIGHT_BYTES_MAX = 1024 * 1024;
+
+export class AttachedReplica implements BacklogReader {
+  readonly peer: ReplicaPeer;
+  readonly attachedAtMs: number;
+  state: ReplicaState = 'wait_bgsave';
+  /** It asked by SYNC: knows no offsets and never acknowledges. */
+  readonly legacy: boolean;
+  /** Position in the log behind what was sent. */
+  position = 0;
+  ackedOffset = 0;
+  /** When it last gave a sign of life. */
+  ackedAtMs: number;
+  /** The stream begins with the first ACK, because the RDB's end is known by a mark. */
+  streamsOnAck = false;
+  /** Since when it is over the soft output limit; 0: it is not. */
+  overSoftLimitSinceMs = 0;
+  #streamedBytes = 0;
+
+  constructor(peer: ReplicaPeer, legacy: boolean, nowMs: number) {
+    this.peer = peer;
+    this.legacy = legacy;
+    this.attachedAtMs = nowMs;
+    this.ackedAtMs = nowMs;
+  }
+
+  /** Address that clients can reach it at, as it told or as we see it. */
+  get address(): string {
+    if (this.peer.replicaAddress !== '') return this.peer.replicaAddress;
+    return this.peer.link.remoteAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  }
+
+  /** How the log names it. */
+  get label(): string {
+    const { replicaPort, id } = this.peer;
+    return replicaPort === 0 ? `client id #${id}` : `${this.address}:${replicaPort}`;
+  }
+
+  get receivesStream(): boolean {
+    return this.state === 'online' && !this.streamsOnAck;
+  }
+
+  /** Whole seconds since the last sign of life. */
+  lagSeconds(nowMs: number): number {
+    return Math.max(0, Math.floor(nowMs / 1000) - Math.floor(this.ackedAtMs / 1000));
+  }
+
+  /** Bytes of the stream that wait for it, in the log and in its connection; an RDB on its way does not count. */
+  waitingBytes(backlog: Backlog): number {
+    return backlog.end - this.position + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);
+  }
+
+  /** Hands over what the connection may take. Returns the bytes handed over. */
+  feed(backlog: Backlog): number {
+    const from = this.position;
+    const link = this.peer.link;
+    while (this.position < backlog.end && link.pendingBytes < IN_FLIGHT_BYTES_MAX) {
+      const view = backlog.view(this.position);
+      link.write(view);
+      this.position += view.length;
+    }
+    this.#streamedBytes += this.position - from;
+    return this.position - from;
+  }
+}

@@ -1,0 +1,57 @@
+/** The history of changes that this server's dataset belongs to: its names, its length, its recent bytes. */
+import { Backlog } from './backlog.ts';
+import { branchIds, freshIds, type ReplicationIds } from './replication-state.ts';
+
+export class History {
+  ids: ReplicationIds;
+  backlog: Backlog | null = null;
+  readonly #newId: () => string;
+  /** Length while there is no backlog. */
+  #closedOffset = 0;
+
+  constructor(newId: () => string) {
+    this.#newId = newId;
+    this.ids = freshIds(newId());
+  }
+
+  /** Bytes of the stream so far; also the offset of the last one. */
+  get offset(): number {
+    return this.backlog?.end ?? this.#closedOffset;
+  }
+
+  /** Begins to keep the stream, if it is not kept yet. */
+  open(bytesMax: number): Backlog {
+    this.backlog ??= new Backlog(this.#closedOffset, bytesMax);
+    return this.backlog;
+  }
+
+  /** Gives the kept stream up. Changes are not counted from here, so this history must not be continued. */
+  close(): void {
+    this.#closedOffset = this.offset;
+    this.backlog = null;
+    this.ids = freshIds(this.#newId());
+  }
+
+  /** The dataset was replaced by one of another history. */
+  adopt(id: string, offset: number, bytesMax: number): void {
+    this.ids = freshIds(id);
+    this.backlog = new Backlog(offset, bytesMax);
+  }
+
+  /** From here on this server writes a history of its own that continues the one so far. */
+  branch(): void {
+    this.ids = branchIds(this.ids, this.offset, this.#newId());
+  }
+
+  /** The primary goes on with the same bytes under another name. */
+  rename(id: string): void {
+    if (id !== this.ids.id) this.ids = branchIds(this.ids, this.offset, id);
+  }
+
+  /** What a snapshot knew of the history it was taken from. */
+  restore(id: string, offset: number): void {
+    this.ids = freshIds(id);
+    this.backlog = null;
+    this.#closedOffset = offset;
+  }
+}

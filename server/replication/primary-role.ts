@@ -1,0 +1,338 @@
+/** What this server does for the replicas that follow it, whether it is a primary or a replica itself. */
+import { AttachedReplica } from './attached-replica.ts';
+import { continueLine, FullSync, type SyncPoint } from './full-sync.ts';
+import type { History } from './history.ts';
+import { encodeCommand } from './propagation.ts';
+import {
+  type ReplicaPeer,
+  type ReplicationCounters,
+  type ReplicationLog,
+  type ReplicationRuntime,
+  type ReplicationSeams,
+  type ReplicationSettings,
+  WANTS_RDB_ONLY,
+} from './replication-seams.ts';
+import { decidePsync, type PsyncRequest } from './replication-state.ts';
+
+/** A WAIT that is not satisfied yet. */
+export interface AckWait {
+  readonly offset: number;
+  readonly count: number;
+  /** 0: for ever. */
+  readonly timeoutMs: number;
+  /** Called once: the number of replicas that acknowledged, or null when the role changed meanwhile. */
+  done(count: number | null): void;
+  /** Who waited has gone. */
+  abandoned(): boolean;
+}
+
+/** What the roles share. */
+export interface RoleParts {
+  readonly history: History;
+  readonly settings: ReplicationSettings;
+  readonly log: ReplicationLog;
+  readonly counters: ReplicationCounters;
+  readonly runtime: ReplicationRuntime;
+}
+
+export interface PrimaryRoleHooks {
+  /** The log is needed from now on. */
+  beginHistory(): void;
+  /** T0 of a snapshot for replicas. */
+  markSyncPoint(): SyncPoint;
+  /** The stream must not grow: a manual failover waits for a replica that has all of it. */
+  streamPaused(): boolean;
+  /** The stream begins at this server. */
+  ownsStream(): boolean;
+}
+
+const PING = encodeCommand(['PING']);
+const GETACK = encodeCommand(['REPLCONF', 'GETACK', '*']);
+const BEHIND_LOOK_MS = 5;
+const RDB_ONLY_GRACE_MS = 20_000;
+
+export class PrimaryRole {
+  readonly #parts: RoleParts;
+  readonly #fullSync: FullSync;
+  readonly #replicas: Map<number, AttachedReplica> = new Map();
+  /** Each with how to take its timer back. */
+  readonly #waits: Map<AckWait, () => void> = new Map();
+  readonly #hooks: PrimaryRoleHooks;
+  #flushAsked = false;
+  #ackAsked = false;
+  #lastPingMs = 0;
+  /** Since when nobody follows; for repl-backlog-ttl. */
+  noReplicasSinceMs: number;
+
+  constructor(parts: RoleParts, seams: ReplicationSeams, hooks: PrimaryRoleHooks) {
+    this.#parts = parts;
+    this.#hooks = hooks;
+    this.noReplicasSinceMs = parts.runtime.nowMs();
+    const owner = {
+      markSyncPoint: hooks.markSyncPoint,
+      synced: (replica: AttachedReplica) => this.#synced(replica),
+      drop: (replica: AttachedReplica, reason: string) => this.#drop(replica, reason),
+      get syncDelaySeconds() {
+        return parts.settings.disklessSyncDelaySeconds;
+      },
+    };
+    this.#fullSync = new FullSync(owner, seams, parts.log, parts.runtime);
+  }
+
+  get replicas(): readonly AttachedReplica[] {
+    return [...this.#replicas.values()];
+  }
+
+  get replicaCount(): number {
+    return this.#replicas.size;
+  }
+
+  get syncRunning(): boolean {
+    return this.#fullSync.running || this.#fullSync.waitingCount > 0;
+  }
+
+  /** PSYNC, or SYNC (`legacy`) as a request for `?`. The answer goes to the peer's link. */
+  attach(peer: ReplicaPeer, request: PsyncRequest, legacy: boolean): void {
+    const { history, log, counters, runtime } = this.#parts;
+    const replica = new AttachedReplica(peer, legacy, runtime.nowMs());
+    log.write('notice', `Replica ${replica.label} asks for synchronization`);
+    const decision = decidePsync(history.ids, history.backlog, request, replica.label);
+    if (decision.kind === 'continue') {
+      counters.syncPartialOk++;
+      replica.position = request.offset - 1;
+      replica.ackedOffset = replica.position;
+      this.#register(replica);
+      replica.state = 'online';
+      peer.link.write(continueLine(peer.replicaCapabilities, history.ids.id));
+      log.write(
+        'notice',
+        `Partial resynchronization request from ${replica.label} accepted. ` +
+          `Sending ${decision.bytes} bytes of backlog starting from offset ${request.offset}.`,
+      );
+      this.flushSoon();
+      return;
+    }
+    log.write('notice', decision.reason);
+    counters.syncFull++;
+    if (request.id !== '?') counters.syncPartialErr++;
+    this.#hooks.beginHistory();
+    replica.position = history.offset;
+    this.#register(replica);
+    this.#fullSync.add(replica);
+  }
+
+  /** The connection of a client is gone. Harmless for clients that are no replicas. */
+  detach(clientId: number): void {
+    const replica = this.#replicas.get(clientId);
+    if (replica === undefined) return;
+    this.#parts.log.write('notice', `Connection with replica ${replica.label} lost.`);
+    this.#forget(replica);
+  }
+
+  /** REPLCONF ACK. */
+  acknowledged(clientId: number, offset: number): void {
+    const replica = this.#replicas.get(clientId);
+    if (replica === undefined) return;
+    replica.ackedAtMs = this.#parts.runtime.nowMs();
+    if (offset > replica.ackedOffset) replica.ackedOffset = offset;
+    if (replica.streamsOnAck && replica.state === 'online') {
+      replica.streamsOnAck = false;
+      this.flushSoon();
+    }
+    this.#settleWaits();
+  }
+
+  /** Any other sign of life, such as the empty lines of a replica that loads. */
+  heard(clientId: number): void {
+    const replica = this.#replicas.get(clientId);
+    if (replica !== undefined) replica.ackedAtMs = this.#parts.runtime.nowMs();
+  }
+
+  /** Sends what the log has to all replicas at the end of the turn. */
+  flushSoon(): void {
+    if (this.#flushAsked || this.#replicas.size === 0) return;
+    this.#flushAsked = true;
+    this.#parts.runtime.afterTurn(() => this.#flush());
+  }
+
+  /** Once a second. */
+  tick(nowMs: number): void {
+    const { settings } = this.#parts;
+    if (this.#replicas.size !== 0 && nowMs - this.#lastPingMs >= settings.pingPeriodSeconds * 1000) {
+      this.#lastPingMs = nowMs;
+      this.#append(PING);
+    }
+    this.#fullSync.tick(nowMs);
+    for (const replica of this.replicas) this.#checkTimeout(replica, nowMs);
+    for (const replica of this.replicas) this.#checkOutput(replica, nowMs);
+    for (const [wait, cancelTimer] of this.#waits) {
+      if (!wait.abandoned()) continue;
+      this.#waits.delete(wait);
+      cancelTimer();
+    }
+  }
+
+  /** Replicas that acknowledged `offset`. */
+  countAcknowledged(offset: number): number {
+    let count = 0;
+    for (const replica of this.#replicas.values()) {
+      if (replica.state === 'online' && replica.ackedOffset >= offset) count++;
+    }
+    return count;
+  }
+
+  /** Online replicas that were heard of within `min-replicas-max-lag`. */
+  get goodReplicas(): number {
+    const nowMs = this.#parts.runtime.nowMs();
+    let count = 0;
+    for (const replica of this.#replicas.values()) {
+      if (replica.state !== 'online') continue;
+      if (replica.lagSeconds(nowMs) <= this.#parts.settings.minReplicasMaxLagSeconds) count++;
+    }
+    return count;
+  }
+
+  /** Answers once enough replicas acknowledged, or at the timeout with as many as there are. */
+  waitForAcks(wait: AckWait): void {
+    const expire = (): void => {
+      this.#waits.delete(wait);
+      wait.done(this.countAcknowledged(wait.offset));
+    };
+    const cancelTimer = wait.timeoutMs === 0 ? () => {} : this.#parts.runtime.after(wait.timeoutMs, expire);
+    this.#waits.set(wait, cancelTimer);
+    this.requestAcks();
+  }
+
+  /** Asks all replicas for their offsets through the stream, once a turn. */
+  requestAcks(): void {
+    if (this.#ackAsked || this.#replicas.size === 0) return;
+    this.#ackAsked = true;
+    this.#parts.runtime.afterTurn(() => {
+      this.#ackAsked = false;
+      this.#append(GETACK);
+    });
+  }
+
+  /** This server turns into a replica: nobody can wait for acknowledgements any more. */
+  abandonWaits(): void {
+    const waits = [...this.#waits];
+    this.#waits.clear();
+    for (const [wait, cancelTimer] of waits) {
+      cancelTimer();
+      wait.done(null);
+    }
+  }
+
+  /** Disconnects all replicas, so that they come back and learn what changed. */
+  dropAll(reason: string): void {
+    for (const replica of this.replicas) this.#drop(replica, reason);
+  }
+
+  /** Online replicas that have not everything yet. */
+  laggingReplicas(): readonly AttachedReplica[] {
+    const { offset } = this.#parts.history;
+    return this.replicas.filter((replica) => replica.state === 'online' && replica.ackedOffset < offset);
+  }
+
+  #register(replica: AttachedReplica): void {
+    this.#replicas.set(replica.peer.id, replica);
+    this.#parts.history.backlog?.addReader(replica);
+  }
+
+  #forget(replica: AttachedReplica): void {
+    if (!this.#replicas.delete(replica.peer.id)) return;
+    this.#parts.history.backlog?.removeReader(replica);
+    this.#fullSync.remove(replica);
+    if (this.#replicas.size === 0) this.noReplicasSinceMs = this.#parts.runtime.nowMs();
+  }
+
+  #drop(replica: AttachedReplica, reason: string): void {
+    this.#forget(replica);
+    replica.peer.link.destroy(reason);
+  }
+
+  /** A replica passes its primary's stream on byte by byte and may add nothing. */
+  #append(bytes: Uint8Array): void {
+    const { backlog } = this.#parts.history;
+    if (backlog === null || !this.#hooks.ownsStream() || this.#hooks.streamPaused()) return;
+    backlog.append(bytes, 0, bytes.length);
+    this.flushSoon();
+  }
+
+  #synced(replica: AttachedReplica): void {
+    const { log, runtime } = this.#parts;
+    if ((replica.peer.replicaCapabilities & WANTS_RDB_ONLY) !== 0) {
+      log.write(
+        'notice',
+        `RDB transfer completed, rdb only replica (${replica.label}) should be disconnected asap`,
+      );
+      this.#forget(replica);
+      runtime.after(RDB_ONLY_GRACE_MS, () => replica.peer.link.closeAfterReplies('the RDB was sent'));
+      return;
+    }
+    log.write('notice', `Synchronization with replica ${replica.label} succeeded`);
+    this.flushSoon();
+  }
+
+  #flush(): void {
+    this.#flushAsked = false;
+    const { history, counters, runtime } = this.#parts;
+    const { backlog } = history;
+    if (backlog === null) return;
+    let behind = false;
+    for (const replica of this.#replicas.values()) {
+      if (replica.receivesStream) {
+        counters.totalReplOutputBytes += replica.feed(backlog);
+        behind ||= replica.position < backlog.end;
+      }
+      this.#checkOutput(replica, runtime.nowMs());
+    }
+    if (behind) runtime.after(BEHIND_LOOK_MS, () => this.flushSoon());
+  }
+
+  #settleWaits(): void {
+    for (const [wait, cancelTimer] of this.#waits) {
+      const count = this.countAcknowledged(wait.offset);
+      if (count < wait.count) continue;
+      this.#waits.delete(wait);
+      cancelTimer();
+      wait.done(count);
+    }
+  }
+
+  #checkTimeout(replica: AttachedReplica, nowMs: number): void {
+    if (replica.state === 'wait_bgsave' || replica.legacy) return;
+    if (nowMs - replica.ackedAtMs <= this.#parts.settings.timeoutSeconds * 1000) return;
+    // A transfer lives as long as its receiver takes bytes.
+    if (replica.state === 'send_bulk' && replica.peer.link.pendingBytes === 0) {
+      replica.ackedAtMs = nowMs;
+      return;
+    }
+    const phase = replica.state === 'online' ? 'streaming sync' : 'full sync';
+    this.#parts.log.write('warning', `Disconnecting timedout replica (${phase}): ${replica.label}`);
+    this.#drop(replica, 'the replica did not answer within repl-timeout');
+  }
+
+  /** client-output-buffer-limit replica; never below the backlog, which is kept anyway. */
+  #checkOutput(replica: AttachedReplica, nowMs: number): void {
+    const { backlog } = this.#parts.history;
+    if (backlog === null) return;
+    const { hardBytes, softBytes, softSeconds } = this.#parts.settings.outputLimit;
+    const floor = this.#parts.settings.backlogBytes;
+    const waiting = replica.waitingBytes(backlog);
+    const overHard = hardBytes !== 0 && waiting > Math.max(hardBytes, floor);
+    const overSoft = softBytes !== 0 && waiting > Math.max(softBytes, floor);
+    if (!overSoft) replica.overSoftLimitSinceMs = 0;
+    else if (replica.overSoftLimitSinceMs === 0) replica.overSoftLimitSinceMs = nowMs;
+    const tooLong = overSoft && nowMs - replica.overSoftLimitSinceMs > softSeconds * 1000;
+    if (!overHard && !tooLong) return;
+    this.#parts.log.write(
+      'warning',
+      `Client ${replica.label} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    );
+    this.#drop(
+      replica,
+      `${waiting} bytes wait for the replica, more than client-output-buffer-limit replica`,
+    );
+  }
+}

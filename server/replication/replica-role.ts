@@ -1,0 +1,279 @@
+/**
+ * This server as a replica: the connection to its primary, the dataset that arrives, the stream that follows.
+ * Decisions are the link's (primary-link.ts); here its effects meet sockets, dataset and history.
+ */
+import type { Dialled, dial } from './dial.ts';
+import {
+  type Introduction,
+  type LogLevel,
+  type PartialPoint,
+  PrimaryLink,
+  type PrimaryLinkEffects,
+} from './primary-link.ts';
+import type { RoleParts } from './primary-role.ts';
+import type { DatasetLoad, ReplicationSeams } from './replication-seams.ts';
+import { StreamError, StreamScanner } from './stream-scanner.ts';
+
+export interface ReplicaRoleHooks {
+  readonly seams: ReplicationSeams;
+  readonly dial: typeof dial;
+  /** The stream went on: replicas of this replica have something to read. */
+  streamed(): void;
+  /** The dataset is another one, or its history has another name: replicas of this replica must come back. */
+  historyChanged(reason: string): void;
+  linkChanged(): void;
+}
+
+/** A command that is not whole yet may grow so far, as client-query-buffer-limit. */
+const UNIT_BYTES_MAX = 1024 * 1024 * 1024;
+const UNIT_BYTES_FIRST = 64 * 1024;
+const EMPTY = new Uint8Array(0);
+
+export class ReplicaRole implements PrimaryLinkEffects {
+  readonly #parts: RoleParts;
+  readonly #hooks: ReplicaRoleHooks;
+  readonly link: PrimaryLink;
+  readonly host: string;
+  readonly port: number;
+  #connection: Dialled | null = null;
+  #target: PartialPoint | null = null;
+  #load: DatasetLoad | null = null;
+  #lastLoadIoMs = 0;
+  readonly #scanner = new StreamScanner();
+  /** Bytes of a unit that is not whole yet: #pending[0, #pendingLength). */
+  #pending: Uint8Array = EMPTY;
+  #pendingLength = 0;
+  #cancelRetry: () => void = () => {};
+  #ackAsked = false;
+
+  /** Follows from the next turn on. */
+  constructor(host: string, port: number, parts: RoleParts, hooks: ReplicaRoleHooks) {
+    this.#parts = parts;
+    this.#hooks = hooks;
+    this.host = host;
+    this.port = port;
+    this.link = new PrimaryLink(host, port, this, parts.runtime.nowMs());
+    this.#scheduleRetry();
+  }
+
+  get linkUp(): boolean {
+    return this.link.phase === 'streaming';
+  }
+
+  get syncInProgress(): boolean {
+    return this.link.transfer !== null;
+  }
+
+  /** Bytes of a command that is not whole yet. */
+  get unappliedBytes(): number {
+    return this.#pendingLength;
+  }
+
+  get lastTransferIoMs(): number {
+    return this.#lastLoadIoMs;
+  }
+
+  tick(nowMs: number): void {
+    this.link.tick(nowMs);
+  }
+
+  /** Lets the primary go. The dataset and the history stay. */
+  stop(): void {
+    this.#cancelRetry();
+    this.link.stop(this.#parts.runtime.nowMs());
+    this.#forgetUnit();
+  }
+
+  /** The primary asks for our offset (REPLCONF GETACK in the stream): answered behind the commands at hand. */
+  askAck(): void {
+    this.#ackAsked = true;
+  }
+
+  connect(host: string, port: number): void {
+    const deadlineMs = this.#parts.settings.timeoutSeconds * 1000;
+    const { runtime } = this.#parts;
+    const connection = this.#hooks.dial(host, port, deadlineMs, {
+      opened: () => this.link.opened(runtime.nowMs()),
+      received: (bytes) => {
+        this.#parts.counters.totalReplInputBytes += bytes.length;
+        if (this.#connection === connection) this.link.received(bytes, 0, bytes.length, runtime.nowMs());
+      },
+      closed: (reason) => {
+        if (this.#connection !== connection) return;
+        this.#connection = null;
+        this.link.failed(reason, runtime.nowMs());
+      },
+    });
+    this.#connection = connection;
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#connection?.write(bytes);
+  }
+
+  disconnect(): void {
+    this.#connection?.destroy();
+    this.#connection = null;
+    // The link knows the time of its next attempt only after this call.
+    this.#parts.runtime.afterTurn(() => this.#scheduleRetry());
+  }
+
+  pause(): void {
+    this.#connection?.pause();
+  }
+
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  log(level: LogLevel, text: string): void {
+    this.#parts.log.write(level, text);
+  }
+
+  introduction(): Introduction {
+    const { settings } = this.#parts;
+    return {
+      user: settings.primaryUser,
+      password: settings.primaryPassword,
+      listeningPort: settings.announcePort === 0 ? settings.port : settings.announcePort,
+      announcedAddress: settings.announceAddress,
+      timeoutMs: settings.timeoutSeconds * 1000,
+    };
+  }
+
+  /** Our own end: the primary knows better whether it is part of its past. Nothing to offer before anything was counted. */
+  partialPoint(): PartialPoint | null {
+    if (this.#parts.history.backlog === null) return null;
+    return { id: this.#parts.history.ids.id, offset: this.#parts.history.offset };
+  }
+
+  fullResync(id: string, offset: number): void {
+    this.#target = { id, offset };
+  }
+
+  loadBegin(bytesTotal: number | null): void {
+    this.#lastLoadIoMs = this.#parts.runtime.nowMs();
+    this.#load = this.#hooks.seams.loader.begin(bytesTotal);
+  }
+
+  loadBytes(bytes: Uint8Array, start: number, end: number): void {
+    this.#lastLoadIoMs = this.#parts.runtime.nowMs();
+    const problem = this.#load?.feed(bytes.subarray(start, end)) ?? null;
+    if (problem !== null) this.#loadFailed(problem);
+  }
+
+  loadEnd(): void {
+    const { history, log, runtime, settings } = this.#parts;
+    const load = this.#load as DatasetLoad;
+    const target = this.#target as PartialPoint;
+    this.#hooks.historyChanged('this replica takes over another dataset');
+    log.write('notice', 'MASTER <-> REPLICA sync: Flushing old data');
+    log.write('notice', 'MASTER <-> REPLICA sync: Loading DB in memory');
+    const result = load.finish();
+    if (typeof result === 'string') {
+      this.#loadFailed(result);
+      return;
+    }
+    this.#load = null;
+    history.adopt(target.id, target.offset, settings.backlogBytes);
+    this.#hooks.seams.applier.database = result.streamDatabase;
+    this.#forgetUnit();
+    this.link.loaded(runtime.nowMs());
+  }
+
+  loadAbort(): void {
+    this.#load?.abort();
+    this.#load = null;
+  }
+
+  continued(newId: string | null): void {
+    const { history, log, settings } = this.#parts;
+    history.open(settings.backlogBytes);
+    this.#forgetUnit();
+    if (newId === null || newId === history.ids.id) return;
+    history.rename(newId);
+    log.write('notice', `Master replication ID changed to ${newId}`);
+    this.#hooks.historyChanged('the primary goes on under another replication id');
+  }
+
+  stream(bytes: Uint8Array, start: number, end: number): void {
+    try {
+      if (this.#pendingLength === 0) {
+        const unitEnd = this.#scanner.scan(bytes, start, end);
+        this.#commit(bytes, start, unitEnd);
+        this.#keep(bytes, unitEnd, end);
+      } else {
+        this.#keep(bytes, start, end);
+        const unitEnd = this.#scanner.scan(this.#pending, 0, this.#pendingLength);
+        this.#commit(this.#pending, 0, unitEnd);
+        this.#pending.copyWithin(0, unitEnd, this.#pendingLength);
+        this.#pendingLength -= unitEnd;
+        if (this.#pendingLength === 0) this.#pending = EMPTY;
+      }
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+      this.link.failed(`Protocol error from the primary: ${error.message}`, this.#parts.runtime.nowMs());
+    }
+  }
+
+  up(): void {
+    this.#hooks.linkChanged();
+  }
+
+  down(): void {
+    this.#forgetUnit();
+    this.log('notice', 'Caching the disconnected master state.');
+    this.#hooks.linkChanged();
+  }
+
+  appliedOffset(): number {
+    return this.#parts.history.offset;
+  }
+
+  #loadFailed(problem: string): void {
+    const { log, runtime } = this.#parts;
+    log.write('warning', `Failed trying to load the MASTER synchronization DB: ${problem}`);
+    this.link.rejected(problem, runtime.nowMs());
+  }
+
+  /** Whole units: applied, then passed on under the same offsets. */
+  #commit(bytes: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.#hooks.seams.applier.apply(bytes, start, end);
+    this.#parts.history.backlog?.append(bytes, start, end);
+    this.#hooks.streamed();
+    if (!this.#ackAsked) return;
+    this.#ackAsked = false;
+    this.link.acknowledge(this.#parts.runtime.nowMs());
+  }
+
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length === 0) return;
+    const needed = this.#pendingLength + length;
+    if (needed > UNIT_BYTES_MAX) throw new StreamError('a command or transaction is larger than 1 GiB');
+    if (needed > this.#pending.length) {
+      const grown = new Uint8Array(Math.max(UNIT_BYTES_FIRST, needed + (needed >> 1)));
+      grown.set(this.#pending.subarray(0, this.#pendingLength));
+      this.#pending = grown;
+    }
+    this.#pending.set(bytes.subarray(start, end), this.#pendingLength);
+    this.#pendingLength = needed;
+  }
+
+  #forgetUnit(): void {
+    this.#scanner.reset();
+    this.#pending = EMPTY;
+    this.#pendingLength = 0;
+  }
+
+  /** Attempts come at the link's times, not at the next whole second. */
+  #scheduleRetry(): void {
+    this.#cancelRetry();
+    const { runtime } = this.#parts;
+    const waitMs = Math.max(0, this.link.retryAtMs - runtime.nowMs());
+    this.#cancelRetry = runtime.after(waitMs, () => {
+      if (this.link.phase === 'waiting') this.link.tick(runtime.nowMs());
+    });
+  }
+}

@@ -1,0 +1,120 @@
+/** What replication needs of the rooms around it. Filled by server.ts. */
+import type { SnapshotHandle, SnapshotRequest } from '../persistence/snapshot.ts';
+
+/** Makes RDB snapshots, one after the other: `Snapshots` of the persistence room. */
+export interface SnapshotMaker {
+  start(request: SnapshotRequest): SnapshotHandle;
+}
+
+/** Builds a dataset from an RDB while the current one goes on serving. */
+export interface DatasetLoader {
+  begin(bytesTotal: number | null): DatasetLoad;
+}
+
+/** Failures are told as a sentence for the log; after one, only `abort` may be called. */
+export interface DatasetLoad {
+  /** Takes the next bytes and may keep them. Null, or why the RDB cannot be loaded. */
+  feed(bytes: Uint8Array): string | null;
+  /** All bytes were given: puts the new dataset in place of the old one. */
+  finish(): { /** repl-stream-db, 0 if the RDB has none. */ readonly streamDatabase: number } | string;
+  abort(): void;
+}
+
+/** Runs the commands that a primary sends. */
+export interface CommandApplier {
+  /** Database that the stream selected; it outlives a broken link. */
+  database: number;
+  /** Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`. */
+  apply(bytes: Uint8Array, start: number, end: number): number;
+}
+
+/** The rooms around; read at each use, so that a circle of parts can be closed after construction. */
+export interface ReplicationSeams {
+  snapshots: SnapshotMaker;
+  /** Fields of an RDB's header but for those of replication. */
+  rdbFields: () => readonly (readonly [name: string, value: string])[];
+  /** rdbcompression. */
+  rdbCompression: () => boolean;
+  loader: DatasetLoader;
+  applier: CommandApplier;
+}
+
+/** Parameters, read anew at every use because they are live. */
+export interface ReplicationSettings {
+  readonly port: number;
+  readonly primaryUser: string;
+  readonly primaryPassword: string;
+  readonly announceAddress: string;
+  readonly announcePort: number;
+  readonly announced: boolean;
+  readonly priority: number;
+  readonly replicaReadOnly: boolean;
+  readonly disklessSyncDelaySeconds: number;
+  readonly pingPeriodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly backlogBytes: number;
+  /** 0: for ever. */
+  readonly backlogTtlSeconds: number;
+  readonly minReplicasToWrite: number;
+  readonly minReplicasMaxLagSeconds: number;
+  /** client-output-buffer-limit replica; 0: no limit. */
+  readonly outputLimit: OutputLimit;
+}
+
+export interface OutputLimit {
+  readonly hardBytes: number;
+  readonly softBytes: number;
+  readonly softSeconds: number;
+}
+
+export interface ReplicationLog {
+  write(level: 'debug' | 'verbose' | 'notice' | 'warning', text: string): void;
+}
+
+/** Counters that replication moves. */
+export interface ReplicationCounters {
+  syncFull: number;
+  syncPartialOk: number;
+  syncPartialErr: number;
+  totalReplInputBytes: number;
+  totalReplOutputBytes: number;
+}
+
+/** A client that became a replica, as far as replication uses it. */
+export interface ReplicaPeer {
+  readonly id: number;
+  readonly link: ReplicaPeerLink;
+  /** From REPLCONF listening-port; 0 when it was not told. */
+  replicaPort: number;
+  /** From REPLCONF ip-address; empty when it was not told. */
+  replicaAddress: string;
+  /** Bits of `CAPABILITY_`. */
+  replicaCapabilities: number;
+  /** From REPLCONF version: major * 65536 + minor * 256 + patch; 0 when it was not told. */
+  replicaVersion: number;
+}
+
+export interface ReplicaPeerLink {
+  /** `address:port`. */
+  readonly remoteAddress: string;
+  readonly pendingBytes: number;
+  write(bytes: Uint8Array): void;
+  closeAfterReplies(reason: string): void;
+  destroy(reason: string): void;
+}
+
+export const CAPABILITY_EOF = 1;
+export const CAPABILITY_PSYNC2 = 2;
+/** Not a capability: the peer wants the RDB and then nothing more. */
+export const WANTS_RDB_ONLY = 4;
+
+/** Time and turns, so that tests move them by hand. */
+export interface ReplicationRuntime {
+  nowMs(): number;
+  /** Fills the array with randomness. */
+  random(bytes: Uint8Array): void;
+  /** Runs `task` at the end of the turn. */
+  afterTurn(task: () => void): void;
+  /** Runs `task` once after `ms`; the returned function takes it back. */
+  after(ms: number, task: () => void): () => void;
+}

@@ -1,0 +1,290 @@
+/**
+ * Replication of one server: which role it has, which history its data belongs to, who follows it.
+ *
+ *   Propagation --append--> history.backlog --> replicas            as a primary (primary-role.ts)
+ *   primary --stream--> applier, then history.backlog --> replicas  as a replica (replica-role.ts)
+ *
+ * Invariant: every change of the data since the backlog was opened is in the history, in order and once. As a
+ * primary that is done by being a sink of Propagation; as a replica by passing on exactly what was applied, so
+ * offsets mean the same on all servers that share a history.
+ */
+
+import type { AttachedReplica } from './attached-replica.ts';
+import { dial } from './dial.ts';
+import { History } from './history.ts';
+import { PrimaryRole, type RoleParts } from './primary-role.ts';
+import type { ChangeSink, Propagation } from './propagation.ts';
+import { ReplicaRole } from './replica-role.ts';
+import type {
+  ReplicaPeer,
+  ReplicationCounters,
+  ReplicationLog,
+  ReplicationRuntime,
+  ReplicationSeams,
+  ReplicationSettings,
+} from './replication-seams.ts';
+import { newReplicationId, type PsyncRequest, type ReplicationIds } from './replication-state.ts';
+
+export interface ReplicationOptions {
+  readonly settings: ReplicationSettings;
+  readonly log: ReplicationLog;
+  readonly counters: ReplicationCounters;
+  readonly runtime: ReplicationRuntime;
+  readonly propagation: Propagation;
+  readonly seams: ReplicationSeams;
+  /** After this server became a primary or a replica, or another primary's replica. */
+  readonly roleChanged: (isReplica: boolean) => void;
+  /** For tests; sockets otherwise. */
+  readonly dial?: typeof dial;
+}
+
+const SECOND_MS = 1000;
+
+export class Replication implements ChangeSink {
+  /** Sink of Propagation. */
+  selectedDatabase = -1;
+  /** Writes of clients wait until then, for a manual failover; 0: they do not. */
+  writesPausedUntilMs = 0;
+  readonly primary: PrimaryRole;
+  readonly settings: ReplicationSettings;
+  readonly #parts: RoleParts;
+  readonly #options: ReplicationOptions;
+  readonly #history: History;
+  #replica: ReplicaRole | null = null;
+  #isSink = false;
+  /** The history was restored from a file: it may be continued by its owner until we write ourselves. */
+  #branchOnWrite = false;
+  #lastSecondMs = 0;
+  /** When the link of the last replica role went down, for a role that starts over. */
+  #neverSynced = true;
+
+  constructor(options: ReplicationOptions) {
+    const { settings, log, counters, runtime } = options;
+    this.#options = options;
+    this.settings = settings;
+    this.#history = new History(() => newReplicationId((bytes) => runtime.random(bytes)));
+    this.#parts = { history: this.#history, settings, log, counters, runtime };
+    this.primary = new PrimaryRole(this.#parts, options.seams, {
+      beginHistory: () => this.#beginHistory(),
+      markSyncPoint: () => this.#markSyncPoint(),
+      streamPaused: () => this.writesPaused,
+      ownsStream: () => this.#replica === null,
+    });
+  }
+
+  get role(): 'primary' | 'replica' {
+    return this.#replica === null ? 'primary' : 'replica';
+  }
+
+  /** This server's own following, null on a primary. */
+  get replica(): ReplicaRole | null {
+    return this.#replica;
+  }
+
+  get ids(): ReplicationIds {
+    return this.#history.ids;
+  }
+
+  /** Offset of the last byte of the stream: written as a primary, applied as a replica. */
+  get offset(): number {
+    return this.#history.offset;
+  }
+
+  /** Null while no replica ever asked. */
+  get backlog(): History['backlog'] {
+    return this.#history.backlog;
+  }
+
+  get replicas(): readonly AttachedReplica[] {
+    return this.primary.replicas;
+  }
+
+  get writesPaused(): boolean {
+    return this.writesPausedUntilMs > this.#options.runtime.nowMs();
+  }
+
+  /** For the fields repl-stream-db, repl-id and repl-offset of an RDB; null when it would say nothing. */
+  get rdbPosition(): { readonly id: string; readonly offset: number; readonly database: number } | null {
+    if (this.#history.backlog === null) return null;
+    const database = this.#replica === null ? 0 : this.#options.seams.applier.database;
+    return { id: this.ids.id, offset: this.offset, database };
+  }
+
+  /** As a primary: every change, from Propagation. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    const { backlog } = this.#history;
+    if (backlog === null) return;
+    if (this.#branchOnWrite) this.#branchNow();
+    backlog.append(bytes, start, end);
+    this.primary.flushSoon();
+  }
+
+  /** At start, before `replicate`: the dataset was loaded from a file that knew its place in a history. */
+  restore(id: string, offset: number, database: number): void {
+    this.#history.restore(id, offset);
+    this.#history.open(this.settings.backlogBytes);
+    this.#options.seams.applier.database = database;
+    this.#branchOnWrite = true;
+    this.#becomeSink();
+  }
+
+  /** Follows a primary. False when it is followed already. */
+  replicate(host: string, port: number): boolean {
+    const before = this.#replica;
+    if (before !== null && before.host === host && before.port === port) return false;
+    before?.stop();
+    if (before === null) {
+      this.primary.abandonWaits();
+      this.#leaveSink();
+      this.#parts.log.write(
+        'notice',
+        'Before turning into a replica, using my own master parameters to synthesize a cached master: ' +
+          'I may be able to synchronize with the new master with just a partial transfer.',
+      );
+    }
+    this.writesPausedUntilMs = 0;
+    this.#replica = new ReplicaRole(host, port, this.#parts, {
+      seams: this.#options.seams,
+      dial: this.#options.dial ?? dial,
+      streamed: () => this.primary.flushSoon(),
+      historyChanged: (reason) => {
+        this.#branchOnWrite = false;
+        this.primary.dropAll(reason);
+      },
+      linkChanged: () => {
+        this.#neverSynced = false;
+      },
+    });
+    this.#options.roleChanged(true);
+    return true;
+  }
+
+  /** Becomes a primary and keeps the data; its replicas and its siblings can continue with it. */
+  promote(): void {
+    const replica = this.#replica;
+    if (replica === null) return;
+    replica.stop();
+    this.#replica = null;
+    this.#branchNow();
+    // Everybody who follows must learn the new id.
+    this.primary.dropAll('this replica became a primary');
+    this.#history.open(this.settings.backlogBytes);
+    this.primary.noReplicasSinceMs = this.#options.runtime.nowMs();
+    this.#becomeSink();
+    this.#options.roleChanged(false);
+  }
+
+  /** Why a replica cannot be served now, as an error reply without its dash; null when it can. */
+  get syncRefusal(): string | null {
+    if (this.#replica === null || this.#replica.linkUp) return null;
+    return 'NOMASTERLINK Can not SYNC while not connected with my master';
+  }
+
+  /** A client becomes a replica. Only when `syncRefusal` is null. */
+  attach(peer: ReplicaPeer, request: PsyncRequest, legacy: boolean): void {
+    if (this.#branchOnWrite && this.#replica === null) this.#branchNow();
+    this.primary.attach(peer, request, legacy);
+  }
+
+  /** True when min-replicas-to-write is satisfied or of no concern. */
+  hasEnoughReplicas(): boolean {
+    const { minReplicasToWrite, minReplicasMaxLagSeconds } = this.settings;
+    if (minReplicasToWrite === 0 || minReplicasMaxLagSeconds === 0 || this.#replica !== null) return true;
+    return this.primary.goodReplicas >= minReplicasToWrite;
+  }
+
+  /** As a replica: the stream flows. */
+  get linkUp(): boolean {
+    return this.#replica?.linkUp ?? false;
+  }
+
+  /** As a replica: milliseconds since a byte came from the primary; Infinity before the first sync. */
+  primarySilentMs(): number {
+    if (this.#replica === null) return 0;
+    if (this.#neverSynced) return Number.POSITIVE_INFINITY;
+    const { link } = this.#replica;
+    const sinceMs = this.linkUp ? link.lastIoMs : link.downSinceMs;
+    return Math.max(0, this.#options.runtime.nowMs() - sinceMs);
+  }
+
+  /** For /readyz. A primary has no lag. */
+  get lag(): { readonly bytes: number; readonly seconds: number } {
+    if (this.#replica === null) return { bytes: 0, seconds: 0 };
+    return { bytes: this.#replica.unappliedBytes, seconds: this.primarySilentMs() / SECOND_MS };
+  }
+
+  pauseWrites(deadlineMs: number): void {
+    this.writesPausedUntilMs = deadlineMs;
+  }
+
+  resumeWrites(): void {
+    this.writesPausedUntilMs = 0;
+  }
+
+  /** Ten times a second or so. */
+  tick(nowMs: number): void {
+    this.#replica?.tick(nowMs);
+    if (nowMs - this.#lastSecondMs < SECOND_MS) return;
+    this.#lastSecondMs = nowMs;
+    this.primary.tick(nowMs);
+    this.#history.backlog?.resize(this.settings.backlogBytes);
+    this.#expireBacklog(nowMs);
+  }
+
+  /** Ends all links without a change of role. */
+  stop(): void {
+    this.#replica?.stop();
+    this.primary.abandonWaits();
+    this.primary.dropAll('the server stops');
+  }
+
+  #beginHistory(): void {
+    if (this.#history.backlog !== null) return;
+    this.#history.open(this.settings.backlogBytes);
+    if (this.#replica === null) this.#becomeSink();
+  }
+
+  #markSyncPoint() {
+    // Who has only the RDB must be told the database of the next change.
+    this.selectedDatabase = -1;
+    const streamDatabase = this.#replica === null ? 0 : this.#options.seams.applier.database;
+    return { replicationId: this.ids.id, offset: this.offset, streamDatabase };
+  }
+
+  #branchNow(): void {
+    this.#branchOnWrite = false;
+    this.#history.branch();
+    const { id, id2, secondOffset } = this.ids;
+    this.#parts.log.write(
+      'notice',
+      `Setting secondary replication ID to ${id2}, valid up to offset: ${secondOffset}. ` +
+        `New replication ID is ${id}`,
+    );
+  }
+
+  #becomeSink(): void {
+    if (this.#isSink) return;
+    this.#isSink = true;
+    this.#options.propagation.addSink(this);
+  }
+
+  #leaveSink(): void {
+    if (!this.#isSink) return;
+    this.#isSink = false;
+    this.#options.propagation.removeSink(this);
+  }
+
+  #expireBacklog(nowMs: number): void {
+    const { backlogTtlSeconds } = this.settings;
+    if (this.#history.backlog === null || this.#replica !== null || backlogTtlSeconds === 0) return;
+    if (this.primary.replicaCount !== 0) return;
+    if (nowMs - this.primary.noReplicasSinceMs < backlogTtlSeconds * SECOND_MS) return;
+    this.#leaveSink();
+    this.#history.close();
+    this.#branchOnWrite = false;
+    this.#parts.log.write(
+      'notice',
+      `Replication backlog freed after ${backlogTtlSeconds} seconds without connected replicas.`,
+    );
+  }
+}
