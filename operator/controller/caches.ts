@@ -1,4 +1,7 @@
-/** What the operator watches: the resource, what it owns (by label), and the nodes. Secrets are read by name only. */
+/**
+ * What the operator watches: the resource, what it owns (by label), and the nodes. Secrets are read by name
+ * only.
+ */
 import type { RedisCluster } from '../api/generated/redis-cluster.ts';
 import { CLUSTER_LABEL } from '../desired/names.ts';
 import {

@@ -3,7 +3,8 @@
  *
  *   API server -> reflectors -> caches -> keys `namespace/name` -> reconciler -> reconcileCluster(key, pass)
  *
- * Reflectors run in every candidate, so that a new leader begins with warm caches; passes run in the leader only.
+ * Reflectors run in every candidate, so that a new leader begins with warm caches; passes run in the leader
+ * only.
  */
 import type { Defaults } from '../api/effective.ts';
 import { Applier } from '../kube/apply.ts';
@@ -154,7 +155,9 @@ export class Controller {
     }
   }
 
-  /** Kubelets report all the time; only what decides about placement or life of pods concerns their clusters. */
+  /**
+   * Kubelets report all the time; only what decides about placement or life of pods concerns their clusters.
+   */
   #onNode(change: Change<KubernetesNode>): void {
     if (change.before !== undefined && change.after !== undefined) {
       if (factsOf(change.before) === factsOf(change.after)) return;

@@ -1,6 +1,6 @@
 /**
- * What was written and the caches do not show yet. While a cluster has such writes, nothing may be destroyed: a
- * decision from a cache that is behind our own last step would be taken on a world that is gone.
+ * What was written and the caches do not show yet. While a cluster has such writes, nothing may be destroyed:
+ * a decision from a cache that is behind our own last step would be taken on a world that is gone.
  *
  * A write is shown when the cache of that kind has come to its resourceVersion, whether or not the object is
  * still there then; a deletion, when the object is gone, another one, or terminating. Caches always get there

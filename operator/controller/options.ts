@@ -1,4 +1,7 @@
-/** How the operator is started: one row an option, from the command line, else the environment, else the default. */
+/**
+ * How the operator is started: one row an option, from the command line, else the environment, else the
+ * default.
+ */
 import { parseArgs } from 'node:util';
 
 export interface OperatorOptions {

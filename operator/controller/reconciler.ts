@@ -3,8 +3,8 @@
  * time it asked for, back-off after failures. Generic: it knows neither Redis nor Kubernetes.
  *
  * A pass is told by its signal when its time is over and has to end then. One that does not end keeps its key
- * (two passes over one cluster at a time would be worse) and is reported by `stuck`, which ends the process by
- * way of the liveness probe.
+ * (two passes over one cluster at a time would be worse) and is reported by `stuck`, which ends the process
+ * by way of the liveness probe.
  */
 import type { BackoffOptions, Clock } from '../kube/clock.ts';
 import { type RunOutcome, WorkQueue } from '../kube/queue.ts';
@@ -130,7 +130,8 @@ export class Reconciler {
       result = await reconcile(key, AbortSignal.any([overdue.signal, this.#stop.signal]));
       outcome = result.failed === true ? 'failed' : 'done';
     } catch (error) {
-      // A bug that concerns one cluster must not end the work on all others: loud, and again after a back-off.
+      // A bug that concerns one cluster must not end the work on all others: loud, and again after a
+      // back-off.
       outcome = 'threw';
       if (!this.#stop.signal.aborted) report('error', 'pass threw', { key, error });
     } finally {

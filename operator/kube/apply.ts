@@ -1,10 +1,10 @@
 /**
- * Server-side apply with one field manager: only the fields in the desired object become ours, and those we once
- * set and no longer want go away. A failure concerns one object, never the others.
+ * Server-side apply with one field manager: only the fields in the desired object become ours, and those we
+ * once set and no longer want go away. A failure concerns one object, never the others.
  *
- * An idle cluster must not cost calls. So the applier remembers what it applied last and what the object looked
- * like afterwards (all but status and bookkeeping): while neither differs, there is nothing to send. After a
- * start, everything is sent once; the API server then sees that nothing changes.
+ * An idle cluster must not cost calls. So the applier remembers what it applied last and what the object
+ * looked like afterwards (all but status and bookkeeping): while neither differs, there is nothing to send.
+ * After a start, everything is sent once; the API server then sees that nothing changes.
  */
 import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';

@@ -1,6 +1,6 @@
 /**
- * The Kubernetes API as the operator uses it: objects as plain JSON, one small method a verb, failures as values.
- * No retries and no caches here; who calls knows whether a second try is safe.
+ * The Kubernetes API as the operator uses it: objects as plain JSON, one small method a verb, failures as
+ * values. No retries and no caches here; who calls knows whether a second try is safe.
  */
 import { failureOf, failureOfStatus, KubeFailure } from './failure.ts';
 import { type KubeObject, type ObjectReference, type ResourceKind, resourcePath } from './resource.ts';
@@ -118,7 +118,10 @@ export class KubeClient {
     };
   }
 
-  /** Calls back for every event; resolves when the watch ends, with the reason unless the server ended it in order. */
+  /**
+   * Calls back for every event; resolves when the watch ends, with the reason unless the server ended it in
+   * order.
+   */
   async watch<T extends KubeObject>(
     kind: ResourceKind<T>,
     options: WatchOptions,

@@ -1,4 +1,6 @@
-/** Time as a parameter: what waits or measures takes a Clock, so that tests decide when a second has passed. */
+/**
+ * Time as a parameter: what waits or measures takes a Clock, so that tests decide when a second has passed.
+ */
 
 export interface Clock {
   /** Milliseconds since 1970. */

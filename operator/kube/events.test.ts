@@ -153,7 +153,7 @@ describe('EventRecorder', () => {
     expect(events.created[1]?.series?.count).toBe(2);
   });
 
-  it('puts events of cluster-scoped objects into default, and cuts long notes between characters', async () => {
+  it('puts events about nodes into default, and cuts long notes between characters', async () => {
     const { events, recorder } = make();
     recorder.record(event(`x${'ä'.repeat(1000)}`, { kind: 'Node', metadata: { name: 'n1', uid: 'u' } }));
     await settle();

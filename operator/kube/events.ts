@@ -3,8 +3,8 @@
  *
  * The same event again (object, type, reason, action, note) within ten minutes becomes a series: its count is
  * written at most once a minute. One object may cause a burst of events, then one every few seconds. Writing
- * happens in the background, one at a time; what does not fit the queue is dropped and counted, because events
- * must never hold up the work they tell of.
+ * happens in the background, one at a time; what does not fit the queue is dropped and counted, because
+ * events must never hold up the work they tell of.
  */
 import type { KubeClient } from './client.ts';
 import type { Clock } from './clock.ts';
@@ -88,7 +88,8 @@ export class EventRecorder {
       known.lastObservedAt = now;
       this.#series.delete(key);
       this.#series.set(key, known);
-      // The second one is written at once: a single event that came twice looks different from one that did not.
+      // The second one is written at once: a single event that came twice looks different from one that did
+      // not.
       if (known.writtenCount <= 1 || now - known.writtenAt >= seriesWriteEveryMs) this.#enqueue(known);
       this.#sweepLater();
       return;

@@ -1,4 +1,7 @@
-/** What the API server, or the way to it, can answer instead of what was asked: a value, handled where it is read. */
+/**
+ * What the API server, or the way to it, can answer instead of what was asked: a value, handled where it is
+ * read.
+ */
 
 export type KubeFailureKind =
   /** 404: no such object, or no such kind (the CRD is not installed). */

@@ -145,10 +145,8 @@ describe('LeaderElection', () => {
     const { story } = candidate(leases, clock, 'one');
     await settle();
     const lease = leases.lease as Lease;
-    await leases.replace({} as ResourceKind<Lease>, {
-      ...lease,
-      spec: { ...lease.spec, holderIdentity: 'thief' },
-    });
+    const spec = { ...lease.spec, holderIdentity: 'thief' };
+    await leases.replace({} as ResourceKind<Lease>, { ...lease, spec });
     await clock.advance(2_000);
     expect(story).toEqual(['leads', 'lost']);
   });

@@ -2,12 +2,13 @@
  * Leader election on a Lease: at most one candidate leads, as far as clocks run at the same speed.
  *
  *   candidate --(free, expired, or ours)--> leader --(renewed in time)--> leader
- *                                             +--(not renewed for renewDeadlineMs, or taken)--> lost, for good
+ *                                             +--(not renewed for renewDeadlineMs, or taken)--> lost, for
+ * good
  *
- * Times in the Lease are for people: whether it expired is judged by how long its content has not changed by our
- * own clock, so that clocks need not agree. The leader counts its time from before the request that renewed it,
- * the others from after they saw it: the gap between renewDeadlineMs and leaseDurationMs is the safety margin.
- * Whoever loses the lease ends its process: work under way may not go on.
+ * Times in the Lease are for people: whether it expired is judged by how long its content has not changed by
+ * our own clock, so that clocks need not agree. The leader counts its time from before the request that
+ * renewed it, the others from after they saw it: the gap between renewDeadlineMs and leaseDurationMs is the
+ * safety margin. Whoever loses the lease ends its process: work under way may not go on.
  */
 import type { KubeClient } from './client.ts';
 import { type Clock, sleep } from './clock.ts';
@@ -73,7 +74,9 @@ export class LeaderElection {
     return false;
   }
 
-  /** Renews until the lease is lost ('lost') or the signal aborts ('stopped'). To be called after `acquire`. */
+  /**
+   * Renews until the lease is lost ('lost') or the signal aborts ('stopped'). To be called after `acquire`.
+   */
   async hold(signal: AbortSignal): Promise<'lost' | 'stopped'> {
     const { clock, identity, report } = this.#options;
     while (!signal.aborted) {
@@ -90,7 +93,9 @@ export class LeaderElection {
     return 'stopped';
   }
 
-  /** Gives the lease up, so that the next leader need not wait for its end. To be called after `hold` ended. */
+  /**
+   * Gives the lease up, so that the next leader need not wait for its end. To be called after `hold` ended.
+   */
   async release(): Promise<void> {
     if (this.#renewedAt === undefined) return;
     this.#renewedAt = undefined;

@@ -5,9 +5,9 @@
  *   addAfter --> due --^   ^         |
  *                          +---------+ added meanwhile, wants to be looked at again, or failed (back-off)
  *
- * Invariants: a key is in work at most once at a time; keys that wait are in the queue once, however often they
- * were added; a key added while it is in work runs once more afterwards; of several due times the earliest
- * counts, and a run makes all that were set before it void. All operations are O(1).
+ * Invariants: a key is in work at most once at a time; keys that wait are in the queue once, however often
+ * they were added; a key added while it is in work runs once more afterwards; of several due times the
+ * earliest counts, and a run makes all that were set before it void. All operations are O(1).
  */
 import { type BackoffOptions, backoffMs, type Clock } from './clock.ts';
 

@@ -7,10 +7,10 @@
  *            ^      |                                 ^                  |
  *            +------+ failure: back-off               +---- back-off ----+  resourceVersion kept
  *
- * A watch asks for bookmarks, ends by itself after 4 to 8 minutes, and is given up when no byte came for a while,
- * because a connection whose other end vanished stays open for ever. Nothing ends the loop but its signal.
- * Subscribers of the store only enqueue keys; one that throws is a bug, which is logged and counted here, because
- * it must not keep the cache from going on.
+ * A watch asks for bookmarks, ends by itself after 4 to 8 minutes, and is given up when no byte came for a
+ * while, because a connection whose other end vanished stays open for ever. Nothing ends the loop but its
+ * signal. Subscribers of the store only enqueue keys; one that throws is a bug, which is logged and counted
+ * here, because it must not keep the cache from going on.
  */
 import type { KubeClient, WatchEvent } from './client.ts';
 import { backoffMs, type Clock, sleep } from './clock.ts';

@@ -2,13 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { KubeObject } from './resource.ts';
 import { compareResourceVersions, Store } from './store.ts';
 
-function object(
-  name: string,
-  version: number,
-  labels: Record<string, string> = {},
-  namespace = 'a',
-): KubeObject {
-  return { metadata: { name, namespace, uid: `uid-${name}`, resourceVersion: String(version), labels } };
+function object(name: string, version: number, labels: Record<string, string> = {}, space = 'a'): KubeObject {
+  const resourceVersion = String(version);
+  return { metadata: { name, namespace: space, uid: `uid-${name}`, resourceVersion, labels } };
 }
 
 const byColour = {

@@ -4,8 +4,8 @@
  *   reflector -> replaceAll, put, remove -> subscribers (changes)
  *   observe   -> get, list, byIndex
  *
- * Objects are never changed in place: a reader may keep what it got. `progress` says up to which resourceVersion
- * the cache is complete; all kinds of one API server count in the same sequence.
+ * Objects are never changed in place: a reader may keep what it got. `progress` says up to which
+ * resourceVersion the cache is complete; all kinds of one API server count in the same sequence.
  */
 import { type KubeObject, keyOf } from './resource.ts';
 
@@ -104,7 +104,9 @@ export class Store<T extends KubeObject> {
     this.#progress.set(namespace ?? '', resourceVersion);
   }
 
-  /** Tells the subscribers; separate from the change itself, so that a list is complete before anybody reads. */
+  /**
+   * Tells the subscribers; separate from the change itself, so that a list is complete before anybody reads.
+   */
   publish(change: Change<T>): void {
     for (const subscriber of this.#subscribers) subscriber(change);
   }

@@ -1,4 +1,6 @@
-/** HTTP to the API server: credentials from a KubeConfig, kept-alive connections, a deadline on everything. */
+/**
+ * HTTP to the API server: credentials from a KubeConfig, kept-alive connections, a deadline on everything.
+ */
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -46,8 +48,8 @@ const answerBytesMax = 256 * 1024 * 1024;
 const lineCharactersMax = 16 * 1024 * 1024;
 
 /**
- * Credentials: the given kubeconfig file, else $KUBECONFIG, else the pod's service account, else ~/.kube/config.
- * Throws when the file cannot be read.
+ * Credentials: the given kubeconfig file, else $KUBECONFIG, else the pod's service account, else
+ * ~/.kube/config. Throws when the file cannot be read.
  */
 export function loadKubeConfig(file?: string): KubeConfig {
   const config = new KubeConfig();
@@ -67,7 +69,8 @@ export class HttpTransport implements Transport {
     this.#config = config;
     this.#server = new URL(cluster.server);
     const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 256, maxFreeSockets: 16 };
-    // Behind a proxy the agent of the KubeConfig does the tunnel; else ours, because theirs keeps no connections.
+    // Behind a proxy the agent of the KubeConfig does the tunnel; else ours, because theirs keeps no
+    // connections.
     if (cluster.proxyUrl === undefined) {
       this.#agent = this.#server.protocol === 'http:' ? new HttpAgent(options) : new HttpsAgent(options);
     }

@@ -111,7 +111,9 @@ export class RespClient {
     return this.#failure;
   }
 
-  /** Sends one command. Resolves with the reply (an error reply included) or with the failure; never rejects. */
+  /**
+   * Sends one command. Resolves with the reply (an error reply included) or with the failure; never rejects.
+   */
   call(words: readonly Word[], options: { readonly deadlineMs: number }): Promise<Reply | RespFailure> {
     if (this.#failure !== undefined) return Promise.resolve(this.#failure);
     const callsMax = this.#options.callsMax ?? 1024;
