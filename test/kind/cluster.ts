@@ -1,4 +1,5 @@
 /** The kind cluster of an environment: created, found again, deleted. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Kubectl } from '../support/kubectl.ts';
 import { runCommand, tryCommand } from '../support/run-command.ts';
@@ -33,10 +34,13 @@ export async function ensureCluster(
 ): Promise<'created' | 'found'> {
   const kubectl = new Kubectl(tools.kubectl, kubeconfigPath, 'default');
   if (await clusterExists(environment, tools)) {
-    await reviveNodes(environment);
-    if (await apiAnswers(kubectl)) {
-      await nodesReady(kubectl, progress);
-      return 'found';
+    // kind writes the kubeconfig last: without it, the cluster was never finished.
+    if (existsSync(kubeconfigPath)) {
+      await reviveNodes(environment);
+      if (await apiAnswers(kubectl)) {
+        await nodesReady(kubectl, progress);
+        return 'found';
+      }
     }
     progress('the cluster that is there does not answer; making a new one');
     await deleteCluster(environment, tools);
