@@ -167,13 +167,18 @@ function checkIdentity(
   }
   if (node.id === header.sender) return true;
   state.environment.log('debug', `PONG contains mismatching sender ID. About node ${node.id}`);
-  node.set(NO_ADDRESS);
-  node.ip = '';
-  node.port = 0;
-  node.plainPort = 0;
-  node.busPort = 0;
+  if (link.remoteIp === node.ip || node.hostname === '') {
+    node.set(NO_ADDRESS);
+    node.ip = '';
+    // With a host name there is still a way to find it, and the ports are needed for that.
+    if (node.hostname === '') {
+      node.port = 0;
+      node.plainPort = 0;
+      node.busPort = 0;
+    }
+    state.saveSoon();
+  }
   closeLink(node);
-  state.saveSoon();
   return false;
 }
 
@@ -195,7 +200,22 @@ function moveNode(state: ClusterState, node: ClusterNode, ip: string, header: Bu
   return true;
 }
 
+/** The link that we opened leads to the node, though not to the address that we knew; the link stays. */
+function foundElsewhere(state: ClusterState, node: ClusterNode, ip: string): void {
+  node.ip = ip;
+  node.clear(NO_ADDRESS);
+  state.environment.log('notice', `Node ${node.id} is now at ${ip}:${node.port}`);
+  if (state.myself.primary === node) state.environment.replication.replicate(ip, node.port, node.id);
+  state.saveSoon();
+  state.updateSoon();
+}
+
 function learnAddress(state: ClusterState, link: BusLink, sender: ClusterNode, header: BusHeader): void {
+  if (!link.inbound && header.type === PONG && link.remoteIp !== '' && link.remoteIp !== sender.ip) {
+    // Found by its host name, or behind an address translation that it announces itself.
+    const ip = header.ip === '' ? link.remoteIp : header.ip;
+    if (ip !== sender.ip) foundElsewhere(state, sender, ip);
+  }
   if (link.inbound && header.type === PING) {
     moveNode(state, sender, header.ip === '' ? link.remoteIp : header.ip, header);
   }

@@ -13,6 +13,7 @@ import { closeLink, removeNode } from './membership.ts';
 import { type ClusterNode, HANDSHAKE, MEET_WANTED, MYSELF, NO_ADDRESS, NO_FAILOVER } from './node-table.ts';
 import { readNodesConf } from './nodes-conf.ts';
 import { migrateToOrphan } from './replica-migration.ts';
+import { leaveSubReplica } from './slot-updates.ts';
 
 export const TICK_MS = 100;
 const HANDSHAKE_TIMEOUT_MIN_MS = 1000;
@@ -75,6 +76,7 @@ export function tick(state: ClusterState): void {
   }
   abortManualFailoverIfLate(state);
   if (state.myself.isReplica) {
+    leaveSubReplica(state);
     advanceManualFailover(state);
     advanceElection(state);
     if (state.myself.isReplica) migrateToOrphan(state);
@@ -111,7 +113,8 @@ function keepLinks(state: ClusterState): void {
   const handshakeMs = Math.max(state.settings.nodeTimeoutMs, HANDSHAKE_TIMEOUT_MIN_MS);
   const limit = state.settings.linkSendBufferLimit;
   for (const node of [...state.nodes.all()]) {
-    if (node.has(MYSELF | NO_ADDRESS)) continue;
+    // Without an address there is still the host name, if it has announced one.
+    if (node.has(MYSELF) || (node.has(NO_ADDRESS) && (node.hostname === '' || node.busPort === 0))) continue;
     if (node.has(HANDSHAKE) && state.now - node.createdAt > handshakeMs) {
       removeNode(state, node);
       continue;

@@ -30,8 +30,8 @@ export interface ReplicationControl {
   linkUp(): boolean;
   /** As a replica: milliseconds since the primary was last heard; 0 right now, Infinity for never. */
   primarySilentMs(): number;
-  /** As a primary: stop writes until `resumeWrites` or the deadline, whichever is first. */
-  pauseWrites(deadlineMs: number): void;
+  /** As a primary: stop writes until `resumeWrites`, at most so long. */
+  pauseWrites(durationMs: number): void;
   resumeWrites(): void;
   /** Drop all keys, as CLUSTER RESET of a replica does. */
   flushData(): void;

@@ -58,7 +58,7 @@ export function acceptManualFailover(state: ClusterState, replica: ClusterNode):
   const deadline = state.now + MANUAL_FAILOVER_TIMEOUT_MS;
   state.manual.endsAt = deadline;
   state.manual.replica = replica;
-  state.environment.replication.pauseWrites(state.now + MANUAL_FAILOVER_TIMEOUT_MS * PAUSE_FACTOR);
+  state.environment.replication.pauseWrites(MANUAL_FAILOVER_TIMEOUT_MS * PAUSE_FACTOR);
   state.environment.log('warning', `Manual failover requested by replica ${replica.id}.`);
   if (replica.link !== null) sendPing(state, replica.link, PING);
 }

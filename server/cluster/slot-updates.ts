@@ -51,7 +51,6 @@ function reactToLoss(
   claimedCount: number,
   orphanedKeys: readonly number[],
 ): void {
-  const { myself } = state;
   const lostAll = takenFromUs > 0 && shardPrimary !== null && shardPrimary.slotCount === 0;
   if (lostAll && (state.settings.allowReplicaMigration || claimedCount === takenFromUs)) {
     state.environment.log(
@@ -61,13 +60,21 @@ function reactToLoss(
     followPrimary(state, claimant);
     return;
   }
-  const grandPrimary = myself.primary?.primary ?? null;
-  if (grandPrimary !== null && grandPrimary !== myself) {
-    state.environment.log('notice', `I'm a sub-replica! Reconfiguring myself from ${myself.primary?.id}`);
-    followPrimary(state, grandPrimary);
-    return;
-  }
+  if (leaveSubReplica(state)) return;
   for (const slot of orphanedKeys) state.environment.keys.deleteSlotKeys(slot);
+}
+
+/** Our primary has become a replica itself: we follow whom it follows. True when that was so. */
+export function leaveSubReplica(state: ClusterState): boolean {
+  const { myself } = state;
+  const grandPrimary = myself.primary?.primary ?? null;
+  if (!myself.isReplica || grandPrimary === null || grandPrimary === myself) return false;
+  state.environment.log(
+    'notice',
+    `I'm a sub-replica! Reconfiguring myself from ${myself.primary?.id} to ${grandPrimary.id}`,
+  );
+  followPrimary(state, grandPrimary);
+  return true;
 }
 
 /** Tells a node that claims slots with an old epoch who has them now; one correction a frame is enough. */

@@ -414,8 +414,8 @@ export class World {
       offset: () => node.offset,
       linkUp: () => this.now - node.primaryHeardAt < 1000,
       primarySilentMs: () => this.now - node.primaryHeardAt,
-      pauseWrites: (deadline) => {
-        node.pausedUntil = deadline;
+      pauseWrites: (durationMs) => {
+        node.pausedUntil = this.now + durationMs;
       },
       resumeWrites: () => {
         node.pausedUntil = 0;

@@ -5,7 +5,7 @@ import { bumpEpochWithoutConsensus } from '../../server/cluster/election.ts';
 import { startManualFailover } from '../../server/cluster/manual-failover.ts';
 import { World, type WorldNode } from './cluster-world.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 30);
+const SEEDS = Number(process.env['SEEDS'] ?? 12);
 const FIRST_SEED = Number(process.env['SEED'] ?? 1);
 
 interface Shape {
