@@ -6,10 +6,9 @@
  *   --cluster-only  stop when the Kubernetes cluster is up
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseAllDocuments } from 'yaml';
 import { ensureKubernetesBinary } from '../test/kind/artefacts.ts';
 import { addRoutes, ensureCluster } from '../test/kind/cluster.ts';
 import { ensureDocker, ensureNodeImageLoaded } from '../test/kind/docker.ts';
@@ -23,35 +22,18 @@ import {
   stateDirectory,
   writeEnvironment,
 } from '../test/kind/environment.ts';
-import { ensurePackages, findProgram } from '../test/kind/packages.ts';
 import { readKernelSettings } from '../test/kind/removal.ts';
 import { ensureTools, type Tools } from '../test/kind/tools.ts';
 import { Kubectl } from '../test/support/kubectl.ts';
 import { runCommand } from '../test/support/run-command.ts';
-import { waitUntil } from '../test/support/wait-until.ts';
+import { explain } from './explain.ts';
+import { applyExample, printNext, writeAndRead } from './quickstart.ts';
 import { runMain, runStage, type Stage } from './stages.ts';
 
 const operatorNamespace = 'redwarden-system';
 const imageNames = ['redwarden-server', 'redwarden-operator'] as const;
 const imageBuildDeadlineMs = 15 * 60_000;
 const chartDeadlineMs = 180_000;
-const readyDeadlineMs = 300_000;
-const redisDeadlineMs = 20_000;
-const keysWritten = 12;
-
-interface RedisCluster {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly spec: {
-    readonly auth?: { readonly passwordSecretRef?: { readonly name: string; readonly key: string } };
-  };
-  readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly message?: string;
-    }[];
-  };
-}
 
 await runMain(async () => {
   const started = performance.now();
@@ -72,15 +54,23 @@ await runMain(async () => {
   const kubectl = new Kubectl(tools.kubectl, kubeconfigPath, 'default');
   await runStage('cluster', (stage) => startCluster(environment, tools, kubectl, stage));
   if (!process.argv.includes('--cluster-only')) {
-    const changed = await runStage('images', (stage) => loadImages(environment, tools, stage));
-    await runStage('chart', (stage) => installChart(tools, kubectl, changed, stage));
-    const cluster = await runStage('examples/quickstart.yaml', (stage) => applyExample(kubectl, stage));
-    const address = await runStage('redis-cli', (stage) => writeAndRead(kubectl, cluster, stage));
-    printNext(cluster, address);
+    try {
+      await startQuickstart(environment, tools, kubectl);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n\n${await explain(kubectl, operatorNamespace)}`);
+    }
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   process.stdout.write(`up after ${seconds} s; make down takes all of it away\n`);
 });
+
+async function startQuickstart(environment: Environment, tools: Tools, kubectl: Kubectl): Promise<void> {
+  const changed = await runStage('images', (stage) => loadImages(environment, tools, stage));
+  await runStage('chart', (stage) => installChart(tools, kubectl, changed, stage));
+  const cluster = await runStage('examples/quickstart.yaml', (stage) => applyExample(kubectl, stage));
+  const address = await runStage('redis-cli', (stage) => writeAndRead(kubectl, cluster, stage));
+  printNext(cluster, address);
+}
 
 async function prepareTools(stage: Stage): Promise<Tools> {
   const tools = await ensureTools(stage.progress);
@@ -180,76 +170,4 @@ async function installChart(tools: Tools, kubectl: Kubectl, changed: string[], s
     await operator.run(['rollout', 'restart', 'deployment'], chartDeadlineMs);
     await operator.run(['rollout', 'status', 'deployment', '--timeout=150s'], chartDeadlineMs);
   }
-}
-
-async function applyExample(kubectl: Kubectl, stage: Stage): Promise<RedisCluster> {
-  const file = path.join(repositoryRoot, 'examples', 'quickstart.yaml');
-  await kubectl.applyFile(file);
-  const objects = parseAllDocuments(readFileSync(file, 'utf8')).map(
-    (document) => document.toJS() as RedisCluster,
-  );
-  const wanted = objects.find((object) => (object as { kind?: string } | null)?.kind === 'RedisCluster');
-  if (wanted === undefined) {
-    throw new Error(`${file} holds no RedisCluster`);
-  }
-  const scoped = kubectl.inNamespace(wanted.metadata.namespace ?? 'default');
-  let shown = '';
-  return waitUntil(`RedisCluster ${wanted.metadata.name} Ready`, readyDeadlineMs, async () => {
-    const cluster = await scoped.get<RedisCluster>('rediscluster', wanted.metadata.name);
-    const ready = cluster.status?.conditions?.find((condition) => condition.type === 'Ready');
-    const words = ready?.message ?? 'no status yet';
-    if (words !== shown) {
-      stage.say(words);
-      shown = words;
-    }
-    if (ready?.status !== 'True') {
-      throw new Error(words);
-    }
-    return cluster;
-  });
-}
-
-/**
- * Writes keys over all shards with an unmodified redis-cli and reads them back; returns the service's
- * address.
- */
-async function writeAndRead(kubectl: Kubectl, cluster: RedisCluster, stage: Stage): Promise<string> {
-  await ensurePackages(['redis-cli'], stage.progress);
-  const { name, namespace } = cluster.metadata;
-  const scoped = kubectl.inNamespace(namespace ?? 'default');
-  const service = await scoped.get<{ spec: { clusterIP: string } }>('service', name);
-  const address = service.spec.clusterIP;
-  const reference = cluster.spec.auth?.passwordSecretRef ?? { name: `${name}-auth`, key: 'password' };
-  const secret = await scoped.get<{ data: Record<string, string> }>('secret', reference.name);
-  const password = Buffer.from(secret.data[reference.key] ?? '', 'base64').toString('utf8');
-  const redis = async (...argv: string[]): Promise<string> => {
-    const program = findProgram('redis-cli') ?? 'redis-cli';
-    const text = await runCommand(program, ['-c', '-h', address, ...argv], {
-      deadlineMs: redisDeadlineMs,
-      env: { REDISCLI_AUTH: password },
-    });
-    return text.trim();
-  };
-  for (let i = 0; i < keysWritten; i++) {
-    const value = `${process.pid}-${i}`;
-    const written = await redis('SET', `up:${i}`, value);
-    const read = await redis('GET', `up:${i}`);
-    if (!written.endsWith('OK') || !read.endsWith(value)) {
-      throw new Error(`redis-cli wrote ${value} to up:${i} (${written}) and read ${read}`);
-    }
-  }
-  stage.say(`${keysWritten} keys written and read back through ${address}:6379`);
-  return address;
-}
-
-function printNext(cluster: RedisCluster, address: string): void {
-  const { name, namespace = 'default' } = cluster.metadata;
-  const secret = `kubectl -n ${namespace} get secret ${name}-auth -o jsonpath={.data.password} | base64 -d`;
-  process.stdout.write(`
-next:
-  export KUBECONFIG=${kubeconfigPath} PATH=${path.join(stateDirectory, 'bin')}:$PATH
-  kubectl -n ${namespace} get rediscluster ${name}
-  REDISCLI_AUTH=$(${secret}) redis-cli -c -h ${address}
-
-`);
 }
