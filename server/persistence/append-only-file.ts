@@ -144,6 +144,27 @@ export class AppendOnlyFile {
     this.rewrite();
   }
 
+  /** From `waiting` to `on` without giving way: a base of the dataset as it is and an empty increment. */
+  completeNow(writeBase: (path: string) => void): void {
+    if (this.state !== 'waiting') return;
+    this.#handle?.cancel('the first base is written at once');
+    const { directory, writer } = this;
+    this.#detach();
+    writer.close();
+    rmSync(directory.temporaryIncrement, { force: true });
+    directory.create();
+    const base = nextBase(directory.manifest, directory.prefix);
+    writeBase(directory.file(base.name));
+    const manifest = withIncrement(directory.manifest, directory.prefix);
+    const increment = lastIncrement(manifest.increments);
+    writer.open(directory.file(increment.name), 0);
+    directory.write(withBase(manifest, base, increment.sequence));
+    this.state = 'on';
+    this.#attach();
+    this.#countClosed();
+    this.#removeHistory();
+  }
+
   /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
   rewrite(): boolean {
     if (this.#handle !== null) return false;

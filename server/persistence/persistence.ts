@@ -5,7 +5,7 @@
  *   flushTurn()    at the end of every turn, before its replies leave
  *   tick()         some ten times a second
  *   shutdown()     the last save
- * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), full-sync.ts (replicas).
+ * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts (datasets).
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,12 +15,11 @@ import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
-import { type AofLoaded, type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
+import { type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
 import { AofManifestError } from './aof-manifest.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
-import { SyncLoad, SyncSnapshots } from './full-sync.ts';
 import { type Loading, persistenceInfo } from './persistence-info.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
 import { saveDataset } from './rdb-save.ts';
@@ -61,8 +60,6 @@ export class Persistence {
   readonly snapshots: Snapshots;
   readonly save: BackgroundSave;
   readonly aof: AppendOnlyFile;
-  /** For replicas: fills the replication room's SnapshotMaker. */
-  readonly syncSnapshots: SyncSnapshots;
   /** What is being loaded, null when nothing is. */
   loading: Loading | null = null;
   /** Header fields of the RDB that was loaded at start, such as repl-id. */
@@ -71,6 +68,7 @@ export class Persistence {
   lastLoadKeysExpired = 0;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
+  #loaded = false;
 
   constructor(options: PersistenceOptions) {
     this.#options = options;
@@ -79,7 +77,7 @@ export class Persistence {
     this.snapshots = new Snapshots(keyspace, {
       monotonicMs: () => clock.monotonicMs(),
       activity: () => options.stats.totalCommandsProcessed,
-      attributes: () => this.#attributes(),
+      attributes: () => this.accessAttributes,
       keyDelayUs: () => Number(values['rdb-key-save-delay']),
     });
     this.#writer = this.#makeWriter();
@@ -91,15 +89,9 @@ export class Persistence {
       nowMs: () => clock.wallMs(),
       place: () => ({ folder: values['dir'], file: values['dbfilename'] }),
       rdb: () => this.#format(),
-      attributes: () => this.#attributes(),
-      fields: () => [...this.#fields(), ...options.replicationFields()],
+      attributes: () => this.accessAttributes,
+      fields: () => [...this.rdbFields(), ...options.replicationFields()],
       points: () => values['save'],
-    });
-    this.syncSnapshots = new SyncSnapshots({
-      snapshots: this.snapshots,
-      fields: () => this.#fields(),
-      compression: () => values['rdbcompression'],
-      checksum: () => values['rdbchecksum'],
     });
     this.#listen();
   }
@@ -116,13 +108,16 @@ export class Persistence {
 
   /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
   async load(): Promise<void> {
-    const { config, log } = this.#options;
-    const startedMs = performance.now();
-    if (config.values['appendonly']) {
+    if (this.#options.config.values['appendonly']) {
       await this.#loadAof();
       this.aof.begin((path) => this.#saveBase(path));
-      return;
-    }
+    } else await this.#loadRdb();
+    this.#loaded = true;
+  }
+
+  async #loadRdb(): Promise<void> {
+    const { config, log } = this.#options;
+    const startedMs = performance.now();
     const path = join(config.values['dir'], config.values['dbfilename']);
     if (!existsSync(path)) return;
     const builder = new DatasetBuilder(this.#options.keyspace, this.#buildOptions(true));
@@ -150,6 +145,8 @@ export class Persistence {
 
   tick(nowMs: number): void {
     this.#writer.tick();
+    // What is loaded so far is no dataset.
+    if (!this.#loaded) return;
     this.save.tick(nowMs);
     this.aof.tick(nowMs);
   }
@@ -162,14 +159,35 @@ export class Persistence {
     return stops && !this.save.lastOk ? { kind: 'rdb' } : null;
   }
 
-  /** A dataset for a replica's full sync: fills the replication room's DatasetLoader. */
-  beginSyncLoad(): SyncLoad {
-    return new SyncLoad({
-      keyspace: this.#options.keyspace,
-      options: () => this.#buildOptions(false),
+  /** For a replica's full sync: an empty dataset beside the one that serves. It keeps expired keys. */
+  syncBuilder(): DatasetBuilder {
+    return new DatasetBuilder(this.#options.keyspace, {
+      ...this.#buildOptions(false),
       beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced by a full sync'),
-      afterReplace: () => this.aof.datasetReplaced(),
     });
+  }
+
+  /** To be called when that dataset is in place: the append-only file begins anew. */
+  datasetReplaced(): void {
+    this.aof.datasetReplaced();
+  }
+
+  /** Fields of the header of every RDB, but for those of the replication. */
+  rdbFields(): (readonly [name: string, value: string])[] {
+    const { keyspace, clock, serverVersion } = this.#options;
+    return [
+      ['redis-ver', serverVersion],
+      ['redis-bits', '64'],
+      ['ctime', String(Math.floor(clock.wallMs() / 1000))],
+      ['used-mem', String(keyspace.arena.usedBytes)],
+    ];
+  }
+
+  /** Which access attributes records carry in files and are restored from them: by maxmemory-policy. */
+  get accessAttributes(): AccessAttributes {
+    const policy = String(this.#options.config.values['maxmemory-policy']);
+    if (policy.endsWith('lru')) return 'idle';
+    return policy.endsWith('lfu') ? 'frequency' : 'none';
   }
 
   /** FLUSHALL: a running BGSAVE would only save what goes away. */
@@ -185,10 +203,16 @@ export class Persistence {
     const { config, log } = this.#options;
     const wanted = save ?? config.values['save'].length !== 0;
     this.snapshots.cancelAll('the server ends');
-    if (this.aof.state === 'on') {
-      log.notice('Calling fsync() on the AOF file.');
-      this.#writer.flushTurn();
+    if (this.aof.state === 'waiting') {
+      // The files on disk do not describe the dataset yet, and no rewrite will end in time.
+      log.notice('Writing initial AOF before exiting.');
+      try {
+        this.aof.completeNow((path) => this.#saveBase(path));
+      } catch (error) {
+        return `the initial AOF cannot be written: ${messageOf(error)}`;
+      }
     }
+    if (this.aof.state === 'on') log.notice('Calling fsync() on the AOF file.');
     if (wanted) {
       log.notice('Saving the final RDB snapshot before exiting.');
       const failure = this.save.saveNow();
@@ -266,7 +290,7 @@ export class Persistence {
       snapshots: this.snapshots,
       nowMs: () => clock.wallMs(),
       rdb: () => this.#format(),
-      fields: () => this.#fields(),
+      fields: () => this.rdbFields(),
       keepsHistory: () => values['aof-disable-auto-gc'],
       attach: () => this.#options.attach(this.#writer),
       detach: () => this.#options.detach(this.#writer),
@@ -297,10 +321,12 @@ export class Persistence {
     if (directory.manifest.base === null && directory.manifest.increments.length === 0) return;
     this.loading = this.#startLoading();
     this.loading.bytesTotal = directory.bytesTotal;
+    // The file says itself when a key has expired.
+    const { dirty, deletesExpired } = keyspace;
     keyspace.seesExpired = true;
-    const { dirty } = keyspace;
+    keyspace.deletesExpired = false;
     try {
-      const loaded: AofLoaded = await loadAppendOnlyFiles(keyspace, directory, {
+      const loaded = await loadAppendOnlyFiles(keyspace, directory, {
         build: this.#buildOptions(false),
         allowTruncated: config.values['aof-load-truncated'],
         applier: () => this.#options.applier(),
@@ -308,10 +334,11 @@ export class Persistence {
         warning: (message) => log.warning(message),
         progress: (read) => this.#progress(read, directory.bytesTotal),
       });
-      this.loadedFields = loaded.fields;
+      // Its header's place in a history is older than the increments: `loadedFields` stays empty.
       this.lastLoadKeysLoaded = loaded.keysLoaded;
     } finally {
       keyspace.seesExpired = false;
+      keyspace.deletesExpired = deletesExpired;
       keyspace.dirty = dirty;
       this.loading = null;
     }
@@ -329,8 +356,8 @@ export class Persistence {
   #saveBase(path: string): void {
     saveDataset(this.#options.keyspace, this.aof.directory.temporaryBase, path, {
       ...this.#format(),
-      attributes: this.#attributes(),
-      fields: [...this.#fields(), ['aof-base', '1']],
+      attributes: this.accessAttributes,
+      fields: [...this.rdbFields(), ['aof-base', '1']],
     });
   }
 
@@ -360,13 +387,7 @@ export class Persistence {
 
   #buildOptions(skipExpired: boolean): BuildOptions {
     const verifyChecksum = this.#options.config.values['rdbchecksum'];
-    return { verifyChecksum, skipExpired, attributes: this.#attributes() };
-  }
-
-  #attributes(): AccessAttributes {
-    const policy = String(this.#options.config.values['maxmemory-policy']);
-    if (policy.endsWith('lru')) return 'idle';
-    return policy.endsWith('lfu') ? 'frequency' : 'none';
+    return { verifyChecksum, skipExpired, attributes: this.accessAttributes };
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {
@@ -376,16 +397,6 @@ export class Persistence {
       compression: values['rdbcompression'],
       checksum: values['rdbchecksum'],
     };
-  }
-
-  #fields(): (readonly [string, string])[] {
-    const { keyspace, clock, serverVersion } = this.#options;
-    return [
-      ['redis-ver', serverVersion],
-      ['redis-bits', '64'],
-      ['ctime', String(Math.floor(clock.wallMs() / 1000))],
-      ['used-mem', String(keyspace.arena.usedBytes)],
-    ];
   }
 }
 

@@ -12,8 +12,9 @@
 import { open } from 'node:fs/promises';
 import { Database, NO_EXPIRY } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { KEY_BYTES_MAX } from '../structures/record.ts';
 import { RdbError, RdbReader, type RdbVisitor, type StringRecord } from './rdb-reader.ts';
-import type { AccessAttributes } from './record-writer.ts';
+import { type AccessAttributes, restoredAccessClock } from './record-writer.ts';
 
 export interface BuildOptions {
   readonly verifyChecksum: boolean;
@@ -21,9 +22,10 @@ export interface BuildOptions {
   readonly skipExpired: boolean;
   /** Which access attributes are worth restoring. */
   readonly attributes: AccessAttributes;
+  /** Called when the new databases are about to replace the old ones: no snapshot may run any more then. */
+  readonly beforeReplace?: () => void;
 }
 
-const CLOCK_MASK = 0xffffff;
 const READ_BYTES = 256 * 1024;
 
 export class DatasetBuilder implements RdbVisitor {
@@ -71,9 +73,10 @@ export class DatasetBuilder implements RdbVisitor {
     }
   }
 
-  /** Throws when the RDB is not whole; then `abort` must follow. No snapshot may run: its dataset goes. */
+  /** Throws when the RDB is not whole; then `abort` must follow. */
   commit(): void {
     this.#reader.end();
+    this.#options.beforeReplace?.();
     if (this.#keyspace.snapshotHook !== null)
       throw new Error('a snapshot runs over the dataset to be replaced');
     const old = this.#keyspace.databases;
@@ -99,7 +102,7 @@ export class DatasetBuilder implements RdbVisitor {
       const count = this.#databases.length;
       throw new RdbError(
         `Data file was created with a server configured to handle more than ${count} databases`,
-        this.offset,
+        -1,
       );
     }
     this.#database = database;
@@ -113,6 +116,7 @@ export class DatasetBuilder implements RdbVisitor {
       this.keysExpired += 1;
       return;
     }
+    if (key.length > KEY_BYTES_MAX) throw new RdbError(`A key is longer than ${KEY_BYTES_MAX} bytes`, -1);
     const database = this.#database;
     const before = database.size;
     const expiry = expireAtMs < 0 ? NO_EXPIRY : expireAtMs;
@@ -128,14 +132,10 @@ export class DatasetBuilder implements RdbVisitor {
   }
 
   #restoreAccess(database: Database, record: StringRecord): void {
-    const idle = this.#options.attributes === 'idle';
-    if ((idle ? record.idleSeconds : record.frequency) < 0) return;
-    const ref = database.findAny(record.key, 0, record.key.length);
-    const seconds = Math.floor(this.#keyspace.nowMs / 1000);
-    const clock = idle
-      ? seconds - record.idleSeconds
-      : ((Math.floor(seconds / 60) & 0xffff) << 8) | record.frequency;
-    this.#keyspace.records.setAccessClock(ref, clock & CLOCK_MASK);
+    const { idleSeconds, frequency } = record;
+    const clock = restoredAccessClock(this.#options.attributes, this.#keyspace.nowMs, idleSeconds, frequency);
+    if (clock < 0) return;
+    this.#keyspace.records.setAccessClock(database.findAny(record.key, 0, record.key.length), clock);
   }
 }
 

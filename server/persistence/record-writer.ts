@@ -9,6 +9,19 @@ export type AccessAttributes = 'none' | 'idle' | 'frequency';
 
 const CLOCK_MASK = 0xffffff;
 
+/** The access clock for idle seconds or an LFU counter that came from elsewhere; -1 when they say nothing of use. */
+export function restoredAccessClock(
+  attributes: AccessAttributes,
+  nowMs: number,
+  idleSeconds: number,
+  frequency: number,
+): number {
+  const seconds = Math.floor(nowMs / 1000);
+  if (attributes === 'idle' && idleSeconds >= 0) return (seconds - idleSeconds) & CLOCK_MASK;
+  if (attributes !== 'frequency' || frequency < 0) return -1;
+  return ((Math.floor(seconds / 60) & 0xffff) << 8) | frequency;
+}
+
 export class RecordWriter {
   attributes: AccessAttributes = 'none';
   readonly #keyspace: Keyspace;

@@ -1,0 +1,115 @@
+/** DUMP and RESTORE: one value as bytes that another server takes. */
+import { NO_EXPIRY } from '../keyspace/database.ts';
+import { dumpString, openPayload } from '../persistence/dump-payload.ts';
+import { restoredAccessClock } from '../persistence/record-writer.ts';
+import { KEY_BYTES_MAX } from '../structures/record.ts';
+import type { Call } from './call.ts';
+import * as errors from './errors.ts';
+import { ASKING, DENYOOM, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
+
+// biome-ignore format: a table, one command a row
+export const dumpCommands: readonly Row[] = [
+  // name            arity flags                     keys     since    run      summary
+  ['DUMP',           2,    READONLY,                 ONE_KEY, '2.6.0', dump,    'Returns a serialized representation of the value stored at a key.', {tips: ['nondeterministic_output']}],
+  ['RESTORE',        -4,   WRITE | DENYOOM,          ONE_KEY, '2.6.0', restore, 'Creates a key from the serialized representation of a value.'],
+  ['RESTORE-ASKING', -4,   WRITE | DENYOOM | ASKING, ONE_KEY, '3.0.0', restore, 'An internal command for migrating keys in a cluster.'],
+];
+
+const BUSY_KEY = 'BUSYKEY Target key name already exists.';
+const INVALID_TTL = 'ERR Invalid TTL value, must be >= 0';
+const INVALID_IDLETIME = 'ERR Invalid IDLETIME value, must be >= 0';
+const INVALID_FREQ = 'ERR Invalid FREQ value, must be >= 0 and <= 255';
+const BAD_FOOTER = 'ERR DUMP payload version or checksum are wrong';
+const BAD_DATA = 'ERR Bad data format';
+
+function dump(call: Call): void {
+  const ref = call.database.read(call.bytes, call.argStart[1], call.argLength[1]);
+  if (ref === 0) {
+    call.reply.nullBulk();
+    return;
+  }
+  const { keyspace, config } = call.context;
+  const length = keyspace.records.valueLength(ref);
+  const value = Buffer.allocUnsafe(length);
+  keyspace.records.copyValue(ref, 0, length, value, 0);
+  call.reply.bulk(dumpString(value, 0, length, Number(config.values['rdb-version'])));
+}
+
+interface RestoreOptions {
+  replace: boolean;
+  absolute: boolean;
+  idleSeconds: number;
+  frequency: number;
+}
+
+/** What follows the payload; null after an error was answered. */
+function restoreOptions(call: Call): RestoreOptions | null {
+  const options: RestoreOptions = { replace: false, absolute: false, idleSeconds: -1, frequency: -1 };
+  for (let index = 4; index < call.argc; index++) {
+    const more = index + 1 < call.argc;
+    if (call.is(index, 'REPLACE')) options.replace = true;
+    else if (call.is(index, 'ABSTTL')) options.absolute = true;
+    else if (call.is(index, 'IDLETIME') && more && options.frequency < 0) {
+      options.idleSeconds = restoreNumber(call, ++index, Number.MAX_SAFE_INTEGER, INVALID_IDLETIME);
+      if (options.idleSeconds < 0) return null;
+    } else if (call.is(index, 'FREQ') && more && options.idleSeconds < 0) {
+      options.frequency = restoreNumber(call, ++index, 255, INVALID_FREQ);
+      if (options.frequency < 0) return null;
+    } else {
+      call.reply.error(errors.SYNTAX);
+      return null;
+    }
+  }
+  return options;
+}
+
+/** Word `index` as an integer of 0 to `most`; -1 after an error was answered. */
+function restoreNumber(call: Call, index: number, most: number, outOfRange: string): number {
+  const value = call.integer64(index);
+  if (value === null) call.reply.error(errors.NOT_INTEGER);
+  else if (value < 0n || value > BigInt(most)) call.reply.error(outOfRange);
+  else return Number(value);
+  return -1;
+}
+
+function restore(call: Call): void {
+  const options = restoreOptions(call);
+  if (options === null) return;
+  const { database } = call;
+  const { keyspace, persistence } = call.context;
+  const key = call.copy(1);
+  if (key.length > KEY_BYTES_MAX) {
+    call.reply.error(errors.KEY_TOO_LONG);
+    return;
+  }
+  if (!options.replace && database.find(key, 0, key.length) !== 0) {
+    call.reply.error(BUSY_KEY);
+    return;
+  }
+  const ttl = restoreNumber(call, 2, Number.MAX_SAFE_INTEGER, INVALID_TTL);
+  if (ttl < 0) return;
+  const payload = call.copy(3);
+  const opened = openPayload(payload);
+  if (opened.kind !== 'string') {
+    call.reply.error(opened.kind === 'bad-footer' ? BAD_FOOTER : BAD_DATA);
+    return;
+  }
+  const expiresAtMs = ttl === 0 ? NO_EXPIRY : options.absolute ? ttl : ttl + keyspace.nowMs;
+  if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired) {
+    if (database.remove(key, 0, key.length)) call.propagateAs(['DEL', key]);
+    call.reply.ok();
+    return;
+  }
+  database.setString(key, 0, key.length, opened.value, 0, opened.value.length, expiresAtMs);
+  const clock = restoredAccessClock(
+    persistence.accessAttributes,
+    keyspace.nowMs,
+    options.idleSeconds,
+    options.frequency,
+  );
+  if (clock >= 0) keyspace.records.setAccessClock(database.findAny(key, 0, key.length), clock);
+  if (expiresAtMs >= 0 && !options.absolute) {
+    call.propagateAs(['RESTORE', key, String(expiresAtMs), payload, 'REPLACE', 'ABSTTL']);
+  }
+  call.reply.ok();
+}

@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import { Keyspace } from '../keyspace/keyspace.ts';
+import { Stats } from '../keyspace/stats.ts';
+import { RdbReader } from './rdb-reader.ts';
+import { type SnapshotPurpose, type SnapshotRequest, type SnapshotSink, Snapshots } from './snapshot.ts';
+
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+function newKeyspace(perSlot = false): Keyspace {
+  const keyspace = new Keyspace({ databases: 4, perSlot, stats: new Stats(), random: Math.random });
+  keyspace.setNow(1_700_000_000_000);
+  return keyspace;
+}
+
+/** Time moves with every look at it, so that a slice ends after one step. */
+function newSnapshots(keyspace: Keyspace): Snapshots {
+  let ms = 0;
+  let activity = 0;
+  return new Snapshots(keyspace, {
+    monotonicMs: () => (ms += 1),
+    activity: () => (activity += 0),
+    attributes: () => 'none',
+    keyDelayUs: () => 0,
+  });
+}
+
+class MemorySink implements SnapshotSink {
+  pendingBytes = 0;
+  failure: Error | null = null;
+  aborted = false;
+  readonly chunks: Uint8Array[] = [];
+  write(chunk: Uint8Array): void {
+    this.chunks.push(chunk);
+  }
+  async finish(): Promise<void> {}
+  abort(): void {
+    this.aborted = true;
+  }
+}
+
+interface Taken {
+  readonly sink: MemorySink;
+  readonly ended: Promise<Error | null>;
+  readonly request: SnapshotRequest;
+  begun: boolean;
+}
+
+function request(purpose: SnapshotPurpose, atBegin: () => void = () => {}, compression = true): Taken {
+  const sink = new MemorySink();
+  let resolve: (error: Error | null) => void = () => {};
+  const ended = new Promise<Error | null>((done) => {
+    resolve = done;
+  });
+  const taken: Taken = {
+    sink,
+    ended,
+    begun: false,
+    request: {
+      purpose,
+      version: 11,
+      compression,
+      checksum: true,
+      begin: () => {
+        taken.begun = true;
+        atBegin();
+        return { sink, fields: [['redis-ver', '7.2.0']] };
+      },
+      onEnd: (error) => resolve(error),
+    },
+  };
+  return taken;
+}
+
+/** `database:key` -> `value expiry`; fails on a key that comes twice. */
+function contentOf(sink: MemorySink): Map<string, string> {
+  const found = new Map<string, string>();
+  let database = -1;
+  const reader = new RdbReader(
+    {
+      aux: () => {},
+      resize: () => {},
+      selectDatabase: (index) => {
+        database = index;
+      },
+      string: (record) => {
+        const name = `${database}:${Buffer.from(record.key).toString('latin1')}`;
+        expect(found.has(name), `${name} twice`).toBe(false);
+        found.set(name, `${Buffer.from(record.value).toString('latin1')} ${record.expireAtMs}`);
+      },
+    },
+    true,
+  );
+  for (const chunk of sink.chunks) reader.feed(chunk);
+  reader.end();
+  return found;
+}
+
+function random(seed: number): (below: number) => number {
+  let state = seed | 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** A keyspace and the same as a map, changed together. */
+class Model {
+  readonly content = new Map<string, string>();
+  readonly keyspace: Keyspace;
+  readonly next: (below: number) => number;
+  constructor(keyspace: Keyspace, next: (below: number) => number) {
+    this.keyspace = keyspace;
+    this.next = next;
+  }
+  set(database: number, key: string, value: string, expiresAtMs: number): void {
+    this.keyspace.databases[database].setString(
+      bytesOf(key),
+      0,
+      key.length,
+      bytesOf(value),
+      0,
+      value.length,
+      expiresAtMs,
+    );
+    this.content.set(`${database}:${key}`, `${value} ${expiresAtMs}`);
+  }
+  change(): void {
+    const { next } = this;
+    const database = next(2) * 2;
+    const key = `key:${next(3000)}`;
+    const ref = this.keyspace.databases[database].find(bytesOf(key), 0, key.length);
+    const expiry = next(3) === 0 ? 1_800_000_000_000 + next(1000) : -1;
+    switch (next(5)) {
+      case 0:
+        this.keyspace.databases[database].remove(bytesOf(key), 0, key.length);
+        this.content.delete(`${database}:${key}`);
+        return;
+      case 1: {
+        if (ref === 0) return;
+        this.keyspace.databases[database].setExpiry(ref, expiry);
+        const value = (this.content.get(`${database}:${key}`) as string).split(' ')[0];
+        this.content.set(`${database}:${key}`, `${value} ${expiry}`);
+        return;
+      }
+      default: {
+        const long = next(400) === 0;
+        const value = String.fromCharCode(97 + next(26)).repeat(long ? 270_000 + next(600_000) : next(60));
+        this.set(database, key, value, expiry);
+      }
+    }
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('Snapshots', () => {
+  it('writes the dataset of T0 exactly, whatever changes meanwhile', async () => {
+    const seed = Date.now() & 0x7fffffff;
+    const next = random(seed);
+    for (let round = 0; round < 6; round += 1) {
+      const keyspace = newKeyspace(round % 3 === 2);
+      const model = new Model(keyspace, next);
+      for (let k = 0; k < 4000; k += 1) model.change();
+      const snapshots = newSnapshots(keyspace);
+      for (let run = 0; run < 3; run += 1) {
+        let expected = new Map<string, string>();
+        const taken = request('save', () => {
+          expected = new Map(model.content);
+        });
+        snapshots.start(taken.request);
+        for (let k = 0; snapshots.active; k += 1) {
+          for (let change = next(40); change > 0; change -= 1) model.change();
+          if (run === 2 && k === 30) {
+            keyspace.databases[0].flush();
+            for (const name of model.content.keys()) if (name.startsWith('0:')) model.content.delete(name);
+          }
+          await turn();
+        }
+        expect(await taken.ended).toBeNull();
+        const found = contentOf(taken.sink);
+        expect(found.size, `seed ${seed}`).toBe(expected.size);
+        for (const [name, value] of expected)
+          expect(found.get(name) === value, `seed ${seed} ${name}`).toBe(true);
+        expect(snapshots.copyOnWriteBytes).toBeGreaterThan(0);
+      }
+    }
+  }, 60_000);
+
+  it('gives one moment to all that wait, and the next to those that differ', async () => {
+    const keyspace = newKeyspace();
+    const model = new Model(keyspace, random(7));
+    for (let k = 0; k < 500; k += 1) model.set(0, `key:${k}`, 'before', -1);
+    const snapshots = newSnapshots(keyspace);
+    const first = request('save');
+    const second = request('rewrite');
+    const third = request('sync');
+    const fourth = request('sync', () => {}, false);
+    for (const taken of [first, second, third, fourth]) snapshots.start(taken.request);
+    expect([first.begun, second.begun, third.begun, fourth.begun]).toEqual([true, false, false, false]);
+    expect(snapshots.has('rewrite')).toBe(true);
+    model.set(0, 'key:1', 'after', -1);
+    expect(await first.ended).toBeNull();
+    expect([second.begun, third.begun, fourth.begun]).toEqual([true, true, false]);
+    expect(await second.ended).toBeNull();
+    expect(await third.ended).toBeNull();
+    expect(await fourth.ended).toBeNull();
+    expect(contentOf(first.sink).get('0:key:1')).toBe('before -1');
+    expect(contentOf(second.sink).get('0:key:1')).toBe('after -1');
+    expect(Buffer.concat(second.sink.chunks).equals(Buffer.concat(third.sink.chunks))).toBe(true);
+    expect(contentOf(fourth.sink).size).toBe(500);
+    expect(snapshots.active).toBe(false);
+  });
+
+  it('drops one sink that fails and goes on with the others', async () => {
+    const keyspace = newKeyspace();
+    const model = new Model(keyspace, random(7));
+    for (let k = 0; k < 500; k += 1) model.set(0, `key:${k}`, 'v', -1);
+    const snapshots = newSnapshots(keyspace);
+    const gate = request('save');
+    const bad = request('sync');
+    const good = request('rewrite');
+    for (const taken of [gate, bad, good]) snapshots.start(taken.request);
+    await gate.ended;
+    bad.sink.failure = new Error('no space');
+    expect((await bad.ended)?.message).toBe('no space');
+    expect(bad.sink.aborted).toBe(true);
+    expect(await good.ended).toBeNull();
+    expect(contentOf(good.sink).size).toBe(500);
+  });
+
+  it('ends on cancel, forgets the hook, and the next run is whole', async () => {
+    const keyspace = newKeyspace();
+    const model = new Model(keyspace, random(7));
+    for (let k = 0; k < 2000; k += 1) model.set(0, `key:${k}`, 'v', -1);
+    const snapshots = newSnapshots(keyspace);
+    for (let run = 0; run < 300; run += 1) {
+      const taken = request('save');
+      const handle = snapshots.start(taken.request);
+      if (run % 50 === 0) await turn();
+      handle.cancel('not wanted');
+      expect((await taken.ended)?.message).toBe('not wanted');
+      expect(keyspace.snapshotHook).toBeNull();
+    }
+    const last = request('save');
+    snapshots.start(last.request);
+    expect(await last.ended).toBeNull();
+    expect(contentOf(last.sink).size).toBe(2000);
+  });
+
+  it('ends a request whose sink cannot be opened and starts the next', async () => {
+    const snapshots = newSnapshots(newKeyspace());
+    const bad = request('save', () => {
+      throw new Error('no such folder');
+    });
+    snapshots.start(bad.request);
+    expect((await bad.ended)?.message).toBe('no such folder');
+    const good = request('save');
+    snapshots.start(good.request);
+    expect(await good.ended).toBeNull();
+    expect(contentOf(good.sink).size).toBe(0);
+  });
+
+  it('waits for a sink that is full', async () => {
+    const keyspace = newKeyspace();
+    new Model(keyspace, random(7)).set(0, 'key', 'v', -1);
+    const snapshots = newSnapshots(keyspace);
+    const taken = request('sync');
+    taken.sink.pendingBytes = Number.POSITIVE_INFINITY;
+    snapshots.start(taken.request);
+    for (let k = 0; k < 20; k += 1) await turn();
+    expect(snapshots.active).toBe(true);
+    taken.sink.pendingBytes = 0;
+    expect(await taken.ended).toBeNull();
+  });
+});
