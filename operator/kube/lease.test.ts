@@ -127,7 +127,7 @@ describe('LeaderElection', () => {
     expect(election.isLeader).toBe(true);
   });
 
-  it('loses the lead for good when it cannot renew for ten seconds, before anybody else can have it', async () => {
+  it('loses the lead when it cannot renew for ten seconds, before another can have it', async () => {
     const leases = new FakeLeases();
     const clock = new ManualClock();
     const { story, election } = candidate(leases, clock, 'one');
