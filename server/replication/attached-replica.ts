@@ -61,8 +61,9 @@ export class AttachedReplica implements BacklogReader {
   /** Hands over what the connection may take. Returns the bytes handed over. */
   feed(backlog: Backlog): number {
     const from = this.position;
-    const link = this.peer.link;
-    while (this.position < backlog.end && link.pendingBytes < IN_FLIGHT_BYTES_MAX) {
+    const { link } = this.peer;
+    const stop = from + IN_FLIGHT_BYTES_MAX - link.pendingBytes;
+    while (this.position < backlog.end && this.position < stop) {
       const view = backlog.view(this.position);
       link.write(view);
       this.position += view.length;

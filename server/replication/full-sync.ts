@@ -44,7 +44,10 @@ const RDB_VERSION_NAMED_PEER = 11;
 const encoder = new TextEncoder();
 const NEWLINE = encoder.encode('\n');
 
-/** One RDB on its way to several replicas: a sink of the snapshot. */
+/**
+ * One RDB on its way to several replicas: a sink of the snapshot. The snapshot may write while a command of another
+ * client runs, so bytes are handed to the connections at the end of the turn.
+ */
 class Transfer implements SnapshotSink {
   readonly replicas: Set<AttachedReplica>;
   /** 40 characters, or null when the RDB is collected to learn its length. */
@@ -52,21 +55,39 @@ class Transfer implements SnapshotSink {
   failure: Error | null = null;
   readonly collected: Uint8Array[] = [];
   collectedBytes = 0;
+  readonly #runtime: ReplicationRuntime;
+  #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
 
-  constructor(replicas: Set<AttachedReplica>, mark: string | null) {
+  constructor(replicas: Set<AttachedReplica>, mark: string | null, runtime: ReplicationRuntime) {
     this.replicas = replicas;
     this.mark = mark;
+    this.#runtime = runtime;
   }
 
   get pendingBytes(): number {
     let bytes = 0;
     for (const replica of this.replicas) bytes = Math.max(bytes, replica.peer.link.pendingBytes);
-    return bytes;
+    return bytes + this.#unsentBytes;
+  }
+
+  /** To all replicas, at the end of the turn. */
+  send(bytes: Uint8Array): void {
+    if (this.#unsent.length === 0) this.#runtime.afterTurn(() => this.flush());
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
+  }
+
+  flush(): void {
+    const bytes = this.#unsent;
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    for (const replica of this.replicas) for (const part of bytes) replica.peer.link.write(part);
   }
 
   write(chunk: Uint8Array): void {
     if (this.mark !== null) {
-      for (const replica of this.replicas) replica.peer.link.write(chunk);
+      this.send(chunk);
       return;
     }
     this.collected.push(chunk);
@@ -150,17 +171,16 @@ export class FullSync {
     let first: AttachedReplica | null = null;
     for (const replica of this.#waiting) first ??= replica;
     if (first === null || nowMs - first.attachedAtMs < this.#owner.syncDelaySeconds * 1000) return;
-    const marked = knowsMarks(first);
-    const target = marked ? 'replicas sockets' : 'memory';
+    const kind = kindOf(first);
+    const target = kind.marked ? 'replicas sockets' : 'memory';
     this.#log.write('notice', `Starting BGSAVE for SYNC with target: ${target}`);
     let ended = false;
-    const version = rdbVersion(first);
     const handle = this.#seams.snapshots.start({
       purpose: 'sync',
-      version,
+      version: kind.rdbVersion,
       compression: this.#seams.rdbCompression(),
       checksum: true,
-      begin: () => this.#begin(marked, version),
+      begin: () => this.#begin(kind),
       onEnd: (error) => {
         ended = true;
         this.#ended(error);
@@ -171,24 +191,20 @@ export class FullSync {
   }
 
   /** T0. */
-  #begin(marked: boolean, version: number) {
-    const reads = (replica: AttachedReplica): boolean =>
-      knowsMarks(replica) === marked && rdbVersion(replica) >= version;
-    const replicas = [...this.#waiting].filter(reads);
+  #begin(kind: Kind) {
+    const replicas = [...this.#waiting].filter((replica) => serves(kind, kindOf(replica)));
+    const { marked, legacy } = kind;
     if (replicas.length === 0) throw new Error('no replica waits for it any more');
     const point = this.#owner.markSyncPoint();
-    const transfer = new Transfer(new Set(replicas), marked ? this.#newMark() : null);
+    const transfer = new Transfer(new Set(replicas), marked ? this.#newMark() : null, this.#runtime);
     this.#transfer = transfer;
     for (const replica of replicas) {
       this.#waiting.delete(replica);
       replica.position = point.offset;
       replica.state = 'send_bulk';
-      const { link } = replica.peer;
-      if (!replica.legacy) {
-        link.write(encoder.encode(`+FULLRESYNC ${point.replicationId} ${point.offset}\r\n`));
-      }
-      if (transfer.mark !== null) link.write(encoder.encode(`$EOF:${transfer.mark}\r\n`));
     }
+    if (!legacy) transfer.send(encoder.encode(`+FULLRESYNC ${point.replicationId} ${point.offset}\r\n`));
+    if (transfer.mark !== null) transfer.send(encoder.encode(`$EOF:${transfer.mark}\r\n`));
     const fields: (readonly [string, string])[] = [
       ...this.#seams.rdbFields(),
       ['repl-stream-db', String(point.streamDatabase)],
@@ -219,6 +235,7 @@ export class FullSync {
     }
     if (transfer === null) return;
     this.#log.write('notice', 'Background RDB transfer terminated with success');
+    transfer.flush();
     for (const replica of transfer.replicas) this.#handOver(transfer, replica);
     this.#runtime.afterTurn(() => this.#beginIfDue(this.#runtime.nowMs()));
   }
@@ -243,13 +260,29 @@ export class FullSync {
   }
 }
 
-function knowsMarks(replica: AttachedReplica): boolean {
-  return (replica.peer.replicaCapabilities & CAPABILITY_EOF) !== 0;
+/** Replicas of one kind can share an RDB. */
+interface Kind {
+  /** It knows an RDB whose end is a mark. */
+  readonly marked: boolean;
+  /** It asked by SYNC. */
+  readonly legacy: boolean;
+  readonly rdbVersion: number;
 }
 
 /** Redis 7.0 does not say its version and reads 10; who says one reads 11. */
-function rdbVersion(replica: AttachedReplica): number {
-  return replica.peer.replicaVersion === 0 ? RDB_VERSION_UNKNOWN_PEER : RDB_VERSION_NAMED_PEER;
+function kindOf(replica: AttachedReplica): Kind {
+  const { peer, legacy } = replica;
+  return {
+    marked: (peer.replicaCapabilities & CAPABILITY_EOF) !== 0,
+    legacy,
+    rdbVersion: peer.replicaVersion === 0 ? RDB_VERSION_UNKNOWN_PEER : RDB_VERSION_NAMED_PEER,
+  };
+}
+
+function serves(made: Kind, wanted: Kind): boolean {
+  return (
+    made.marked === wanted.marked && made.legacy === wanted.legacy && wanted.rdbVersion >= made.rdbVersion
+  );
 }
 
 /** The id goes only to peers that know what to do with a new one. */

@@ -183,9 +183,9 @@ export class PrimaryLink {
     this.#leave(nowMs);
   }
 
-  /** The RDB cannot be loaded. */
+  /** What the primary sent cannot be loaded or applied. */
   rejected(reason: string, nowMs: number): void {
-    if (this.phase !== 'payload' && this.phase !== 'loading') return;
+    if (this.#stopped || this.phase === 'waiting') return;
     this.failed(reason, nowMs);
     this.#retryAtMs = nowMs + RETRY_AFTER_BAD_RDB_MS;
   }

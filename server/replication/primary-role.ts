@@ -60,6 +60,7 @@ export class PrimaryRole {
   readonly #hooks: PrimaryRoleHooks;
   #flushAsked = false;
   #ackAsked = false;
+  #settleAsked = false;
   #lastPingMs = 0;
   /** Since when nobody follows; for repl-backlog-ttl. */
   noReplicasSinceMs: number;
@@ -139,7 +140,10 @@ export class PrimaryRole {
       replica.streamsOnAck = false;
       this.flushSoon();
     }
-    this.#settleWaits();
+    if (this.#waits.size === 0 || this.#settleAsked) return;
+    // Answers to other clients must not mix with those of the command that runs.
+    this.#settleAsked = true;
+    this.#parts.runtime.afterTurn(() => this.#settleWaits());
   }
 
   /** Any other sign of life, such as the empty lines of a replica that loads. */
@@ -160,7 +164,7 @@ export class PrimaryRole {
     const { settings } = this.#parts;
     if (this.#replicas.size !== 0 && nowMs - this.#lastPingMs >= settings.pingPeriodSeconds * 1000) {
       this.#lastPingMs = nowMs;
-      this.#append(PING);
+      this.#append(PING, false);
     }
     this.#fullSync.tick(nowMs);
     for (const replica of this.replicas) this.#checkTimeout(replica, nowMs);
@@ -209,8 +213,13 @@ export class PrimaryRole {
     this.#ackAsked = true;
     this.#parts.runtime.afterTurn(() => {
       this.#ackAsked = false;
-      this.#append(GETACK);
+      this.#append(GETACK, false);
     });
+  }
+
+  /** Asks at once, also while writes are paused: before a shutdown. */
+  requestAcksNow(): void {
+    this.#append(GETACK, true);
   }
 
   /** This server turns into a replica: nobody can wait for acknowledgements any more. */
@@ -219,7 +228,7 @@ export class PrimaryRole {
     this.#waits.clear();
     for (const [wait, cancelTimer] of waits) {
       cancelTimer();
-      wait.done(null);
+      this.#parts.runtime.afterTurn(() => wait.done(null));
     }
   }
 
@@ -252,9 +261,10 @@ export class PrimaryRole {
   }
 
   /** A replica passes its primary's stream on byte by byte and may add nothing. */
-  #append(bytes: Uint8Array): void {
+  #append(bytes: Uint8Array, evenPaused: boolean): void {
     const { backlog } = this.#parts.history;
-    if (backlog === null || !this.#hooks.ownsStream() || this.#hooks.streamPaused()) return;
+    if (backlog === null || !this.#hooks.ownsStream()) return;
+    if (!evenPaused && this.#hooks.streamPaused()) return;
     backlog.append(bytes, 0, bytes.length);
     this.flushSoon();
   }
@@ -291,6 +301,7 @@ export class PrimaryRole {
   }
 
   #settleWaits(): void {
+    this.#settleAsked = false;
     for (const [wait, cancelTimer] of this.#waits) {
       const count = this.countAcknowledged(wait.offset);
       if (count < wait.count) continue;

@@ -11,7 +11,7 @@ import {
   type PrimaryLinkEffects,
 } from './primary-link.ts';
 import type { RoleParts } from './primary-role.ts';
-import type { DatasetLoad, ReplicationSeams } from './replication-seams.ts';
+import { ApplyFailure, type DatasetLoad, type ReplicationSeams } from './replication-seams.ts';
 import { StreamError, StreamScanner } from './stream-scanner.ts';
 
 export interface ReplicaRoleHooks {
@@ -211,8 +211,17 @@ export class ReplicaRole implements PrimaryLinkEffects {
         if (this.#pendingLength === 0) this.#pending = EMPTY;
       }
     } catch (error) {
-      if (!(error instanceof StreamError)) throw error;
-      this.link.failed(`Protocol error from the primary: ${error.message}`, this.#parts.runtime.nowMs());
+      const nowMs = this.#parts.runtime.nowMs();
+      if (error instanceof StreamError) {
+        this.link.failed(`Protocol error from the primary: ${error.message}`, nowMs);
+      } else if (error instanceof ApplyFailure) {
+        // Part of it may have run, so the data belongs to no history any more.
+        this.#parts.history.close();
+        this.#hooks.historyChanged('a command of the primary cannot be applied');
+        const problem = `a command of the primary cannot be applied: ${error.message}`;
+        this.log('warning', `== CRITICAL == This replica left its primary: ${problem}`);
+        this.link.rejected(problem, nowMs);
+      } else throw error;
     }
   }
 

@@ -20,11 +20,17 @@ export interface DatasetLoad {
   abort(): void;
 }
 
+/** A command of the primary's stream that this server cannot run. */
+export class ApplyFailure extends Error {}
+
 /** Runs the commands that a primary sends. */
 export interface CommandApplier {
   /** Database that the stream selected; it outlives a broken link. */
   database: number;
-  /** Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`. */
+  /**
+   * Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`. Throws ApplyFailure; how
+   * many commands ran before is then unknown.
+   */
   apply(bytes: Uint8Array, start: number, end: number): number;
 }
 
@@ -110,6 +116,7 @@ export const WANTS_RDB_ONLY = 4;
 
 /** Time and turns, so that tests move them by hand. */
 export interface ReplicationRuntime {
+  /** Milliseconds since 1970. */
   nowMs(): number;
   /** Fills the array with randomness. */
   random(bytes: Uint8Array): void;

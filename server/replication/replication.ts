@@ -15,6 +15,7 @@ import { History } from './history.ts';
 import { PrimaryRole, type RoleParts } from './primary-role.ts';
 import type { ChangeSink, Propagation } from './propagation.ts';
 import { ReplicaRole } from './replica-role.ts';
+import { replicationInfo } from './replication-info.ts';
 import type {
   ReplicaPeer,
   ReplicationCounters,
@@ -43,7 +44,7 @@ const SECOND_MS = 1000;
 export class Replication implements ChangeSink {
   /** Sink of Propagation. */
   selectedDatabase = -1;
-  /** Writes of clients wait until then, for a manual failover; 0: they do not. */
+  /** Writes of clients wait until then (unix ms), for a manual failover; 0: they do not. */
   writesPausedUntilMs = 0;
   readonly primary: PrimaryRole;
   readonly settings: ReplicationSettings;
@@ -101,6 +102,11 @@ export class Replication implements ChangeSink {
 
   get writesPaused(): boolean {
     return this.writesPausedUntilMs > this.#options.runtime.nowMs();
+  }
+
+  /** INFO replication. */
+  infoLines(): string[] {
+    return replicationInfo(this, this.#options.runtime.nowMs());
   }
 
   /** For the fields repl-stream-db, repl-id and repl-offset of an RDB; null when it would say nothing. */
@@ -213,6 +219,7 @@ export class Replication implements ChangeSink {
     return { bytes: this.#replica.unappliedBytes, seconds: this.primarySilentMs() / SECOND_MS };
   }
 
+  /** For a manual failover: the stream stands still until then (unix ms) at most. */
   pauseWrites(deadlineMs: number): void {
     this.writesPausedUntilMs = deadlineMs;
   }

@@ -135,6 +135,7 @@ describe('Replication between nodes', () => {
     expect(answers).toEqual([1, 1]);
     wait(2, 0);
     a.replication.replicate('b', 1);
+    world.time.run(1);
     expect(answers).toEqual([1, 1, null]);
   });
 

@@ -1,0 +1,94 @@
+/** Runs commands that come from no client: the primary's stream and the append-only file. */
+import { ApplyFailure } from '../replication/replication-seams.ts';
+import { Reply } from '../wire/reply.ts';
+import { INCOMPLETE, MALFORMED, RequestParser } from '../wire/request.ts';
+import { Call } from './call.ts';
+import { Client, type ClientKind, type ClientLink } from './client.ts';
+import type { CommandTable } from './command-table.ts';
+import type { ServerContext } from './context.ts';
+import type { Executor } from './execute.ts';
+
+/** A link that nobody reads. */
+const NO_LINK: ClientLink = {
+  remoteAddress: '',
+  localAddress: '',
+  pendingBytes: 0,
+  write: () => {},
+  closeAfterReplies: () => {},
+  destroy: () => {},
+  block: () => {},
+  unblock: () => {},
+};
+
+const REPLY_BYTES_KEPT = 1024 * 1024;
+
+/** Known to the replication room by its base. */
+export class ApplyError extends ApplyFailure {}
+
+export class CommandApplier {
+  readonly #parser = new RequestParser();
+  readonly #reply = new Reply();
+  readonly #client: Client;
+  readonly #call: Call;
+  readonly #executor: Executor;
+  readonly #context: ServerContext;
+  /** Commands run so far. */
+  applied = 0;
+
+  constructor(context: ServerContext, table: CommandTable, executor: Executor, kind: ClientKind) {
+    this.#context = context;
+    this.#executor = executor;
+    this.#client = new Client(0, NO_LINK, context.keyspace.nowMs);
+    this.#client.kind = kind;
+    this.#client.authenticated = true;
+    this.#call = new Call(context, table, this.#client, this.#reply);
+  }
+
+  /** Database that the stream selected last. */
+  get database(): number {
+    return this.#client.databaseIndex;
+  }
+
+  set database(index: number) {
+    this.#client.databaseIndex = index;
+  }
+
+  /** True while the stream stands between MULTI and EXEC. */
+  get inTransaction(): boolean {
+    return this.#client.queued !== null;
+  }
+
+  /**
+   * Runs the whole commands of bytes[start, end) and returns the position after the last one. Throws ApplyError when
+   * the bytes are no commands, or name one that this server does not know.
+   */
+  apply(bytes: Uint8Array, start: number, end: number): number {
+    const { keyspace } = this.#context;
+    const seesExpired = keyspace.seesExpired;
+    keyspace.seesExpired = true;
+    try {
+      let at = start;
+      while (at < end) {
+        const next = this.#parser.parse(bytes, at, end, true);
+        if (next === INCOMPLETE) break;
+        if (next === MALFORMED) throw new ApplyError(this.#parser.problem);
+        if (this.#parser.argc > 0) this.#run(at, next);
+        at = next;
+      }
+      return at;
+    } finally {
+      keyspace.seesExpired = seesExpired;
+    }
+  }
+
+  #run(start: number, end: number): void {
+    this.#call.take(this.#parser, start, end);
+    const reply = this.#reply;
+    reply.at = 0;
+    if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
+    if (!this.#executor.executeTrusted(this.#call)) {
+      throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
+    }
+    this.applied++;
+  }
+}
