@@ -1,6 +1,6 @@
 /**
- * What follows the gossip entries of PING, PONG and MEET: records of `length u32 | type u16 | unused u16 | value`,
- * each padded with zero bytes to a multiple of 8. Unknown types are skipped.
+ * What follows the gossip entries of PING, PONG and MEET: records of `length u32 | type u16 | unused u16 |
+ * value`, each padded with zero bytes to a multiple of 8. Unknown types are skipped.
  */
 
 const HOSTNAME = 0;
@@ -68,7 +68,9 @@ export function encodeExtensions(extensions: PingExtensions): { bytes: Buffer; c
   return { bytes: Buffer.concat(parts), count: parts.length };
 }
 
-/** Reads `count` records that must end where the frame ends; a string is the reason why they are malformed. */
+/**
+ * Reads `count` records that must end where the frame ends; a string is the reason why they are malformed.
+ */
 export function decodeExtensions(frame: Buffer, start: number, count: number): PingExtensions | string {
   if (count > RECORDS_MAX) return 'too many extensions';
   const found: { hostname?: string; nodeName?: string; shardId?: string; forgotten: ForgottenNode[] } = {

@@ -15,7 +15,9 @@ export const HEADER_BYTES = 2256;
 export const GOSSIP_BYTES = 104;
 export const SLOT_COUNT = 16384;
 export const SLOT_BYTES = SLOT_COUNT / 8;
-/** A frame longer than this is refused: the largest is a PUBLISH, which is bound by the query buffer of 1 GiB. */
+/**
+ * A frame longer than this is refused: the largest is a PUBLISH, which is bound by the query buffer of 1 GiB.
+ */
 export const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 const ID_BYTES = 40;
 const IP_BYTES = 46;
@@ -53,7 +55,9 @@ export const MESSAGE_PAUSED = 1;
 export const MESSAGE_FORCE_ACK = 2;
 export const MESSAGE_EXTENSIONS = 4;
 
-/** What every frame says of its sender. `slots` is a bitmap of 2048 bytes, slot 0 in the lowest bit of byte 0. */
+/**
+ * What every frame says of its sender. `slots` is a bitmap of 2048 bytes, slot 0 in the lowest bit of byte 0.
+ */
 export interface BusHeader {
   readonly type: number;
   readonly port: number;
@@ -104,7 +108,9 @@ export interface BusMessage {
 
 export type Decoded = { readonly message: BusMessage } | { readonly malformed: string };
 
-/** Length of the frame that starts at `at`, 0 when fewer than 8 bytes are there, -1 when no frame starts here. */
+/**
+ * Length of the frame that starts at `at`, 0 when fewer than 8 bytes are there, -1 when no frame starts here.
+ */
 export function frameLength(bytes: Buffer, at: number, end: number): number {
   if (end - at < 8) return 0;
   if (bytes.readUInt32BE(at) !== SIGNATURE) return -1;

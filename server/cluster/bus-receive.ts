@@ -182,7 +182,10 @@ function checkIdentity(
   return false;
 }
 
-/** True when the node is elsewhere than we thought; its link, and our replication if it is our primary, follow. */
+/**
+ * True when the node is elsewhere than we thought; its link, and our replication if it is our primary,
+ * follow.
+ */
 function moveNode(state: ClusterState, node: ClusterNode, ip: string, header: BusHeader): boolean {
   if (node === state.myself || ip === '') return false;
   const same = node.ip === ip && node.port === header.port && node.busPort === header.busPort;

@@ -1,6 +1,7 @@
 /**
- * What a person or an operator may do to the configuration of this node. Every function either changes the state and
- * returns null, or changes nothing and returns the error text for the client. `settle` has to follow.
+ * What a person or an operator may do to the configuration of this node. Every function either changes the
+ * state and returns null, or changes nothing and returns the error text for the client. `settle` has to
+ * follow.
  */
 import { SLOT_COUNT } from './bus-message.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -172,7 +173,8 @@ export function setSlotOwner(state: ClusterState, slot: number, ownerId: string)
   const wasMine = slots.ownerOf(slot) === myself;
   const keys = environment.keys.countKeysInSlot(slot);
   if (wasMine && node !== myself && keys !== 0) {
-    return `ERR Can't assign hashslot ${slot} to a different node while I still hold keys for this hash slot.`;
+    const what = `hashslot ${slot} to a different node`;
+    return `ERR Can't assign ${what} while I still hold keys for this hash slot.`;
   }
   if (keys === 0) slots.migratingTo[slot] = 0;
   slots.assign(slot, node);

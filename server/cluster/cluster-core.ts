@@ -1,4 +1,7 @@
-/** The clock of the cluster: what happens ten times a second, when a link comes or goes, and at the end of every turn. */
+/**
+ * The clock of the cluster: what happens ten times a second, when a link comes or goes, and at the end of
+ * every turn.
+ */
 import type { BusMessage } from './bus-message.ts';
 import { PING } from './bus-message.ts';
 import { receiveMessage } from './bus-receive.ts';
@@ -20,7 +23,10 @@ const HANDSHAKE_TIMEOUT_MIN_MS = 1000;
 const RANDOM_PING_EVERY_TICKS = 10;
 const RANDOM_PING_CHOICES = 5;
 
-/** Starts from the content of nodes.conf, or as a new node alone; the answer is why that is impossible, or null. */
+/**
+ * Starts from the content of nodes.conf, or as a new node alone; the answer is why that is impossible, or
+ * null.
+ */
 export function initialise(state: ClusterState, nodesConf: string): string | null {
   if (nodesConf.trim() === '') {
     state.nodes.add(state.myself);
@@ -177,7 +183,10 @@ function watchNode(state: ClusterState, node: ClusterNode): void {
 
 const SETTLE_ROUNDS_MAX = 8;
 
-/** Does what the turn has left to do: elections, the state, nodes.conf, routing. Every entry point ends with it. */
+/**
+ * Does what the turn has left to do: elections, the state, nodes.conf, routing. Every entry point ends with
+ * it.
+ */
 export function settle(state: ClusterState): void {
   const { pending } = state;
   for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {

@@ -53,7 +53,9 @@ export interface ClusterEnvironment {
   random(): number;
   /** 40 hex digits, unpredictable. */
   newNodeId(): string;
-  /** Starts an outgoing link, which must be followed by `linkConnected` or `linkClosed`; null when impossible. */
+  /**
+   * Starts an outgoing link, which must be followed by `linkConnected` or `linkClosed`; null when impossible.
+   */
   connect(node: ClusterNode): BusLink | null;
   /** Stores nodes.conf. With `durable` it has reached the disk when the call returns. */
   save(durable: boolean): void;

@@ -1,4 +1,7 @@
-/** Everything one node knows of its cluster. The rules stand in the files beside; they take this as their first argument. */
+/**
+ * Everything one node knows of its cluster. The rules stand in the files beside; they take this as their
+ * first argument.
+ */
 import type { ClusterEnvironment, ClusterSettings } from './cluster-environment.ts';
 import { ClusterNode, HANDSHAKE, MYSELF, NodeTable, PRIMARY } from './node-table.ts';
 import { SlotMap } from './slots.ts';

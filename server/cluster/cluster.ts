@@ -1,6 +1,7 @@
 /**
- * The cluster as the server sees it: owns the state of the core, the sockets of the bus, the clock and nodes.conf.
- * Commands route through `owned` and `route`; everything else of the cluster is decided by the core.
+ * The cluster as the server sees it: owns the state of the core, the sockets of the bus, the clock and
+ * nodes.conf. Commands route through `owned` and `route`; everything else of the cluster is decided by the
+ * core.
  */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -33,13 +34,18 @@ export interface ClusterOptions {
 export class Cluster {
   /** 1 where a slot is served here and now, for reads and writes, without asking `route`. */
   readonly owned: Uint8Array = new Uint8Array(SLOT_COUNT);
-  /** The view of the cluster; commands read it, and change it only through the functions of this room and `settle`. */
+  /**
+   * The view of the cluster; commands read it, and change it only through the functions of this room and
+   * `settle`.
+   */
   readonly state: ClusterState;
   readonly #options: ClusterOptions;
   readonly #file: NodesFile;
   readonly #links: BusLinks;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
+  /** Before the data is loaded nobody is followed: what the files know of their place in a history comes first. */
+  #loaded = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -85,6 +91,11 @@ export class Cluster {
 
   /** To be called once the data is loaded and before clients are served: keys in slots that are not ours. */
   dataLoaded(): void {
+    this.#loaded = true;
+    const { primary, isReplica } = this.state.myself;
+    if (isReplica && primary !== null && primary.ip !== '') {
+      this.#options.replication.replicate(primary.ip, primary.port, primary.id);
+    }
     adoptKeysFound(this.state);
     settle(this.state);
   }
@@ -109,7 +120,9 @@ export class Cluster {
     settle(this.state);
   }
 
-  /** Sends a message that a client of ours published to the other nodes; a sharded one to those of the shard. */
+  /**
+   * Sends a message that a client of ours published to the other nodes; a sharded one to those of the shard.
+   */
   publish(channel: Uint8Array, payload: Uint8Array, sharded: boolean): void {
     broadcastPublish(this.state, channel, payload, sharded);
   }
@@ -132,7 +145,12 @@ export class Cluster {
       routingChanged: () => computeOwned(this.state, this.owned),
       log: (level, text) => log.write(level, text),
       deliver,
-      replication,
+      replication: {
+        ...replication,
+        replicate: (host, port, nodeId) => {
+          if (this.#loaded) replication.replicate(host, port, nodeId);
+        },
+      },
       keys,
     };
   }

@@ -1,8 +1,14 @@
-/** After loading: keys in slots that nodes.conf does not give us were written before a move or without a cluster. */
+/**
+ * After loading: keys in slots that nodes.conf does not give us were written before a move or without a
+ * cluster.
+ */
 import { SLOT_COUNT } from './bus-message.ts';
 import type { ClusterState } from './cluster-state.ts';
 
-/** As a primary: takes slots without an owner, and marks slots of others as being imported, so that no key is lost. */
+/**
+ * As a primary: takes slots without an owner, and marks slots of others as being imported, so that no key is
+ * lost.
+ */
 export function adoptKeysFound(state: ClusterState): void {
   const { slots, myself, environment } = state;
   if (!myself.isPrimary || environment.keys.isEmpty()) return;
@@ -16,7 +22,8 @@ export function adoptKeysFound(state: ClusterState): void {
     } else {
       environment.log(
         'notice',
-        `I have keys for slot ${slot}, but the slot is assigned to another node. Setting it to importing state.`,
+        `I have keys for slot ${slot}, but the slot is assigned to another node. ` +
+          'Setting it to importing state.',
       );
       slots.importingFrom[slot] = owner.index;
     }

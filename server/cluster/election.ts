@@ -1,7 +1,7 @@
 /**
- * How a replica replaces its failed primary: a delay by rank (the most recent data first), one request for votes in a
- * new epoch, and a majority of the primaries. Votes and epochs are on the disk before they leave the node, so that a
- * restarted primary cannot vote twice.
+ * How a replica replaces its failed primary: a delay by rank (the most recent data first), one request for
+ * votes in a new epoch, and a majority of the primaries. Votes and epochs are on the disk before they leave
+ * the node, so that a restarted primary cannot vote twice.
  */
 import { type BusHeader, MESSAGE_FORCE_ACK, SLOT_COUNT } from './bus-message.ts';
 import { broadcastAuthRequest, sendVote } from './bus-send.ts';
@@ -225,7 +225,9 @@ export function bumpEpochWithoutConsensus(state: ClusterState): boolean {
   return true;
 }
 
-/** Two primaries with one epoch: the one with the smaller id takes a new one, so that no two agree for long. */
+/**
+ * Two primaries with one epoch: the one with the smaller id takes a new one, so that no two agree for long.
+ */
 export function resolveEpochCollision(state: ClusterState, sender: ClusterNode): void {
   const { myself } = state;
   if (sender.configEpoch !== myself.configEpoch || !sender.isPrimary || !myself.isPrimary) return;

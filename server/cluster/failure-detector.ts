@@ -1,6 +1,7 @@
 /**
- * When a node is dead. We alone: no pong within the node timeout makes it PFAIL. Together: when a majority of the
- * primaries reported it within twice the timeout it is FAIL, and the one that counts the majority tells everybody.
+ * When a node is dead. We alone: no pong within the node timeout makes it PFAIL. Together: when a majority of
+ * the primaries reported it within twice the timeout it is FAIL, and the one that counts the majority tells
+ * everybody.
  */
 import { broadcastFail } from './bus-send.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -55,7 +56,10 @@ export function markFailed(state: ClusterState, node: ClusterNode): void {
   state.saveSoon();
 }
 
-/** A failed node has answered. A primary with slots stays failed for a while, so that a failover in progress is not undone. */
+/**
+ * A failed node has answered. A primary with slots stays failed for a while, so that a failover in progress
+ * is not undone.
+ */
 export function clearFailureIfAllowed(state: ClusterState, node: ClusterNode): void {
   if (!node.has(FAILED)) return;
   if (node.isReplica || node.slotCount === 0) {
@@ -65,7 +69,8 @@ export function clearFailureIfAllowed(state: ClusterState, node: ClusterNode): v
     if (state.now - node.failedAt <= state.settings.nodeTimeoutMs * UNDO_FACTOR) return;
     state.environment.log(
       'notice',
-      `Clear FAIL state for node ${node.id}: is reachable again and nobody is serving its slots after some time.`,
+      `Clear FAIL state for node ${node.id}: ` +
+        'is reachable again and nobody is serving its slots after some time.',
     );
   }
   node.clear(FAILED);

@@ -1,4 +1,7 @@
-/** Before a primary ends in order, its best replica takes over: no timeout, no election by surprise, no lost write. */
+/**
+ * Before a primary ends in order, its best replica takes over: no timeout, no election by surprise, no lost
+ * write.
+ */
 import { RespClient, RespFailure } from '../wire/client.ts';
 import { RespError } from '../wire/reply-parser.ts';
 import { type ClusterState, MANUAL_FAILOVER_TIMEOUT_MS } from './cluster-state.ts';
@@ -23,7 +26,9 @@ export function successors(state: ClusterState): ClusterNode[] {
     .sort((one, other) => other.offset - one.offset);
 }
 
-/** Asks each replica in turn for a manual failover and waits until we are its replica, or until the deadline. */
+/**
+ * Asks each replica in turn for a manual failover and waits until we are its replica, or until the deadline.
+ */
 export async function handOverTo(
   state: ClusterState,
   credentials: Credentials,

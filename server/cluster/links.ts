@@ -1,6 +1,6 @@
 /**
- * The sockets of the cluster bus: a listener, and one outgoing connection a peer. Bytes become frames here; a peer
- * that does not speak the protocol loses its connection, and nothing more happens.
+ * The sockets of the cluster bus: a listener, and one outgoing connection a peer. Bytes become frames here; a
+ * peer that does not speak the protocol loses its connection, and nothing more happens.
  */
 import { createServer, isIPv6, type Server, Socket } from 'node:net';
 import { type BusMessage, decodeMessage, frameLength } from './bus-message.ts';
@@ -9,7 +9,10 @@ import type { ClusterNode } from './node-table.ts';
 import { resolveWithin } from './peer-address.ts';
 
 const INBOUND_LINKS_MAX = 20_000;
-/** A stranger may not make us keep more than this: enough for a MEET that names every node of the largest cluster. */
+/**
+ * A stranger may not make us keep more than this: enough for a MEET that names every node of the largest
+ * cluster.
+ */
 const STRANGER_FRAME_BYTES_MAX = 2 * 1024 * 1024;
 const CONNECT_MS_MIN = 500;
 const CONNECT_MS_MAX = 2000;

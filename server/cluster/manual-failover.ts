@@ -1,7 +1,7 @@
 /**
- * A hand-over that somebody asked for. The replica sends MFSTART; the primary stops writes and says so with its offset
- * in every ping; the replica waits until it has applied that much, then holds an election in which the votes are given
- * although the primary is alive. Both sides give up after five seconds.
+ * A hand-over that somebody asked for. The replica sends MFSTART; the primary stops writes and says so with
+ * its offset in every ping; the replica waits until it has applied that much, then holds an election in which
+ * the votes are given although the primary is alive. Both sides give up after five seconds.
  */
 import { type BusHeader, MESSAGE_PAUSED, PING } from './bus-message.ts';
 import { sendManualFailoverStart } from './bus-send.ts';
@@ -10,7 +10,10 @@ import { bumpEpochWithoutConsensus, resetElection, takeOverPrimary } from './ele
 import { sendPing } from './gossip.ts';
 import type { ClusterNode } from './node-table.ts';
 
-/** The primary's writes stay paused longer than the failover may last, so that nothing is written into a lost race. */
+/**
+ * The primary's writes stay paused longer than the failover may last, so that nothing is written into a lost
+ * race.
+ */
 const PAUSE_FACTOR = 2;
 
 export function resetManualFailover(state: ClusterState): void {

@@ -56,7 +56,9 @@ export function forgetNode(state: ClusterState, node: ClusterNode, banMs = FORGE
   removeNode(state, node);
 }
 
-/** Begins to know a node by its address only; its name comes with the first pong. False when one is under way. */
+/**
+ * Begins to know a node by its address only; its name comes with the first pong. False when one is under way.
+ */
 export function startHandshake(state: ClusterState, ip: string, port: number, busPort: number): boolean {
   for (const node of state.nodes.all()) {
     if (node.has(HANDSHAKE) && node.ip === ip && node.busPort === busPort) return false;

@@ -1,4 +1,6 @@
-/** The nodes that this node knows, itself included. Each has a small index, by which the slot map names it. */
+/**
+ * The nodes that this node knows, itself included. Each has a small index, by which the slot map names it.
+ */
 
 import { SLOT_BYTES } from './bus-message.ts';
 import type { BusLink } from './cluster-environment.ts';

@@ -1,11 +1,13 @@
 /**
- * nodes.conf, one line a node, as Redis 7.2 writes it, and CLUSTER NODES, which is the same with fewer fields:
+ * nodes.conf, one line a node, as Redis 7.2 writes it, and CLUSTER NODES, which is the same with fewer
+ * fields:
  *
  *   <id> <ip>:<port>@<bus port>,<hostname>,<field>=<value>… <flags> <primary id or -> <ping ms> <pong ms>
  *        <config epoch> connected|disconnected <slot or first-last>… [<slot>->-<id>] [<slot>-<-<id>]
  *   vars currentEpoch <n> lastVoteEpoch <n>
  *
- * Departure from Redis: well-formed fields that we do not know are skipped, so that files of newer servers load.
+ * Departure from Redis: well-formed fields that we do not know are skipped, so that files of newer servers
+ * load.
  */
 import { isHostname, isNodeName } from './bus-extensions.ts';
 import { isNodeId, SLOT_COUNT } from './bus-message.ts';

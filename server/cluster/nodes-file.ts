@@ -14,8 +14,8 @@ export class NodesFile {
   }
 
   /**
-   * Keeps other processes of this machine away from the file: an abstract socket, which the kernel frees when the
-   * process ends in whatever way. The answer is why the file cannot be used, or null.
+   * Keeps other processes of this machine away from the file: an abstract socket, which the kernel frees when
+   * the process ends in whatever way. The answer is why the file cannot be used, or null.
    */
   lock(): Promise<string | null> {
     const folder = realpathSync(dirname(this.path));
@@ -28,8 +28,8 @@ export class NodesFile {
       server.once('error', (error: NodeJS.ErrnoException) => {
         resolve(
           error.code === 'EADDRINUSE'
-            ? `Sorry, the cluster configuration file ${this.path} is already used by a different Redis Cluster node. ` +
-                'Please make sure that different nodes use different cluster configuration files.'
+            ? `Sorry, the cluster configuration file ${this.path} is already used ` +
+                'by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files.'
             : `Impossible to lock ${this.path}: ${error.message}`,
         );
       });
@@ -56,7 +56,10 @@ export class NodesFile {
     }
   }
 
-  /** Replaces the file. With `durable` the new content survives a power failure. Throws when the disk does not take it. */
+  /**
+   * Replaces the file. With `durable` the new content survives a power failure. Throws when the disk does not
+   * take it.
+   */
   save(content: string, durable: boolean): void {
     const temporary = `${this.path}.tmp-${process.pid}-${this.#saves++}`;
     const file = openSync(temporary, 'w', 0o644);

@@ -1,4 +1,7 @@
-/** Where to connect to for a peer: the address that gossip knows, and in turn what its announced name resolves to. */
+/**
+ * Where to connect to for a peer: the address that gossip knows, and in turn what its announced name resolves
+ * to.
+ */
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 

@@ -1,4 +1,7 @@
-/** A shard that lost its last replica gets one from the shard that has most, so that the next failure is survived too. */
+/**
+ * A shard that lost its last replica gets one from the shard that has most, so that the next failure is
+ * survived too.
+ */
 import type { ClusterState } from './cluster-state.ts';
 import { followPrimary } from './membership.ts';
 import { type ClusterNode, FAILED, MIGRATE_TO } from './node-table.ts';
@@ -15,7 +18,10 @@ function isOrphaned(primary: ClusterNode): boolean {
   return primary.slotCount > 0 && workingReplicas(primary).length === 0;
 }
 
-/** As a replica, on every tick. At most one replica of the whole cluster moves: the first by id of the largest shard. */
+/**
+ * As a replica, on every tick. At most one replica of the whole cluster moves: the first by id of the largest
+ * shard.
+ */
 export function migrateToOrphan(state: ClusterState): void {
   const { myself, settings } = state;
   const own = myself.primary;

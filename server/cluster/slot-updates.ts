@@ -1,4 +1,7 @@
-/** What happens when a primary claims slots: the higher configuration epoch wins, and losers follow the winner. */
+/**
+ * What happens when a primary claims slots: the higher configuration epoch wins, and losers follow the
+ * winner.
+ */
 import { SLOT_COUNT } from './bus-message.ts';
 import { sendUpdate } from './bus-send.ts';
 import type { ClusterState } from './cluster-state.ts';

@@ -1,8 +1,9 @@
 /**
- * Which node owns which of the 16384 slots, and which slots are on their way. One 16-bit node index a slot and map,
- * 0 for "none", so that routing reads typed arrays only.
+ * Which node owns which of the 16384 slots, and which slots are on their way. One 16-bit node index a slot
+ * and map, 0 for "none", so that routing reads typed arrays only.
  *
- * Invariant: `owner[s] === n.index` exactly when bit s of `n.slots` is set, and `n.slotCount` counts those bits.
+ * Invariant: `owner[s] === n.index` exactly when bit s of `n.slots` is set, and `n.slotCount` counts those
+ * bits.
  */
 import { SLOT_COUNT } from './bus-message.ts';
 import type { ClusterNode, NodeTable } from './node-table.ts';
@@ -11,7 +12,9 @@ export class SlotMap {
   readonly owner: Uint16Array = new Uint16Array(SLOT_COUNT);
   readonly migratingTo: Uint16Array = new Uint16Array(SLOT_COUNT);
   readonly importingFrom: Uint16Array = new Uint16Array(SLOT_COUNT);
-  /** Slots whose owner in our view no longer claims them itself: anybody may take those, whatever the epoch. */
+  /**
+   * Slots whose owner in our view no longer claims them itself: anybody may take those, whatever the epoch.
+   */
   readonly unclaimed: Uint8Array = new Uint8Array(SLOT_COUNT);
   assignedCount = 0;
   readonly #nodes: NodeTable;

@@ -1,7 +1,7 @@
 /**
- * MIGRATE: moves keys to another server. The server goes on serving meanwhile, so a key that changes while its copy
- * travels is sent again; after some rounds writes are paused for the last one. A key is deleted here only when the
- * target has acknowledged exactly the value that we still hold.
+ * MIGRATE: moves keys to another server. The server goes on serving meanwhile, so a key that changes while
+ * its copy travels is sent again; after some rounds writes are paused for the last one. A key is deleted here
+ * only when the target has acknowledged exactly the value that we still hold.
  */
 import { type Watcher, watchName } from '../keyspace/watch.ts';
 import { dumpString } from '../persistence/dump-payload.ts';
@@ -213,7 +213,10 @@ class Move {
     return batch;
   }
 
-  /** Sends the values as they are now; keys that the target has unchanged are deleted, the others go to `changed`. */
+  /**
+   * Sends the values as they are now; keys that the target has unchanged are deleted, the others go to
+   * `changed`.
+   */
   async #sendBatch(client: RespClient, batch: readonly Moving[], changed: Moving[]): Promise<string | null> {
     const options = { deadlineMs: this.#request.timeoutMs };
     const answers = await Promise.all(
@@ -268,7 +271,7 @@ class Move {
 
   /** Why keys must stay although the target has them, or null. */
   #deleteHere(moved: readonly Moving[]): string | null {
-    if (moved.length > 0 && this.#context.replication.isReplica) {
+    if (moved.length > 0 && this.#context.replication.role === 'replica') {
       return 'ERR this node became a replica while its keys were moving';
     }
     const gone: Buffer[] = [];

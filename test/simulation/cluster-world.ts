@@ -1,6 +1,6 @@
 /**
- * A cluster inside one process: real cluster cores, real frames, a network and disks that fail by a seeded plan.
- * Frames of one connection keep their order; they may be late, lost, or come twice.
+ * A cluster inside one process: real cluster cores, real frames, a network and disks that fail by a seeded
+ * plan. Frames of one connection keep their order; they may be late, lost, or come twice.
  */
 import { AUTH_ACK, type Decoded, decodeMessage } from '../../server/cluster/bus-message.ts';
 import {
