@@ -1,9 +1,8 @@
 /** What earlier passes wrote into the status, read back. */
-import type { RedisCluster } from '../api/generated/redis-cluster.ts';
+import type { RedisClusterStatus } from '../api/generated/redis-cluster.ts';
 import type { History } from '../plan/snapshot.ts';
 
-export function historyOf(resource: RedisCluster): History {
-  const status = resource.status ?? {};
+export function historyOf(status: RedisClusterStatus = {}, generation = 0): History {
   const nodeIds = new Map<string, string>();
   const remember = (pod: string | undefined, nodeId: string | undefined): void => {
     if (pod !== undefined && nodeId !== undefined) nodeIds.set(pod, nodeId);
@@ -20,8 +19,7 @@ export function historyOf(resource: RedisCluster): History {
   const applied = (status.conditions ?? []).find((condition) => condition.type === 'ConfigApplied');
   return {
     formed: status.formed,
-    settingsApplied:
-      applied?.status === 'True' && applied.observedGeneration === resource.metadata.generation,
+    settingsApplied: applied?.status === 'True' && applied.observedGeneration === generation,
     nodeIds,
     rewrites,
   };

@@ -8,7 +8,13 @@ import type { RedisCluster } from '../api/generated/redis-cluster.ts';
 import { type DesiredObject, desiredObjects } from '../desired/desired.ts';
 import { type ClusterIdentity, SHARD_LABEL, serverSecretName } from '../desired/names.ts';
 import { AUTH_CONF, serverSecret } from '../desired/secret.ts';
-import type { KubernetesNode as CachedNode, KubeObject, Pod, StatefulSet } from '../kube/resource.ts';
+import type {
+  KubernetesNode as CachedNode,
+  KubeObject,
+  ObjectMeta,
+  Pod,
+  StatefulSet,
+} from '../kube/resource.ts';
 import type {
   KubernetesNode,
   Member,
@@ -43,9 +49,12 @@ export interface Sources {
   readonly defaults: Defaults;
 }
 
+/** A RedisCluster as cached: times are strings. */
+export type CachedCluster = Omit<RedisCluster, 'metadata'> & { readonly metadata: ObjectMeta };
+
 /** The Snapshot, and beside it what `act` and `report` need and a printed plan must not show. */
 export interface Observation {
-  readonly resource: RedisCluster;
+  readonly resource: CachedCluster;
   readonly identity: ClusterIdentity;
   readonly effective: Effective | Unresolvable;
   readonly desired: ReadonlyMap<string, DesiredObject>;
@@ -56,10 +65,10 @@ export interface Observation {
 const PAUSED = 'redwarden.dev/paused';
 const BREAK_GLASS = 'redwarden.dev/break-glass';
 
-export async function observe(resource: RedisCluster, sources: Sources): Promise<Observation> {
-  const name = resource.metadata.name ?? '';
+export async function observe(resource: CachedCluster, sources: Sources): Promise<Observation> {
+  const { name } = resource.metadata;
   const namespace = resource.metadata.namespace ?? 'default';
-  const effective = resolveEffective(resource, sources.defaults);
+  const effective = resolveEffective(asModel(resource), sources.defaults);
   const resolved = effective.kind === 'effective' ? effective : undefined;
   const secret =
     resolved === undefined ? undefined : await sources.passwords.read(namespace, resolved.password);
@@ -95,7 +104,7 @@ export async function observe(resource: RedisCluster, sources: Sources): Promise
     nodes,
     members,
     cachesBehind: sources.cachesBehind(`${namespace}/${name}`),
-    history: historyOf(resource),
+    history: historyOf(resource.status, resource.metadata.generation),
   };
   return {
     resource,
@@ -196,4 +205,9 @@ function passwordFact(
     ? `delete the Secret ${secretName} to have it made again, if no volume was written with another password`
     : `create it, for example: kubectl create secret generic ${secretName} --from-literal=${key}=...`;
   return { kind: 'missing', message: `${secret.message}; ${remedy}` };
+}
+
+/** The generated model differs in dates of the metadata only, which nobody reads below. */
+function asModel(resource: CachedCluster): RedisCluster {
+  return resource as unknown as RedisCluster;
 }

@@ -51,14 +51,18 @@ export interface Plan {
   readonly blocks: readonly FoundBlock[];
 }
 
-export function decide(snapshot: Snapshot): Plan {
+/**
+ * Asks the rules in order. `skip` names rules whose steps turned out to change nothing in this pass: the world is
+ * still the one in the snapshot, and those below have their turn.
+ */
+export function decide(snapshot: Snapshot, skip: ReadonlySet<string> = new Set()): Plan {
   const blocks: FoundBlock[] = [];
   const standing: Block[] = snapshot.cachesBehind ? [CACHES_BEHIND] : [];
   for (const rule of RULES) {
     const decision = rule(snapshot, new Holds([...standing, ...blocks]));
     if (decision.kind === 'nothing') continue;
     blocks.push(...decision.blocks.map((block) => ({ ...block, rule: rule.name })));
-    if (decision.kind === 'act')
+    if (decision.kind === 'act' && !skip.has(rule.name))
       return { rule: rule.name, steps: decision.steps, message: decision.message, blocks };
   }
   return { rule: 'nothingToDo', steps: [], message: 'nothing to do', blocks };
