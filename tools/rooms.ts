@@ -3,7 +3,7 @@
 /** Rooms from the top down; a room may import every room of the tiers below its own. */
 const serverTiers: readonly (readonly string[])[] = [
   ['server/main.ts'],
-  ['server/server.ts'],
+  ['server/server.ts', 'server/wiring'],
   ['server/sessions', 'server/metrics'],
   ['server/commands'],
   ['server/acl', 'server/pubsub', 'server/scripting', 'server/cluster', 'server/replication'],
@@ -21,10 +21,14 @@ const operatorTiers: readonly (readonly string[])[] = [
   ['operator/api'],
 ];
 
-const serverLeaves = ['server/structures', 'server/wire', 'server/config'];
+const serverLeaves = ['server/structures', 'server/wire', 'server/config', 'server/version.ts'];
 
 /** Imports that the tiers do not say. */
 const further: Readonly<Record<string, readonly string[]>> = {
+  // The wiring fills the parts of one server and is a piece of it, put into a room for its size.
+  'server/server.ts': ['server/wiring'],
+  'server/wiring': ['server/server.ts'],
+  'server/version.ts': [],
   'server/structures': [],
   'server/wire': [],
   'server/config': ['server/structures'],

@@ -112,7 +112,7 @@ describe('loadConfig refuses as Redis prints it', () => {
   });
 
   it('a file that cannot be read, a circle of includes, replicaof in a cluster', () => {
-    expect(refusal(['/none'])).toBe(
+    expect(refusal(['/none'])).toContain(
       "# Fatal error, can't open config file '/none': No such file or directory\n",
     );
     expect(refusal(['/c'], { '/c': 'include /c' })).toContain('include is nested deeper than 16 files');

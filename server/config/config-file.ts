@@ -11,6 +11,7 @@ import { getSystemErrorMessage } from 'node:util';
 import { Config } from './config.ts';
 import { quote, splitWords } from './grammar.ts';
 import { Refusal } from './kinds.ts';
+import { formatTime } from './log.ts';
 import { defaultValues, findParameter } from './parameter-table.ts';
 import type { ParameterName, Values } from './parameters.ts';
 
@@ -74,7 +75,8 @@ function readSource(source: string, files: FileReader): string | StartFailure {
     return files.read(source);
   } catch (error) {
     const why = systemMessage(error);
-    return new StartFailure(`# Fatal error, can't open config file '${source}': ${why}\n`);
+    const head = `${process.pid}:C ${formatTime(Date.now())} #`;
+    return new StartFailure(`${head} Fatal error, can't open config file '${source}': ${why}\n`);
   }
 }
 
