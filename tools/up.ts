@@ -43,7 +43,8 @@ await runMain(async () => {
   }
   const environment = newOrKnownEnvironment();
   await runStage('docker daemon', async (stage) => {
-    await ensureDocker(environment, stage.say);
+    await ensureDocker(environment, stage.progress);
+    stage.say(environment.ownDaemon ? 'a daemon of our own' : "the machine's own daemon");
     writeEnvironment(environment);
   });
   await runStage('node image', async (stage) => {
