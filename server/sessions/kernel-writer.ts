@@ -7,7 +7,8 @@ import type { Socket } from 'node:net';
 
 /** What is used of a stream handle of the runtime. */
 interface StreamHandle {
-  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+  /** Older runtimes take a request and return a status; newer ones take null and make one if they need it. */
+  writeBuffer(request: WriteRequest | null, bytes: Uint8Array): number | WriteRequest;
   readonly writeQueueSize: number;
 }
 
@@ -20,6 +21,8 @@ interface WriteRequest {
 type WriteRequestConstructor = new () => WriteRequest;
 
 let requestConstructor: WriteRequestConstructor | null = null;
+/** The runtime makes write requests itself, and only when the kernel does not take the bytes at once. */
+let makesRequests = false;
 
 /** The handle under a socket, null when there is none or it lacks what is needed. */
 export function streamHandle(socket: Socket): StreamHandle | null {
@@ -33,10 +36,14 @@ export function streamHandle(socket: Socket): StreamHandle | null {
  * Call before the first `socket.write` of any connection.
  */
 export function learnWriteRequest(handle: StreamHandle): void {
-  if (requestConstructor !== null) return;
+  if (requestConstructor !== null || makesRequests) return;
   const own = handle.writeBuffer;
-  handle.writeBuffer = function learn(request: WriteRequest, bytes: Uint8Array): number {
-    requestConstructor = request.constructor as WriteRequestConstructor;
+  handle.writeBuffer = function learn(
+    request: WriteRequest | null,
+    bytes: Uint8Array,
+  ): number | WriteRequest {
+    if (request === null) makesRequests = true;
+    else requestConstructor = request.constructor as WriteRequestConstructor;
     delete (handle as { writeBuffer?: unknown }).writeBuffer;
     return own.call(this, request, bytes);
   };
@@ -52,6 +59,14 @@ export const UNAVAILABLE = 3;
  * called when it is done. FAILED: the connection is broken. UNAVAILABLE: use the socket.
  */
 export function writeNow(handle: StreamHandle, bytes: Uint8Array, onDrained: (status: number) => void): number {
+  if (makesRequests) {
+    const result = handle.writeBuffer(null, bytes);
+    if (typeof result === 'number') return result === 0 ? SENT : FAILED;
+    result.handle = handle;
+    result.buffer = bytes;
+    result.oncomplete = onDrained;
+    return QUEUED;
+  }
   if (requestConstructor === null) return UNAVAILABLE;
   const request = new requestConstructor();
   request.handle = handle;
