@@ -126,6 +126,14 @@ describe('KubeClient', () => {
     );
   });
 
+  it('explains a kind that the API server does not know', async () => {
+    const { client } = await serve((_, response) => response.writeHead(404).end('404 page not found\n'));
+    expect(await client.list(STATEFUL_SET)).toMatchObject({
+      kind: 'notFound',
+      message: expect.stringContaining('does not know statefulsets of apps/v1'),
+    });
+  });
+
   it('gives up at its deadline: before an answer, and in the middle of one', async () => {
     for (const begin of [false, true]) {
       const { client } = await serve((_, response) => {

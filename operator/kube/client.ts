@@ -103,7 +103,9 @@ export class KubeClient {
       },
       ...limits(options),
     });
-    if (answer instanceof KubeFailure) return answer;
+    if (answer instanceof KubeFailure) {
+      return answer.kind === 'notFound' ? unknownKind(kind, answer) : answer;
+    }
     const list = answer.value as {
       readonly items?: readonly T[] | null;
       readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
@@ -255,6 +257,14 @@ export class KubeClient {
     if (typeof value === 'object' && value !== null) return { status: answer.status, value };
     return new KubeFailure('protocol', `${call.method} ${call.path}: the answer is no JSON object`);
   }
+}
+
+/** Collections always exist; only a kind that the API server does not know is not found. */
+function unknownKind(kind: ResourceKind, failure: KubeFailure): KubeFailure {
+  const message =
+    `the API server does not know ${kind.plural} of ${kind.apiVersion}: ` +
+    'is the CustomResourceDefinition installed?';
+  return new KubeFailure('notFound', message, failure.status);
 }
 
 function limits(options: CallOptions): Pick<HttpCall, 'deadlineMs' | 'signal'> {

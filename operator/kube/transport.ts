@@ -157,7 +157,8 @@ export class HttpTransport implements Transport {
       request.once('response', resolve);
       request.on('error', (error: NodeJS.ErrnoException) => {
         // The server may close an idle connection at the very moment we use it: it has not seen the request.
-        if (request.reusedSocket && error.code === 'ECONNRESET') resolve('staleConnection');
+        if (request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))
+          resolve('staleConnection');
         else reject(error);
       });
       request.end(body);
