@@ -88,11 +88,13 @@ describe('checkFile on lengths', () => {
   });
 
   it('counts columns and lines, tables and tests aside', () => {
-    const wide = `const a = '${'x'.repeat(110)}';`;
-    expect(breaches('server/wire/a.ts', wide)).toEqual(['1: 123 columns, at most 110']);
+    const wide = `const a = ${'b + '.repeat(30)}c;`;
+    expect(breaches('server/wire/a.ts', wide)).toEqual(['1: 132 columns, at most 110']);
+    expect(breaches('server/wire/a.ts', `// ${'x '.repeat(60)}`)).toHaveLength(1);
+    expect(breaches('server/wire/a.ts', `const a = '${'x'.repeat(200)}';`)).toEqual([]);
     const table = ['// biome-ignore format: a table', 'const t = [', `  ${wide}`, '];'];
     expect(breaches('server/wire/a.ts', ...table)).toEqual([]);
-    expect(breaches('server/wire/a.ts', ...table, wide)).toEqual(['5: 123 columns, at most 110']);
+    expect(breaches('server/wire/a.ts', ...table, wide)).toEqual(['5: 132 columns, at most 110']);
     expect(breaches('server/wire/a.ts', ...body(501))).toEqual(['501: 501 lines, at most 500']);
     expect(breaches('server/wire/a.test.ts', ...body(501))).toEqual([]);
   });

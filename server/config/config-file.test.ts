@@ -27,6 +27,81 @@ function refusal(argv: readonly string[], contents: Readonly<Record<string, stri
   return result instanceof StartFailure ? result.text : 'no failure';
 }
 
+/** What stands in the file that Debian's redis-server package installs, comments left out. */
+const debianDirectives = [
+  'bind 127.0.0.1 -::1',
+  'protected-mode yes',
+  'port 6379',
+  'tcp-backlog 511',
+  'timeout 0',
+  'tcp-keepalive 300',
+  'daemonize yes',
+  'pidfile /run/redis/redis-server.pid',
+  'loglevel notice',
+  'logfile /var/log/redis/redis-server.log',
+  'databases 16',
+  'always-show-logo no',
+  'set-proc-title yes',
+  'proc-title-template "{title} {listen-addr} {server-mode}"',
+  'stop-writes-on-bgsave-error yes',
+  'rdbcompression yes',
+  'rdbchecksum yes',
+  'dbfilename dump.rdb',
+  'rdb-del-sync-files no',
+  'dir /tmp',
+  'replica-serve-stale-data yes',
+  'replica-read-only yes',
+  'repl-diskless-sync yes',
+  'repl-diskless-sync-delay 5',
+  'repl-diskless-sync-max-replicas 0',
+  'repl-diskless-load disabled',
+  'repl-disable-tcp-nodelay no',
+  'replica-priority 100',
+  'acllog-max-len 128',
+  'lazyfree-lazy-eviction no',
+  'lazyfree-lazy-expire no',
+  'lazyfree-lazy-server-del no',
+  'replica-lazy-flush no',
+  'lazyfree-lazy-user-del no',
+  'lazyfree-lazy-user-flush no',
+  'oom-score-adj no',
+  'oom-score-adj-values 0 200 800',
+  'disable-thp yes',
+  'appendonly no',
+  'appendfilename "appendonly.aof"',
+  'appenddirname "appendonlydir"',
+  'appendfsync everysec',
+  'no-appendfsync-on-rewrite no',
+  'auto-aof-rewrite-percentage 100',
+  'auto-aof-rewrite-min-size 64mb',
+  'aof-load-truncated yes',
+  'aof-use-rdb-preamble yes',
+  'aof-timestamp-enabled no',
+  'slowlog-log-slower-than 10000',
+  'slowlog-max-len 128',
+  'latency-monitor-threshold 0',
+  'notify-keyspace-events ""',
+  'hash-max-listpack-entries 512',
+  'hash-max-listpack-value 64',
+  'list-max-listpack-size -2',
+  'list-compress-depth 0',
+  'set-max-intset-entries 512',
+  'zset-max-listpack-entries 128',
+  'zset-max-listpack-value 64',
+  'hll-sparse-max-bytes 3000',
+  'stream-node-max-bytes 4096',
+  'stream-node-max-entries 100',
+  'activerehashing yes',
+  'client-output-buffer-limit normal 0 0 0',
+  'client-output-buffer-limit replica 256mb 64mb 60',
+  'client-output-buffer-limit pubsub 32mb 8mb 60',
+  'hz 10',
+  'dynamic-hz yes',
+  'aof-rewrite-incremental-fsync yes',
+  'rdb-save-incremental-fsync yes',
+  'jemalloc-bg-thread yes',
+];
+
 function fatal(line: number, text: string, reason: string): string {
   const head = '\n*** FATAL CONFIG FILE ERROR (Redis 7.2.0) ***\n';
   return `${head}Reading the configuration file, at line ${line}\n>>> '${text}'\n${reason}\n`;
@@ -59,6 +134,13 @@ describe('loadConfig', () => {
     expect(config.values['client-output-buffer-limit'].pubsub.softSeconds).toBe(60);
     expect(config.values.bind).toEqual(['127.0.0.1', '-::1']);
     expect(config.path).toBe('/c');
+  });
+
+  it('takes the file that Debian installs unchanged', () => {
+    const config = load(['/etc/redis/redis.conf'], { '/etc/redis/redis.conf': debianDirectives.join('\n') });
+    expect(config.values.daemonize).toBe(true);
+    expect(config.values.bind).toEqual(['127.0.0.1', '-::1']);
+    expect(config.values['auto-aof-rewrite-min-size']).toBe(67_108_864);
   });
 
   it('lets options of the command line win over the file', () => {
