@@ -97,15 +97,16 @@ export class AofDirectory {
     if (this.#lock !== null || process.platform !== 'linux') return;
     const { dev, ino } = statSync(this.path);
     const lock = createServer((socket) => socket.destroy());
+    this.#lock = lock;
     await new Promise<void>((resolve, reject) => {
       lock.once('error', (error: NodeJS.ErrnoException) => {
+        this.#lock = null;
         if (error.code !== 'EADDRINUSE') reject(error);
         else reject(new Error(`Another server uses the append-only files in ${this.path}`));
       });
       lock.listen({ path: `\0redwarden-aof-${dev}-${ino}` }, resolve);
     });
     lock.unref();
-    this.#lock = lock;
   }
 
   /**

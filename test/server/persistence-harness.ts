@@ -1,0 +1,238 @@
+/** A keyspace with its persistence over a real folder, and a real redis-server to compare with. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../server/config/clock.ts';
+import { Config } from '../../server/config/config.ts';
+import { Log } from '../../server/config/log.ts';
+import { defaultValues } from '../../server/config/parameter-table.ts';
+import type { Values } from '../../server/config/parameters.ts';
+import { Keyspace } from '../../server/keyspace/keyspace.ts';
+import { Stats } from '../../server/keyspace/stats.ts';
+import type { CommandApplier } from '../../server/persistence/aof-load.ts';
+import { Persistence } from '../../server/persistence/persistence.ts';
+import { Propagation } from '../../server/replication/propagation.ts';
+import { RespClient, RespFailure, type Word } from '../../server/wire/client.ts';
+import { RespError } from '../../server/wire/reply-parser.ts';
+
+const folders: string[] = [];
+
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'redwarden-persistence-'));
+  folders.push(folder);
+  return folder;
+}
+
+export function removeFolders(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** SELECT, SET key value [PXAT ms], DEL key, MULTI, EXEC: enough for files made of strings. */
+class StringApplier implements CommandApplier {
+  database = 0;
+  readonly #keyspace: Keyspace;
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace;
+  }
+  apply(bytes: Uint8Array, start: number, end: number): number {
+    const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+    let at = 0;
+    while (at < text.length) {
+      const words: string[] = [];
+      let line = text.indexOf('\r\n', at);
+      const count = Number(text.slice(at + 1, line));
+      at = line + 2;
+      for (let word = 0; word < count; word += 1) {
+        line = text.indexOf('\r\n', at);
+        const length = Number(text.slice(at + 1, line));
+        words.push(text.slice(line + 2, line + 2 + length));
+        at = line + 4 + length;
+      }
+      this.#run(words);
+    }
+    return end;
+  }
+  #run(words: readonly string[]): void {
+    const name = words[0]?.toUpperCase();
+    const bytes = words.map((word) => Buffer.from(word, 'latin1')) as Buffer[];
+    const database = this.#keyspace.databases[this.database]!;
+    if (name === 'SELECT') this.database = Number(words[1]);
+    else if (name === 'DEL') database.remove(bytes[1]!, 0, bytes[1]!.length);
+    else if (name === 'SET') {
+      const expiry = words[3]?.toUpperCase() === 'PXAT' ? Number(words[4]) : -1;
+      database.setString(bytes[1]!, 0, bytes[1]!.length, bytes[2]!, 0, bytes[2]!.length, expiry);
+    } else if (name !== 'MULTI' && name !== 'EXEC') throw new Error(`Unknown command '${words[0]}'`);
+  }
+}
+
+export class Node {
+  readonly keyspace: Keyspace;
+  readonly persistence: Persistence;
+  readonly propagation = new Propagation();
+  readonly config: Config;
+  readonly lines: string[] = [];
+  fatal: string | null = null;
+  released = 0;
+
+  constructor(folder: string, overrides: Partial<Values> = {}) {
+    const values = { ...defaultValues(), dir: folder, save: [], 'rdb-version': 10, ...overrides } as Values;
+    this.config = new Config(values);
+    const stats = new Stats();
+    this.keyspace = new Keyspace({ databases: 16, perSlot: false, stats, random: Math.random });
+    this.keyspace.setNow(Date.now());
+    this.persistence = new Persistence({
+      config: this.config,
+      log: new Log({ level: 'debug', format: 'redis', sink: (line) => this.lines.push(line.trimEnd()) }),
+      keyspace: this.keyspace,
+      stats,
+      clock: systemClock,
+      serverVersion: '7.2.0',
+      applier: () => new StringApplier(this.keyspace),
+      attach: (sink) => this.propagation.addSink(sink),
+      detach: (sink) => this.propagation.removeSink(sink),
+      onReleased: () => {
+        this.released += 1;
+      },
+      fatal: (message) => {
+        this.fatal ??= message;
+      },
+      replicationFields: () => [],
+    });
+  }
+
+  get log(): string {
+    return this.lines.join('\n');
+  }
+
+  set(key: string, value: string, database = 0, expiresAtMs = -1): void {
+    const keyBytes = Buffer.from(key, 'latin1');
+    const bytes = Buffer.from(value, 'latin1');
+    this.keyspace.databases[database]!.setString(
+      keyBytes,
+      0,
+      keyBytes.length,
+      bytes,
+      0,
+      bytes.length,
+      expiresAtMs,
+    );
+    const expiry = expiresAtMs < 0 ? [] : ['PXAT', String(expiresAtMs)];
+    this.propagation.words(database, ['SET', keyBytes, bytes, ...expiry]);
+  }
+
+  get(key: string, database = 0): string | null {
+    const bytes = Buffer.from(key, 'latin1');
+    const ref = this.keyspace.databases[database]!.findAny(bytes, 0, bytes.length);
+    if (ref === 0) return null;
+    const { records } = this.keyspace;
+    const value = Buffer.alloc(records.valueLength(ref));
+    records.copyValue(ref, 0, value.length, value, 0);
+    return value.toString('latin1');
+  }
+
+  /** The error of a load that fails. */
+  async loadError(): Promise<string> {
+    try {
+      await this.persistence.load();
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error('the load did not fail');
+  }
+}
+
+/** Waits for a condition, at most ten seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const endMs = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > endMs) throw new Error('waited ten seconds in vain');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const REDWARDEN = new URL('../../server/bin/redwarden-server', import.meta.url).pathname;
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+
+/** A server process of its own, spoken to by RESP. */
+export class ServerProcess {
+  readonly child: ChildProcess;
+  readonly port: number;
+  output = '';
+  readonly #client: RespClient;
+
+  private constructor(child: ChildProcess, port: number, client: RespClient) {
+    this.child = child;
+    this.port = port;
+    this.#client = client;
+  }
+
+  /** The machine's redis-server. */
+  static redis(folder: string, ...options: string[]): Promise<ServerProcess> {
+    return ServerProcess.start('redis-server', folder, options);
+  }
+
+  /** Ours, as it was built last. */
+  static redwarden(folder: string, ...options: string[]): Promise<ServerProcess> {
+    return ServerProcess.start(REDWARDEN, folder, ['--admin-port', '0', ...options]);
+  }
+
+  static async start(program: string, folder: string, options: readonly string[]): Promise<ServerProcess> {
+    const port = await freePort();
+    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+    const child = spawn(program, [...fixed, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const collect = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout?.on('data', collect);
+    child.stderr?.on('data', collect);
+    const endMs = Date.now() + 15_000;
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`${program} ended: ${output}`);
+      if (Date.now() > endMs) {
+        child.kill('SIGKILL');
+        throw new Error(`${program} does not answer: ${output}`);
+      }
+      const client = await RespClient.connect({
+        host: '127.0.0.1',
+        port,
+        connectDeadlineMs: 1000,
+        bulk: 'buffer',
+      });
+      if (client instanceof RespClient) {
+        if ((await client.call(['PING'], { deadlineMs: 2000 })) === 'PONG')
+          return new ServerProcess(child, port, client);
+        client.close();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** The reply, bulk strings as latin1 text; errors are thrown. */
+  async call(...words: Word[]): Promise<unknown> {
+    const reply = await this.#client.call(words, { deadlineMs: 10_000 });
+    if (reply instanceof RespError || reply instanceof RespFailure) throw new Error(reply.message);
+    return reply instanceof Uint8Array ? Buffer.from(reply).toString('latin1') : reply;
+  }
+
+  async raw(...words: Word[]): Promise<Buffer> {
+    return Buffer.from((await this.#client.call(words, { deadlineMs: 10_000 })) as Uint8Array);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#client.close();
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill(signal);
+    await ended;
+  }
+}
