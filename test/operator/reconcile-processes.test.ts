@@ -1,0 +1,200 @@
+/** The operator against real servers on loopback: forms, heals, governs settings and moves slots under writes. */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeReconcile } from '../../operator/controller/reconcile.ts';
+import { systemClock } from '../../operator/kube/clock.ts';
+import { countSlots, parseSlots } from '../../operator/plan/slots.ts';
+import { RespClient, RespFailure } from '../../server/wire/client.ts';
+import { RespError } from '../../server/wire/reply-parser.ts';
+import { ProcessMachine } from '../simulation/operator-processes.ts';
+import { OperatorWorld } from '../simulation/operator-world.ts';
+
+const STOCK = '/usr/bin/redis-server';
+const program = process.env['OPERATOR_TEST_SERVER']?.split(' ') ?? [STOCK];
+const available = existsSync(program[0] ?? '');
+
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const net = 1 + (seed % 200);
+
+const SPEC = {
+  profile: 'Sessions' as const,
+  shards: 3,
+  replicasPerShard: 1,
+  server: { engine: 'Valkey' as const, image: 'stock:test' },
+  resources: { limits: { memory: '512Mi' } },
+  memory: { maxmemory: '64Mi' },
+  storage: { size: '1Gi' },
+  failover: { nodeTimeout: '1s' },
+};
+
+describe.skipIf(!available)(`an operator and real servers, seed ${seed}`, () => {
+  const machine = new ProcessMachine(program);
+  let hosts = 0;
+  const world = new OperatorWorld({
+    machine,
+    clock: systemClock,
+    random: Math.random,
+    nextHost: () => {
+      hosts += 1;
+      return `127.${net}.${Math.floor(hosts / 250)}.${(hosts % 250) + 1}`;
+    },
+  });
+  const reconcile = makeReconcile();
+  const written = new Map<string, string>();
+
+  beforeAll(() => world.applyCluster(SPEC));
+  afterAll(() => machine.close());
+
+  /** Passes until the condition holds; fails with the last status after the deadline. */
+  async function until(
+    what: string,
+    holds: () => boolean | Promise<boolean>,
+    deadlineMs = 45_000,
+  ): Promise<void> {
+    const deadline = Date.now() + deadlineMs;
+    for (;;) {
+      await world.runControllers();
+      const result = await reconcile('default/c', world.pass());
+      if (await holds()) return;
+      if (Date.now() > deadline) {
+        const status = JSON.stringify(world.cluster.status, undefined, 1);
+        throw new Error(
+          `${what}: not within ${deadlineMs} ms\n${status}\n${world.log.slice(-30).join('\n')}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.min(200, Math.max(10, result.requeueAfterMs))));
+    }
+  }
+
+  const isReady = (): boolean =>
+    world.condition('Ready')?.status === 'True' &&
+    world.cluster.status?.observedGeneration === world.cluster.metadata.generation;
+
+  function hostOf(pod: string): string {
+    return (
+      world
+        .list<{ metadata: { name: string }; status?: { podIP?: string } }>('Pod')
+        .find((each) => each.metadata.name === pod)?.status?.podIP ?? ''
+    );
+  }
+
+  function password(): string {
+    const secret = world
+      .list<{ metadata: { name: string }; data: Record<string, string> }>('Secret')
+      .find((each) => each.metadata.name === 'c-auth');
+    return Buffer.from(secret?.data['password'] ?? '', 'base64').toString('utf8');
+  }
+
+  async function call(host: string, ...words: string[]) {
+    const client = await RespClient.connect({
+      host,
+      port: 6379,
+      connectDeadlineMs: 1000,
+      password: password(),
+    });
+    if (client instanceof RespFailure) return client;
+    if (words[0] === 'ASKING') await client.call(['ASKING'], { deadlineMs: 1000 });
+    const reply = await client.call(words[0] === 'ASKING' ? words.slice(1) : words, { deadlineMs: 1000 });
+    client.close();
+    return reply;
+  }
+
+  /** Follows redirects, as a cluster client does. */
+  async function command(...words: string[]): Promise<unknown> {
+    let host = hostOf('c-shard-0-0');
+    let asking: string[] = [];
+    for (let hop = 0; hop < 20; hop += 1) {
+      const reply = await call(host, ...asking, ...words);
+      if (!(reply instanceof RespError)) return reply;
+      const [code, , address = ''] = reply.message.split(' ');
+      asking = code === 'ASK' ? ['ASKING'] : [];
+      if (code === 'MOVED' || code === 'ASK') host = address.split(':')[0] ?? '';
+      else if (code !== 'TRYAGAIN' && code !== 'CLUSTERDOWN') return reply;
+      else await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return undefined;
+  }
+
+  async function write(count: number, from: number): Promise<void> {
+    for (let index = from; index < from + count; index += 1) {
+      const reply = await command('SET', `key:${index}`, `value-${index}`);
+      if (reply === 'OK') written.set(`key:${index}`, `value-${index}`);
+    }
+  }
+
+  async function lost(): Promise<string[]> {
+    const missing: string[] = [];
+    for (const [key, value] of written) if ((await command('GET', key)) !== value) missing.push(key);
+    return missing;
+  }
+
+  it('becomes Ready from nothing', async () => {
+    await until('Ready', isReady);
+    expect(world.cluster.status).toMatchObject({
+      slots: 16384,
+      formed: true,
+      phase: 'Ready',
+      replicasPerShard: 1,
+    });
+    await write(300, 0);
+    expect(written.size).toBe(300);
+  });
+
+  it('is silent when there is nothing to do: a second pass writes nothing', async () => {
+    const version = world.cluster.metadata.resourceVersion;
+    const lines = world.log.length;
+    await reconcile('default/c', world.pass());
+    expect(world.cluster.metadata.resourceVersion).toBe(version);
+    expect(world.log.slice(lines)).toEqual([]);
+  });
+
+  it("undoes somebody's CONFIG SET and says so", async () => {
+    await call(hostOf('c-shard-1-0'), 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+    await until('repair', isReady);
+    expect(await call(hostOf('c-shard-1-0'), 'CONFIG', 'GET', 'maxmemory-policy')).toContain('volatile-ttl');
+    expect(world.events.find((event) => event.reason === 'SettingRepaired')?.note).toContain('"noeviction"');
+  });
+
+  it('heals when all pods come back under new addresses at once', async () => {
+    const pods = world.list<{ metadata: { name: string } }>('Pod').map((pod) => pod.metadata.name);
+    await Promise.all(pods.map((pod) => world.deletePod(pod)));
+    await until('noticed', () => !isReady());
+    await until('healed', isReady);
+    expect(await lost()).toEqual([]);
+  });
+
+  it('replaces a replica that lost its volume, and forgets its old node id', async () => {
+    const replica = world.cluster.status?.shards?.[2]?.replicas?.[0];
+    await world.deletePod(replica?.pod ?? '', 'lose');
+    await until('noticed', () => !isReady());
+    await until('healed', isReady);
+    const nodes = String(await call(hostOf('c-shard-0-0'), 'CLUSTER', 'NODES'));
+    expect(nodes).not.toContain(replica?.nodeId);
+    expect(nodes.trim().split('\n')).toHaveLength(6);
+  });
+
+  it('moves slots to a fourth shard while clients write, and loses nothing', async () => {
+    world.applyCluster({ ...SPEC, shards: 4 });
+    let writing = true;
+    const writer = (async () => {
+      for (let index = 300; writing; index += 20) await write(20, index);
+    })();
+    await until('noticed', () => world.condition('Ready')?.status === 'False');
+    await until('scaled', isReady, 90_000);
+    writing = false;
+    await writer;
+    const counts = world.cluster.status?.shards?.map((shard) => countSlots(parseSlots(shard.slots ?? '')));
+    expect(counts).toEqual([4096, 4096, 4096, 4096]);
+    expect(world.condition('Ready')?.reason).toBe('AsSpecified');
+    expect(await lost()).toEqual([]);
+    expect(written.size).toBeGreaterThan(320);
+  }, 120_000);
+
+  it('refuses to shrink, in words', async () => {
+    world.applyCluster(SPEC);
+    await until('Stalled', () => world.condition('Stalled')?.status === 'True');
+    expect(world.condition('Stalled')?.reason).toBe('ShrinkNotSupported');
+    world.applyCluster({ ...SPEC, shards: 4 });
+    await until('Ready', isReady);
+  });
+});
