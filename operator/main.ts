@@ -1,4 +1,4 @@
-/** The operator's process: options, credentials, log, signals. Wires; the life of it stands in operator.ts. */
+/** The operator's process: options, credentials, log, signals. Its life stands in controller/operator.ts. */
 import { pino, stdSerializers } from 'pino';
 import { runOperator } from './controller/operator.ts';
 import { type OperatorOptions, OptionsError, readOptions } from './controller/options.ts';

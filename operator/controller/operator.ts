@@ -104,6 +104,7 @@ async function lead(
   if (first !== 'stopped') report('info', 'caches filled', { clusters: controller.caches.clusters.size });
   if (first === 'stopped' || (election !== undefined && !(await election.acquire(stop)))) {
     await controller.stop(passesEndWithinMs);
+    await election?.release();
     return 0;
   }
   // The lease is kept while passes come to their end, hence a signal of its own.

@@ -3,14 +3,17 @@
  */
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; may be set forward or back. */
   now(): number;
+  /** Milliseconds since some moment; never goes back, may stand still while the machine sleeps. */
+  monotonic(): number;
   /** Calls back once after so many milliseconds; the answer cancels it. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
@@ -48,6 +51,7 @@ export function backoffMs(failures: number, options: BackoffOptions, random: () 
 /** A clock that stands still until a test advances it. */
 export class ManualClock implements Clock {
   #now: number;
+  #set = 0;
   #order = 0;
   readonly #timers = new Map<number, { readonly at: number; readonly callback: () => void }>();
 
@@ -56,7 +60,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#set;
+  }
+
+  monotonic(): number {
     return this.#now;
+  }
+
+  /** Somebody sets the clock, by so many milliseconds. */
+  set(byMs: number): void {
+    this.#set += byMs;
   }
 
   after(delayMs: number, callback: () => void): () => void {

@@ -151,6 +151,22 @@ describe('LeaderElection', () => {
     expect(story).toEqual(['leads', 'lost']);
   });
 
+  it('is not misled by clocks that are set: neither to lead longer nor to take over earlier', async () => {
+    const leases = new FakeLeases();
+    const clock = new ManualClock();
+    const first = candidate(leases, clock, 'one');
+    const second = candidate(leases, clock, 'two');
+    await settle();
+    clock.set(3_600_000);
+    expect(first.election.isLeader).toBe(false);
+    await clock.advance(2_500);
+    expect([first.election.isLeader, second.story.length]).toEqual([true, 0]);
+    clock.set(-7_200_000);
+    leases.isDown = true;
+    await clock.advance(10_000);
+    expect(first.election.isLeader).toBe(false);
+  });
+
   it('stops waiting when its signal aborts', async () => {
     const leases = new FakeLeases();
     leases.isDown = true;

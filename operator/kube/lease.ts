@@ -41,8 +41,8 @@ export class LeaderElection {
   readonly #retryMs: number;
   /** What the Lease looked like, and since when by our clock. */
   #seen: { readonly content: string; readonly at: number } | undefined;
-  /** Clock before the last successful write of ours. */
-  #renewedAt: number | undefined;
+  /** Both clocks before the last successful write of ours. */
+  #renewed: { readonly now: number; readonly monotonic: number } | undefined;
   #holder: string | undefined;
 
   constructor(options: LeaseOptions) {
@@ -54,9 +54,11 @@ export class LeaderElection {
 
   /** Leader right now: a process that was frozen finds out before it writes. */
   get isLeader(): boolean {
-    return (
-      this.#renewedAt !== undefined && this.#options.clock.now() - this.#renewedAt < this.#renewDeadlineMs
-    );
+    if (this.#renewed === undefined) return false;
+    const { clock } = this.#options;
+    // The one clock can be set back, the other can stand still: whichever says that time is up is believed.
+    const elapsedMs = Math.max(clock.now() - this.#renewed.now, clock.monotonic() - this.#renewed.monotonic);
+    return elapsedMs < this.#renewDeadlineMs;
   }
 
   /** Identity in the Lease when it was last read. */
@@ -85,7 +87,7 @@ export class LeaderElection {
       if (await this.#tryOnce()) continue;
       const taken = this.#holder !== undefined && this.#holder !== identity;
       if (taken || !this.isLeader) {
-        this.#renewedAt = undefined;
+        this.#renewed = undefined;
         report('error', 'leadership lost', { identity, holder: this.#holder });
         return 'lost';
       }
@@ -97,8 +99,8 @@ export class LeaderElection {
    * Gives the lease up, so that the next leader need not wait for its end. To be called after `hold` ended.
    */
   async release(): Promise<void> {
-    if (this.#renewedAt === undefined) return;
-    this.#renewedAt = undefined;
+    if (this.#renewed === undefined) return;
+    this.#renewed = undefined;
     const { client, namespace, name, identity, report } = this.#options;
     const lease = await client.get(LEASE, { namespace, name }, { deadlineMs: this.#retryMs });
     if (lease instanceof KubeFailure || lease.spec?.holderIdentity !== identity) return;
@@ -112,9 +114,9 @@ export class LeaderElection {
   async #tryOnce(): Promise<boolean> {
     const { client, namespace, name, identity, clock, report } = this.#options;
     const budgetMs = Math.floor(this.#renewDeadlineMs / 2);
-    const startedAt = clock.now();
+    const started = { now: clock.now(), monotonic: clock.monotonic() };
     const lease = await client.get(LEASE, { namespace, name }, { deadlineMs: budgetMs });
-    const deadlineMs = Math.max(1, budgetMs - (clock.now() - startedAt));
+    const deadlineMs = Math.max(1, budgetMs - Math.ceil(clock.monotonic() - started.monotonic));
     let written: Lease | KubeFailure;
     if (lease instanceof KubeFailure) {
       if (lease.kind !== 'notFound') {
@@ -136,7 +138,7 @@ export class LeaderElection {
       return false;
     }
     this.#look(written);
-    this.#renewedAt = startedAt;
+    this.#renewed = started;
     this.#holder = identity;
     return true;
   }
@@ -144,7 +146,7 @@ export class LeaderElection {
   /** Remembers since when the lease looks as it does. */
   #look(lease: Lease): void {
     const content = `${lease.metadata.uid} ${lease.metadata.resourceVersion}`;
-    if (this.#seen?.content !== content) this.#seen = { content, at: this.#options.clock.now() };
+    if (this.#seen?.content !== content) this.#seen = { content, at: this.#options.clock.monotonic() };
     this.#holder = lease.spec?.holderIdentity;
   }
 
@@ -153,8 +155,8 @@ export class LeaderElection {
     if (holder === undefined || holder === '' || holder === this.#options.identity) return true;
     // The holder may have been configured with a longer lease than ours.
     const durationMs = Math.max(this.#leaseDurationMs, (lease.spec?.leaseDurationSeconds ?? 0) * 1000);
-    const seenAt = this.#seen?.at ?? this.#options.clock.now();
-    return this.#options.clock.now() - seenAt > durationMs;
+    const now = this.#options.clock.monotonic();
+    return now - (this.#seen?.at ?? now) > durationMs;
   }
 
   #spec(before: Lease | undefined): Lease['spec'] & object {
