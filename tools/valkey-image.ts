@@ -23,7 +23,21 @@ const unpackDeadlineMs = 60_000;
 const packages = ['valkey-server', 'valkey-tools', 'busybox-static'];
 
 /** What the scripts call. */
-const applets = ['sh', 'cat', 'date', 'grep', 'head', 'ls', 'sed', 'seq', 'sleep', 'sort', 'tr', 'true'];
+const applets = [
+  'sh',
+  'cat',
+  'date',
+  'grep',
+  'head',
+  'ls',
+  'sed',
+  'seq',
+  'sleep',
+  'sort',
+  'timeout',
+  'tr',
+  'true',
+];
 
 function debianSuite(): string {
   const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];

@@ -75,7 +75,7 @@ function httpProbes(): Probes {
 
 /** PING is answered while loading too, if only by an error: alive. */
 function execProbes(engine: StockEngine): Probes {
-  const ping = { exec: { command: [clientProgram(engine), '-t', '3', 'ping'] } };
+  const ping = { exec: { command: [clientProgram(engine), 'ping'] } };
   const ready = { exec: { command: ['sh', `${CONFIG_FOLDER}/${READY_SCRIPT}`] } };
   return probes(ping, ready, 3);
 }

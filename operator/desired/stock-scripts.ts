@@ -20,7 +20,7 @@ export function clientProgram(engine: StockEngine): string {
 /** Ready: not loading, and a primary or linked to one. The state of the cluster as a whole is no readiness. */
 export function readyScript(engine: StockEngine): string {
   return `# Ends with 0 when this server may get clients.
-info=$(${clientProgram(engine)} -t 3 info replication persistence) || exit 1
+info=$(timeout 3 ${clientProgram(engine)} info replication persistence) || exit 1
 case $info in *loading:1*) exit 1 ;; esac
 case $info in *role:master* | *master_link_status:up*) exit 0 ;; esac
 exit 1
@@ -29,7 +29,7 @@ exit 1
 
 /** Lets the replica that has read furthest take over, and waits until it did. Always ends with 0. */
 export function handOverScript(engine: StockEngine): string {
-  const client = `${clientProgram(engine)} -t 3`;
+  const client = `timeout 3 ${clientProgram(engine)}`;
   return `# Before this server stops: if it is a primary, its most advanced replica takes over.
 role() { ${client} info replication | tr -d '\\r' | sed -n 's/^role://p'; }
 [ "$(role)" = master ] || exit 0
