@@ -1,6 +1,6 @@
 /**
- * Generates what is derived from the CRD and the chart: charts/redwarden/files/ (a copy of crds/) and install.yaml
- * (the chart with its defaults in namespace redwarden-system, for people without Helm).
+ * Generates what is derived from the CRD and the chart: charts/redwarden/files/ (a copy of crds/) and
+ * install.yaml (the chart with its defaults in namespace redwarden-system, for people without Helm).
  *
  *     node tools/generate-install.ts            writes the files
  *     node tools/generate-install.ts --check    fails when a file differs
@@ -37,7 +37,8 @@ const ORDER = [
   'RoleBinding',
 ];
 
-const header = `# The Redwarden operator with its defaults, generated from charts/redwarden by tools/generate-install.ts.
+const header = `# The Redwarden operator with its defaults, generated from charts/redwarden.
+# Generator: tools/generate-install.ts
 #
 #     kubectl apply --server-side -f install.yaml
 #

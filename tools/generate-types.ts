@@ -32,7 +32,9 @@ export async function generateTypes(crdText: string): Promise<string> {
   });
 }
 
-/** Structural OpenAPI as the API server understands it to plain JSON Schema; `metadata` becomes V1ObjectMeta. */
+/**
+ * Structural OpenAPI as the API server understands it to plain JSON Schema; `metadata` becomes V1ObjectMeta.
+ */
 function toJsonSchema(schema: Schema, path = ''): Schema {
   const result: Schema = {};
   for (const [key, value] of Object.entries(schema)) {

@@ -1,6 +1,7 @@
 /**
  * Container images as one archive that everybody reads: an OCI layout (containerd, podman, skopeo, kind) with
- * Docker's manifest.json beside it (docker load). Layers are not compressed. The same content gives the same bytes.
+ * Docker's manifest.json beside it (docker load). Layers are not compressed. The same content gives the same
+ * bytes.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** What goes into an image: programs with the libraries they need, emitted JavaScript, production packages. */
+/**
+ * What goes into an image: programs with the libraries they need, emitted JavaScript, production packages.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -106,7 +108,10 @@ interface LockFile {
   };
 }
 
-/** Locations (`node_modules/...`) of the packages and of all that they depend on, as the lock file resolves them. */
+/**
+ * Locations (`node_modules/...`) of the packages and of all that they depend on, as the lock file resolves
+ * them.
+ */
 export function packageClosure(lockText: string, names: Iterable<string>): string[] {
   const lock: LockFile = JSON.parse(lockText);
   const found = new Set<string>();

@@ -1,4 +1,6 @@
-/** How Node is started in an image: as the launcher in the half's bin/ folder starts it, where there is one. */
+/**
+ * How Node is started in an image: as the launcher in the half's bin/ folder starts it, where there is one.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -9,8 +11,8 @@ export interface NodeOptions {
 }
 
 /**
- * Options of the line that starts Node in server/bin/redwarden-server (a shell script: images have no shell), and
- * the variables it exports. An image has the same ones, so that the two cannot drift apart.
+ * Options of the line that starts Node in server/bin/redwarden-server (a shell script: images have no shell),
+ * and the variables it exports. An image has the same ones, so that the two cannot drift apart.
  */
 export function nodeOptions(root: string, half: 'server' | 'operator'): NodeOptions {
   const launcher = path.join(root, half, 'bin', `redwarden-${half}`);

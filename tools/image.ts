@@ -3,8 +3,8 @@
  *
  *     node tools/image.ts [--no-build]      dist/images/server.tar and dist/images/operator.tar
  *
- * They hold the project's Node with the libraries it needs from this machine, and emitted JavaScript; no shell, no
- * package manager, nothing that is written to. images/*.Dockerfile make the same with Docker.
+ * They hold the project's Node with the libraries it needs from this machine, and emitted JavaScript; no
+ * shell, no package manager, nothing that is written to. images/*.Dockerfile make the same with Docker.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';

@@ -1,11 +1,12 @@
 /**
- * An image of stock Valkey 8 from Debian's packages, for tests: the operator must work with servers that are not ours.
+ * An image of stock Valkey 8 from Debian's packages, for tests: the operator must work with servers that are
+ * not ours.
  *
  *     node tools/valkey-image.ts      dist/images/valkey.tar, tagged redwarden-test-valkey:8
  *
- * apt runs with folders of its own, so the machine's sources and packages stay as they are. SUITE and MIRROR choose
- * another Debian than the machine's. The image has busybox as its shell, because probes and hand-over of a stock
- * server are scripts.
+ * apt runs with folders of its own, so the machine's sources and packages stay as they are. SUITE and MIRROR
+ * choose another Debian than the machine's. The image has busybox as its shell, because probes and hand-over
+ * of a stock server are scripts.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

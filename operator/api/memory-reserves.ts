@@ -12,7 +12,9 @@ export interface MemoryReserves {
   readonly clientBuffersBytes: number;
   /** The value of repl-backlog-size. */
   readonly backlogBytes: number;
-  /** Redwarden: the side log of a snapshot. Stock engines: pages that are copied while a forked child writes. */
+  /**
+   * Redwarden: the side log of a snapshot. Stock engines: pages that are copied while a forked child writes.
+   */
   readonly snapshotBytes: number;
   readonly fragmentationBytes: number;
   readonly totalBytes: number;

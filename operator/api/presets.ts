@@ -1,4 +1,6 @@
-/** What a profile decides where the spec is silent. Frozen for v1alpha1: a new answer needs a new API version. */
+/**
+ * What a profile decides where the spec is silent. Frozen for v1alpha1: a new answer needs a new API version.
+ */
 import type { RedisClusterSpec } from './generated/redis-cluster.ts';
 
 export type Profile = NonNullable<RedisClusterSpec['profile']>;

@@ -1,7 +1,7 @@
 /**
- * Every setting of the server that the operator knows, one row each: how a change takes effect, who owns it, and
- * its value. The rendered redis.conf, what is set and read back on running servers, and what spec.config may not
- * contain are derived from here.
+ * Every setting of the server that the operator knows, one row each: how a change takes effect, who owns it,
+ * and its value. The rendered redis.conf, what is set and read back on running servers, and what spec.config
+ * may not contain are derived from here.
  */
 import type { Effective, Engine } from './effective.ts';
 
@@ -9,8 +9,8 @@ import type { Effective, Engine } from './effective.ts';
 export type Change = 'live' | 'restart';
 
 /**
- * `field`: a field of the spec decides it. `operator`: nobody else may, because a cluster in Kubernetes breaks.
- * Both are refused in spec.config by name.
+ * `field`: a field of the spec decides it. `operator`: nobody else may, because a cluster in Kubernetes
+ * breaks. Both are refused in spec.config by name.
  */
 export type Owner = 'field' | 'operator';
 
@@ -37,7 +37,9 @@ export const DATA_FOLDER = '/data';
 /** Holds requirepass and masterauth; comes from a Secret. */
 export const AUTH_FILE = '/etc/redwarden/auth/auth.conf';
 
-/** The server rewrites by itself only from here on, in multiples of the wanted growth, while a window is set. */
+/**
+ * The server rewrites by itself only from here on, in multiples of the wanted growth, while a window is set.
+ */
 const URGENT_FACTOR = 4;
 
 const logs = (effective: Effective): boolean =>
@@ -191,7 +193,9 @@ function isSize(name: string, value: string): boolean {
   return name === 'repl-backlog-size' || /^\d+(b|kb?|mb?|gb?)$/i.test(value);
 }
 
-/** Servers print lists and classes in an order and units of their own: these cannot be compared with the file. */
+/**
+ * Servers print lists and classes in an order and units of their own: these cannot be compared with the file.
+ */
 function isComparable(name: string, value: string): boolean {
   return name !== 'notify-keyspace-events' && !/\s/.test(value);
 }

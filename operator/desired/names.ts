@@ -34,7 +34,9 @@ export function configMapName(cluster: ClusterIdentity): string {
   return `${cluster.name}-config`;
 }
 
-/** The Secret with the password as configuration file; made by the operator from whichever password counts. */
+/**
+ * The Secret with the password as configuration file; made by the operator from whichever password counts.
+ */
 export function serverSecretName(cluster: ClusterIdentity): string {
   return `${cluster.name}-server-auth`;
 }

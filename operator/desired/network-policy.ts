@@ -1,6 +1,7 @@
 /**
- * Who may connect to the pods: anybody to the client port (the password decides), members to each other's bus,
- * pods of the Kubernetes cluster to the admin port (the operator, Prometheus; kubelets are always let through).
+ * Who may connect to the pods: anybody to the client port (the password decides), members to each other's
+ * bus, pods of the Kubernetes cluster to the admin port (the operator, Prometheus; kubelets are always let
+ * through).
  */
 import type { V1NetworkPolicy } from '@kubernetes/client-node';
 import type { Effective } from '../api/effective.ts';

@@ -2,9 +2,9 @@
  * Where the scheduler puts the members of a shard.
  *
  * Spread constraints hold a shard's members apart; Required makes them hard. Kubernetes refuses two soft
- * constraints over one topology key, so the preference across the whole cluster (primaries of several shards must
- * not gather in one place) is pod anti-affinity. There all terms are summed before they are compared, hence the
- * weights: apart within the shard first, by zone before by host, then apart within the cluster.
+ * constraints over one topology key, so the preference across the whole cluster (primaries of several shards
+ * must not gather in one place) is pod anti-affinity. There all terms are summed before they are compared,
+ * hence the weights: apart within the shard first, by zone before by host, then apart within the cluster.
  */
 import type {
   V1Affinity,

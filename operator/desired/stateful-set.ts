@@ -1,7 +1,8 @@
 /**
  * One StatefulSet per shard, so that the shard is a label at scheduling time.
  *
- * Updates are OnDelete: the operator decides when a pod restarts. A lost pod comes back at the newest template.
+ * Updates are OnDelete: the operator decides when a pod restarts. A lost pod comes back at the newest
+ * template.
  */
 import type {
   V1PersistentVolumeClaim,
@@ -34,8 +35,8 @@ const GRACE_SECONDS_MIN = 60;
 const SAVE_BYTES_PER_SECOND = 50 * MEBIBYTE;
 
 /**
- * The StatefulSet of one shard. Kubernetes refuses any change of the claim templates of an existing one, so `live`
- * keeps its own.
+ * The StatefulSet of one shard. Kubernetes refuses any change of the claim templates of an existing one, so
+ * `live` keeps its own.
  */
 export function statefulSet(
   cluster: ClusterIdentity,

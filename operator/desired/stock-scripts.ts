@@ -1,6 +1,6 @@
 /**
- * What stock servers need a shell for: readiness and the hand-over before they stop. Redwarden answers /readyz and
- * hands over on SIGTERM by itself.
+ * What stock servers need a shell for: readiness and the hand-over before they stop. Redwarden answers
+ * /readyz and hands over on SIGTERM by itself.
  */
 import type { Engine } from '../api/effective.ts';
 
@@ -17,7 +17,9 @@ export function clientProgram(engine: StockEngine): string {
   return engine === 'Valkey' ? 'valkey-cli' : 'redis-cli';
 }
 
-/** Ready: not loading, and a primary or linked to one. The state of the cluster as a whole is no readiness. */
+/**
+ * Ready: not loading, and a primary or linked to one. The state of the cluster as a whole is no readiness.
+ */
 export function readyScript(engine: StockEngine): string {
   return `# Ends with 0 when this server may get clients.
 info=$(timeout 3 ${clientProgram(engine)} info replication persistence) || exit 1
