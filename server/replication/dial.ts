@@ -13,8 +13,6 @@ export interface Dialled {
   write(bytes: Uint8Array): void;
   pause(): void;
   resume(): void;
-  /** Our own end of the connection; empty before it stands. */
-  readonly localAddress: string;
   destroy(): void;
 }
 
@@ -22,9 +20,9 @@ const DNS_TRY_MS = 1000;
 const DNS_TRIES = 2;
 const KEEP_ALIVE_MS = 60_000;
 
-/** An address of the host. Throws when there is none within the deadline. */
-export async function resolveHost(host: string, deadlineMs: number): Promise<string> {
-  if (isIP(host) !== 0) return host;
+/** The addresses of the host, at least one. Throws when there is none within the deadline. */
+export async function resolveHost(host: string, deadlineMs: number): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no address for ${host} within ${deadlineMs} ms`)), deadlineMs);
@@ -37,55 +35,64 @@ export async function resolveHost(host: string, deadlineMs: number): Promise<str
 }
 
 /** c-ares does not occupy the thread pool; the system's resolver knows hosts files and search domains. */
-async function resolveByAnyMeans(host: string): Promise<string> {
+async function resolveByAnyMeans(host: string): Promise<readonly string[]> {
   if (host.includes('.')) {
     const resolver = new Resolver({ timeout: DNS_TRY_MS, tries: DNS_TRIES });
+    // Whatever goes wrong here, the system's resolver has the last word and the error.
     const found = await resolver.resolve4(host).catch(() => []);
-    if (found[0] !== undefined) return found[0];
+    if (found.length > 0) return found;
   }
-  return (await lookup(host)).address;
+  return (await lookup(host, { all: true })).map((entry) => entry.address);
 }
 
+/** Tries the host's addresses one after the other until one takes the connection. */
 export function dial(host: string, port: number, deadlineMs: number, handlers: DialHandlers): Dialled {
-  const socket = new Socket();
+  let socket: Socket | null = null;
   let over = false;
   const end = (reason: string): void => {
     if (over) return;
     over = true;
     clearTimeout(timer);
-    socket.destroy();
+    socket?.destroy();
     handlers.closed(reason);
   };
   const timer = setTimeout(() => end(`no connection within ${deadlineMs} ms`), deadlineMs);
-  socket.on('error', (error) => end(error.message));
-  socket.on('close', () => end('the peer closed the connection'));
-  socket.on('connect', () => {
-    clearTimeout(timer);
-    if (!over) handlers.opened();
-  });
-  socket.on('data', (bytes: Uint8Array) => {
-    if (!over) handlers.received(bytes);
-  });
+  const attempt = (addresses: readonly string[], index: number): void => {
+    if (over) return;
+    const next = new Socket();
+    let opened = false;
+    socket = next;
+    next.setNoDelay(true);
+    next.setKeepAlive(true, KEEP_ALIVE_MS);
+    const failed = (reason: string): void => {
+      if (socket !== next) return;
+      if (opened || index + 1 >= addresses.length) end(reason);
+      else attempt(addresses, index + 1);
+    };
+    next.on('error', (error) => failed(error.message));
+    next.on('close', () => failed('the peer closed the connection'));
+    next.on('connect', () => {
+      opened = true;
+      clearTimeout(timer);
+      if (!over) handlers.opened();
+    });
+    next.on('data', (bytes: Uint8Array) => {
+      if (!over) handlers.received(bytes);
+    });
+    next.connect(port, addresses[index] as string);
+  };
   resolveHost(host, deadlineMs).then(
-    (address) => {
-      if (over) return;
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      socket.connect(port, address);
-    },
+    (addresses) => attempt(addresses, 0),
     (error: unknown) => end(`cannot resolve ${host}: ${error instanceof Error ? error.message : error}`),
   );
   return {
-    write: (bytes) => void (over || socket.write(bytes)),
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    get localAddress() {
-      return socket.localAddress ?? '';
-    },
+    write: (bytes) => void (over || socket?.write(bytes)),
+    pause: () => void socket?.pause(),
+    resume: () => void socket?.resume(),
     destroy: () => {
       over = true;
       clearTimeout(timer);
-      socket.destroy();
+      socket?.destroy();
     },
   };
 }

@@ -353,7 +353,6 @@ export class ReplicationWorld {
       handlers.opened();
     });
     return {
-      localAddress: from.name,
       write: (bytes) => toPrimary.write(bytes),
       pause: () => {},
       resume: () => {},
