@@ -25,4 +25,4 @@ ENV NODE_ENV=production
 WORKDIR /data
 USER 65532:65532
 EXPOSE 6379 16379 9121
-ENTRYPOINT ["/usr/local/bin/node", "/app/server/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=16", "/app/server/main.js"]

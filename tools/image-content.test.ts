@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isProductionPackageFile, isProductionScript, packageClosure } from './image-content.ts';
-import { readLauncher } from './image-options.ts';
+import { nodeOptions, readLauncher } from './image-options.ts';
 
 describe('packageClosure', () => {
   const lock = JSON.stringify({
@@ -54,5 +56,16 @@ describe('readLauncher', () => {
       arguments: ['--max-semi-space-size=16', '--no-warnings'],
       environment: ['MALLOC_X_=131072'],
     });
+  });
+});
+
+describe('images/*.Dockerfile', () => {
+  const root = path.join(import.meta.dirname, '..');
+
+  it.each(['server', 'operator'] as const)('starts the %s as the archive does', (half) => {
+    const text = readFileSync(path.join(root, 'images', `${half}.Dockerfile`), 'utf8');
+    const entry: unknown = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(text)?.[1] ?? '');
+    const flags = nodeOptions(root, half).arguments;
+    expect(entry).toEqual(['/usr/local/bin/node', ...flags, `/app/${half}/main.js`]);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * The two Secrets around the password.
  *
- *     NAME-auth         key `password`: what people and clients read; made once, unless the spec names another
+ *     NAME-auth         key `password`: what people and clients read; made once, unless the spec names one
  *     NAME-server-auth  key `auth.conf`: the same password as configuration file, mounted into the pods
  *
  * Neither belongs into a plan, which is printed: `act` builds them from the password it holds.
