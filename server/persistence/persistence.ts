@@ -60,19 +60,19 @@ export class Persistence {
   readonly snapshots: Snapshots;
   readonly save: BackgroundSave;
   readonly aof: AppendOnlyFile;
-  /** What is being loaded, null when nothing is. */
-  loading: Loading | null = null;
+  /** What is being loaded, null when all is: from the first moment, because clients may connect before `load`. */
+  loading: Loading | null;
   /** Header fields of the RDB that was loaded at start, such as repl-id. */
   loadedFields: ReadonlyMap<string, string> = new Map();
   lastLoadKeysLoaded = 0;
   lastLoadKeysExpired = 0;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
-  #loaded = false;
 
   constructor(options: PersistenceOptions) {
     this.#options = options;
     const { config, log, keyspace, clock } = options;
+    this.loading = { startedMs: clock.wallMs(), bytesTotal: 0, bytesLoaded: 0 };
     const { values } = config;
     this.snapshots = new Snapshots(keyspace, {
       monotonicMs: () => clock.monotonicMs(),
@@ -112,7 +112,7 @@ export class Persistence {
       await this.#loadAof();
       this.aof.begin((path) => this.#saveBase(path));
     } else await this.#loadRdb();
-    this.#loaded = true;
+    this.loading = null;
   }
 
   async #loadRdb(): Promise<void> {
@@ -129,8 +129,6 @@ export class Persistence {
     } catch (error) {
       builder.abort();
       throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${messageOf(error)}`);
-    } finally {
-      this.loading = null;
     }
     this.loadedFields = builder.fields;
     this.lastLoadKeysLoaded = builder.keysLoaded;
@@ -146,7 +144,7 @@ export class Persistence {
   tick(nowMs: number): void {
     this.#writer.tick();
     // What is loaded so far is no dataset.
-    if (!this.#loaded) return;
+    if (this.loading !== null) return;
     this.save.tick(nowMs);
     this.aof.tick(nowMs);
   }
@@ -340,7 +338,6 @@ export class Persistence {
       keyspace.seesExpired = false;
       keyspace.deletesExpired = deletesExpired;
       keyspace.dirty = dirty;
-      this.loading = null;
     }
   }
 

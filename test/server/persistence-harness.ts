@@ -210,8 +210,8 @@ export class ServerProcess {
         bulk: 'buffer',
       });
       if (client instanceof RespClient) {
-        if ((await client.call(['PING'], { deadlineMs: 2000 })) === 'PONG')
-          return new ServerProcess(child, port, client);
+        const info = String(await client.call(['INFO', 'persistence'], { deadlineMs: 2000 }));
+        if (info.includes('\nloading:0')) return new ServerProcess(child, port, client);
         client.close();
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
