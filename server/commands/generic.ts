@@ -262,15 +262,24 @@ function renameTo(call: Call, overwrite: boolean): boolean {
 }
 
 function scan(call: Call): void {
-  const start = call.integer64(1);
-  if (start === null || start < 0n || start >= 1n << 53n) {
+  const word = call.latin1(1);
+  if (!/^([+-]?[0-9]{1,20})?$/.test(word)) {
     call.reply.error('ERR invalid cursor');
     return;
   }
+  // A cursor that was never given out ends the walk.
+  const start = Number(word);
+  const known = Number.isSafeInteger(start) && start >= 0;
   const options = scanOptions(call);
   if (options === null) return;
+  if (!known) {
+    call.reply.array(2);
+    call.reply.bulkLatin1('0');
+    call.reply.array(0);
+    return;
+  }
   const found: Buffer[] = [];
-  let cursor = Number(start);
+  let cursor = start;
   // Buckets hold few keys each; an empty table must not turn one call into a walk over everything.
   let steps = options.count * 10;
   let seen = 0;

@@ -79,24 +79,22 @@ function getdel(call: Call): void {
 }
 
 function getex(call: Call): void {
-  let expiresAtMs = Number.NaN;
-  let persist = false;
-  if (call.argc > 2) {
-    const unit = expiryUnit(call, 2);
-    if (call.argc === 4 && unit !== undefined) {
-      expiresAtMs = readExpiresAt(call, 3, unit, true);
-      if (Number.isNaN(expiresAtMs)) return;
-    } else if (call.argc === 3 && call.is(2, 'PERSIST')) persist = true;
-    else {
-      call.reply.error(errors.SYNTAX);
-      return;
-    }
+  const unit = call.argc === 4 ? expiryUnit(call, 2) : undefined;
+  const persist = call.argc === 3 && call.is(2, 'PERSIST');
+  if (call.argc > 2 && unit === undefined && !persist) {
+    call.reply.error(errors.SYNTAX);
+    return;
   }
   const ref = findString(call, 1);
   if (ref < 0) return;
   if (ref === 0) {
     call.reply.nullBulk();
     return;
+  }
+  let expiresAtMs = Number.NaN;
+  if (unit !== undefined) {
+    expiresAtMs = readExpiresAt(call, 3, unit, true);
+    if (Number.isNaN(expiresAtMs)) return;
   }
   writeString(call, ref);
   const key = call.copy(1);
@@ -114,12 +112,14 @@ function getex(call: Call): void {
 }
 
 function getrange(call: Call): void {
-  let start = call.integer(2);
-  let end = call.integer(3);
-  if (Number.isNaN(start) || Number.isNaN(end)) {
+  const first = call.integer64(2);
+  const last = call.integer64(3);
+  if (first === null || last === null) {
     call.reply.error(errors.NOT_INTEGER);
     return;
   }
+  let start = Number(first);
+  let end = Number(last);
   const ref = findString(call, 1, true);
   if (ref < 0) return;
   const records = call.context.keyspace.records;
@@ -208,11 +208,12 @@ function setnx(call: Call): void {
 }
 
 function setrange(call: Call): void {
-  const offset = call.integer(2);
-  if (Number.isNaN(offset)) {
+  const wide = call.integer64(2);
+  if (wide === null) {
     call.reply.error(errors.NOT_INTEGER);
     return;
   }
+  const offset = Number(wide);
   if (offset < 0) {
     call.reply.error(errors.OFFSET_OUT_OF_RANGE);
     return;
@@ -333,21 +334,25 @@ function setWithOptions(call: Call): void {
   let condition = '';
   let answersOld = false;
   let expiresAtMs = NO_EXPIRY;
-  let timed = false;
+  let timed: ExpiryUnit | undefined;
+  let timeIndex = 0;
   for (let index = 3; index < call.argc; index++) {
     const unit = expiryUnit(call, index);
     if (call.is(index, 'NX') && condition !== 'XX') condition = 'NX';
     else if (call.is(index, 'XX') && condition !== 'NX') condition = 'XX';
     else if (call.is(index, 'GET')) answersOld = true;
-    else if (call.is(index, 'KEEPTTL') && !timed) expiresAtMs = KEEP_EXPIRY;
-    else if (unit !== undefined && !timed && expiresAtMs !== KEEP_EXPIRY && index + 1 < call.argc) {
-      timed = true;
-      expiresAtMs = readExpiresAt(call, ++index, unit, true);
-      if (Number.isNaN(expiresAtMs)) return;
+    else if (call.is(index, 'KEEPTTL') && timed === undefined) expiresAtMs = KEEP_EXPIRY;
+    else if (unit !== undefined && mayFollow(timed, unit) && expiresAtMs !== KEEP_EXPIRY && index + 1 < call.argc) {
+      timed = unit;
+      timeIndex = ++index;
     } else {
       call.reply.error(errors.SYNTAX);
       return;
     }
+  }
+  if (timed !== undefined) {
+    expiresAtMs = readExpiresAt(call, timeIndex, timed, true);
+    if (Number.isNaN(expiresAtMs)) return;
   }
   const ref = answersOld
     ? findString(call, 1)
@@ -359,15 +364,20 @@ function setWithOptions(call: Call): void {
     else writeString(call, ref);
   } else if (refused) call.reply.nullBulk();
   if (refused) return;
-  if (timed && expiresAtMs <= call.context.keyspace.nowMs) {
+  if (timed !== undefined && expiresAtMs <= call.context.keyspace.nowMs) {
     // A time in the past: the key is gone at once, and replicas are told so.
     call.database.remove(call.bytes, call.argStart[1], call.argLength[1]);
     call.propagateAs(['DEL', call.copy(1)]);
   } else {
     setPlain(call, 1, 2, expiresAtMs);
-    if (timed) call.propagateAs(['SET', call.copy(1), call.copy(2), 'PXAT', String(expiresAtMs)]);
+    if (timed !== undefined) call.propagateAs(['SET', call.copy(1), call.copy(2), 'PXAT', String(expiresAtMs)]);
   }
   if (!answersOld) call.reply.ok();
+}
+
+/** The same unit may be given again and the last time counts; another one is an error. */
+function mayFollow(former: ExpiryUnit | undefined, unit: ExpiryUnit): boolean {
+  return former === undefined || (former.seconds === unit.seconds && former.relative === unit.relative);
 }
 
 /** Adds to an integer, in 53 bits where they suffice. `amount` and `wide` are the same number. */

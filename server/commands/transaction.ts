@@ -11,7 +11,6 @@ import {
   FAST,
   LOADING,
   NO_KEY,
-  NO_MULTI,
   NOSCRIPT,
   type Row,
   STALE,
@@ -26,7 +25,7 @@ export const transactionCommands: readonly Row[] = [
   ['EXEC',     1,    NOSCRIPT | LOADING | STALE, NO_KEY, '1.2.0', exec, 'Executes all commands in a transaction.'],
   ['MULTI',    1,    FLAGS,            NO_KEY,   '1.2.0', multi,   'Starts a transaction.'],
   ['UNWATCH',  1,    FLAGS,            NO_KEY,   '2.2.0', unwatch, 'Forgets about watched keys of a transaction.'],
-  ['WATCH',    -2,   FLAGS | NO_MULTI, ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],
+  ['WATCH',    -2,   FLAGS,            ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],
 ];
 
 function discard(call: Call): void {
@@ -42,7 +41,6 @@ function multi(call: Call): void {
   const client = call.client;
   if (client.queued !== null) {
     call.reply.error(errors.NESTED_MULTI);
-    client.queueError = true;
     return;
   }
   client.queued = [];

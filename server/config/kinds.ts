@@ -87,6 +87,7 @@ export function integer(least: bigint, most: bigint): Kind<number> {
   const read = (word: string): number | Refusal => {
     if (!INTEGER.test(word)) return new Refusal("argument couldn't be parsed into an integer");
     const value = BigInt(word);
+    if (BigInt.asIntN(64, value) !== value) return new Refusal("argument couldn't be parsed into an integer");
     return value < least || value > most ? outside(least, most) : Number(value);
   };
   return one<number>('integer', read, printNumber);

@@ -45,7 +45,7 @@ const shapes: readonly Shape[] = [
   ['INCR', 'K K'], ['CONFIG', '=GET =maxmemory'], ['CONFIG', '=SET =maxmemory-samples I'], ['TIME', '', 'type'],
   ['CONFIG', '=SET =appendfsync V'], ['CONFIG', '=NOPE'], ['CLIENT', '=SETNAME V'], ['CLIENT', '=GETNAME'],
   ['MULTI', ''], ['EXEC', ''], ['DISCARD', ''], ['WATCH', 'K'], ['UNWATCH', ''], ['FLUSHDB', ''], ['SCAN', 'I', 'type'],
-  ['COMMAND', '=GETKEYS =MSET K V K V'], ['COMMAND', '=GETKEYS =GET K'], ['SWAPDB', 'D D'],
+  ['COMMAND', '=GETKEYS =MSET K V K V'], ['COMMAND', '=GETKEYS =GET K'],
 ];
 
 const values: readonly Word[] = [
