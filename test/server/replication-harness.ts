@@ -5,6 +5,7 @@ import { connect, createServer, type Server as NetServer, type Socket } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RespClient, type Word } from '../../server/wire/client.ts';
+import { RespError } from '../../server/wire/reply-parser.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -75,7 +76,8 @@ export class ServerProcess {
     if (!(client instanceof RespClient)) return undefined;
     // Not PING: it is answered while the data loads.
     const reply = await client.call(['DBSIZE'], { deadlineMs: CALL_MS });
-    if (typeof reply === 'number' || /^NOAUTH/.test((reply as Error)?.message)) return client;
+    if (typeof reply === 'number' || (reply instanceof RespError && reply.message.startsWith('NOAUTH')))
+      return client;
     client.close();
     return undefined;
   }
@@ -97,7 +99,7 @@ export class ServerProcess {
 
   async follow(primary: { readonly port: number }): Promise<void> {
     const reply = await this.call('REPLICAOF', '127.0.0.1', primary.port);
-    if (reply !== 'OK') throw new Error(`REPLICAOF: ${(reply as Error).message}`);
+    if (reply !== 'OK') throw new Error(`REPLICAOF: ${reply instanceof RespError ? reply.message : reply}`);
   }
 
   /** Waits for the link, then for the same offset. */

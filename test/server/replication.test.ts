@@ -144,6 +144,51 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     for (const replica of replicas) await same(replica, primary);
   });
 
+  it('keeps a slow full sync right while keys change, go and come, and everything is flushed', async () => {
+    const primary = await start('ours');
+    for (let i = 0; i < 2000; i++) await primary.call('SET', `key${i}`, `${i}`.repeat(50));
+    await primary.call('CONFIG', 'SET', 'rdb-key-save-delay', 500);
+    const replicas = [await start('redis'), await start('ours')];
+    await Promise.all(replicas.map((replica) => replica.follow(primary)));
+    for (let i = 0; i < 1500; i++) {
+      const key = `key${(i * 7) % 2500}`;
+      if (i % 3 === 0) await primary.call('DEL', key);
+      else await primary.call('APPEND', key, `,${i}`);
+    }
+    await primary.call('FLUSHALL');
+    for (let i = 0; i < 300; i++) await primary.call('INCR', `key${i}`);
+    for (const replica of replicas) await same(replica, primary);
+    expect(await primary.count('stats', 'sync_full')).toBe(2);
+  });
+
+  it('carries values of many megabytes in the RDB and in the stream', async () => {
+    const primary = await start('ours');
+    const replicas = [await start('redis'), await start('ours')];
+    const large = 'megabyte'.repeat(131_072);
+    await primary.call('SET', 'in the RDB', large.repeat(6));
+    for (const replica of replicas) await replica.follow(primary);
+    for (const replica of replicas) await same(replica, primary);
+    await primary.call('SET', 'in the stream', large.repeat(9));
+    await primary.call('SETRANGE', 'in the RDB', 5_000_000, 'changed');
+    for (const replica of replicas) await same(replica, primary);
+    expect(await primary.count('stats', 'sync_full')).toBe(2);
+  });
+
+  it('keeps the append-only file of a replica whole through full sync and stream', async () => {
+    const primary = await start('ours');
+    const replica = await start('ours', '--appendonly', 'yes', '--appendfsync', 'always');
+    await replica.call('SET', 'old', 'goes away');
+    await fill(primary, 'synced', 100);
+    await replica.follow(primary);
+    await same(replica, primary);
+    await fill(primary, 'streamed', 100);
+    await same(replica, primary);
+    const before = await replica.dump();
+    await replica.stop('SIGKILL');
+    await replica.run();
+    expect(await replica.dump()).toEqual(before);
+  });
+
   it('expires keys on the replica only when the primary says so', async () => {
     const primary = await start('ours');
     const replica = await start('ours');
