@@ -1,4 +1,7 @@
-/** Performs one step of a plan. Failures are values: they end the acting, and the next pass sees the truth again. */
+/**
+ * Performs one step of a plan. Failures are values: they end the acting, and the next pass sees the truth
+ * again.
+ */
 import type { Step } from '../plan/step.ts';
 import { type Actor, StepEnd, type StepResult } from './actor.ts';
 import { addSlots, failover, forget, meet, replicate, setConfigEpoch } from './members.ts';

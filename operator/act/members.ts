@@ -1,4 +1,6 @@
-/** Steps that shape the cluster of servers. Each looks at the live server first, whatever the plan believed. */
+/**
+ * Steps that shape the cluster of servers. Each looks at the live server first, whatever the plan believed.
+ */
 import { RespError } from '../../server/wire/reply-parser.ts';
 import type { Step } from '../plan/step.ts';
 import { type Actor, ALREADY, DONE, StepEnd, type StepResult } from './actor.ts';
@@ -41,7 +43,10 @@ export async function setConfigEpoch(
   return reply instanceof RespError ? ALREADY : DONE;
 }
 
-/** The only place that assigns slots: to a node without slot and key, and only slots that it knows no owner of. */
+/**
+ * The only place that assigns slots: to a node without slot and key, and only slots that it knows no owner
+ * of.
+ */
 export async function addSlots(actor: Actor, { on, ranges }: StepOf<'addSlots'>): Promise<StepResult> {
   const server = await Server.open(actor, on);
   const own = await server.myself();

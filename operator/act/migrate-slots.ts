@@ -1,11 +1,11 @@
 /**
  * Moves slots from one primary to another, a few at a time:
  *
- *   target IMPORTING, source MIGRATING, keys in batches by MIGRATE, then NODE on the target, the source, the others
+ *   target IMPORTING, source MIGRATING, keys in batches by MIGRATE, NODE on the target, the source, the others
  *
- * Stopped anywhere it leaves markers and keys that `openSlots` finds and finishes. The target learns first that it
- * owns the slot: from then on nobody's crash can lose a key. MIGRATE replaces, because a key that stands on the
- * source is the newer one until the source has given it up.
+ * Stopped anywhere it leaves markers and keys that `openSlots` finds and finishes. The target learns first
+ * that it owns the slot: from then on nobody's crash can lose a key. MIGRATE replaces, because a key that
+ * stands on the source is the newer one until the source has given it up.
  */
 import { type Reply, RespError } from '../../server/wire/reply-parser.ts';
 import type { Step, Target } from '../plan/step.ts';

@@ -10,8 +10,8 @@ import { type Actor, ALREADY, DONE, StepEnd, type StepResult } from './actor.ts'
 type StepOf<Kind extends Step['kind']> = Extract<Step, { readonly kind: Kind }>;
 
 /**
- * Makes the Secret with a random password, or with the one that running members were given, when only their copy
- * is left. Never overwrites: whoever made one in the meantime wins, and the next pass reads it.
+ * Makes the Secret with a random password, or with the one that running members were given, when only their
+ * copy is left. Never overwrites: whoever made one in the meantime wins, and the next pass reads it.
  */
 export async function createPasswordSecret(actor: Actor): Promise<StepResult> {
   const { identity, effective } = actor;

@@ -1,4 +1,6 @@
-/** One server as steps talk to it: verified by node id, every answer either a value or the end of the step. */
+/**
+ * One server as steps talk to it: verified by node id, every answer either a value or the end of the step.
+ */
 import { RespFailure, type Word } from '../../server/wire/client.ts';
 import { type Reply, RespError } from '../../server/wire/reply-parser.ts';
 import type { Target } from '../plan/step.ts';

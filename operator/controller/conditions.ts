@@ -1,8 +1,8 @@
 /**
  * Conditions, one row each: type, whether True is the good news, and what it says of a pass.
  *
- * `Reconciling` and `Stalled` are read by kstatus: Reconciling while the operator is on its way, Stalled when a
- * person has to do something. Never both.
+ * `Reconciling` and `Stalled` are read by kstatus: Reconciling while the operator is on its way, Stalled
+ * when a person has to do something. Never both.
  */
 import type { Effective } from '../api/effective.ts';
 import type { Condition } from '../api/generated/redis-cluster.ts';

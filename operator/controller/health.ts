@@ -1,4 +1,7 @@
-/** What a Snapshot says about the well-being of a cluster: one value a question, with names of those concerned. */
+/**
+ * What a Snapshot says about the well-being of a cluster: one value a question, with names of those
+ * concerned.
+ */
 import type { Effective } from '../api/effective.ts';
 import { settingDifferences } from '../plan/settings.ts';
 import { SLOT_COUNT } from '../plan/slots.ts';

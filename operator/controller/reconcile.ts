@@ -3,8 +3,8 @@
  *
  *   observe → decide → act on each step → report → look again
  *
- * Nothing is remembered between passes but open connections, passwords for a minute, and how often the same steps
- * were repeated without effect.
+ * Nothing is remembered between passes but open connections, passwords for a minute, and how often the same
+ * steps were repeated without effect.
  */
 import { randomBytes } from 'node:crypto';
 import { performStep } from '../act/act.ts';
@@ -152,8 +152,8 @@ function actorOf(key: string, observation: Observation, pass: Pass, links: Links
 }
 
 /**
- * Acts on the plan. When no step had an effect (all was done already, or nobody let us), the snapshot still holds and
- * the rules below have their turn in the same pass.
+ * Acts on the plan. When no step had an effect (all was done already, or nobody let us), the snapshot still
+ * holds and the rules below have their turn in the same pass.
  */
 async function decideAndAct(
   key: string,

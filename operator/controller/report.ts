@@ -24,8 +24,8 @@ export interface Reporter {
 }
 
 /**
- * Writes the status unless it says nothing new. Answers the object as written, undefined when nothing was, or the
- * failure. Guarded by the resource version: a status computed from an old one must not undo a newer.
+ * Writes the status unless it says nothing new. Answers the object as written, undefined when nothing was,
+ * or the failure. Guarded by the resource version: a status computed from an old one must not undo a newer.
  */
 export async function writeStatus(
   reporter: Reporter,
@@ -60,7 +60,10 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-/** An event for every condition whose status changed, and for every new thing that is under way or in the way. */
+/**
+ * An event for every condition whose status changed, and for every new thing that is under way or in the
+ * way.
+ */
 export function recordTransitions(
   reporter: Reporter,
   resource: StoredRedisCluster,

@@ -1,6 +1,6 @@
 /**
- * The password of a cluster, from its Secret. Secrets are read by name, never listed or watched, so answers are kept
- * for a while: an idle cluster must not cost a call a pass.
+ * The password of a cluster, from its Secret. Secrets are read by name, never listed or watched, so answers
+ * are kept for a while: an idle cluster must not cost a call a pass.
  */
 import type { Effective } from '../api/effective.ts';
 import type { KubeClient } from '../kube/client.ts';

@@ -2,8 +2,9 @@
 import type { Step } from './step.ts';
 
 /**
- * Kinds of work that a block holds back. `create`: objects; `destroy`: forgetting nodes, deleting or shrinking
- * anything; `members`: joining, attaching; `slots`: assigning or moving; `settings`; `files`: rewrites, saves.
+ * Kinds of work that a block holds back. `create`: objects; `destroy`: forgetting nodes, deleting or
+ * shrinking anything; `members`: joining, attaching; `slots`: assigning or moving; `settings`; `files`:
+ * rewrites, saves.
  */
 export type Work = 'create' | 'destroy' | 'members' | 'slots' | 'settings' | 'files';
 

@@ -2,8 +2,8 @@
  * Node ids that belong to nobody any more: their pod lost its volume, or was removed.
  *
  * Forgotten only when it is certain: no slots, nobody follows it, no pod can be it, no handshake under way,
- * and nobody has a working link to it. A member that does not answer cannot be told to forget: it learns so on a
- * later pass, and is not waited for.
+ * and nobody has a working link to it. A member that does not answer cannot be told to forget: it learns so
+ * on a later pass, and is not waited for.
  */
 import { act, type Block, blocked, type Decision, type Holds, NOTHING } from './decision.ts';
 import type { LiveMember, Snapshot, TableEntry } from './snapshot.ts';

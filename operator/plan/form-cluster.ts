@@ -2,8 +2,8 @@
  * A cluster is formed once, from members that hold nothing.
  *
  * 1. every expected member answers, 2. epochs and introductions, 3. all know each other, 4. slots. Killed
- * anywhere it goes on: what is assigned stays, and the rest goes to shards that have nothing yet. Once a member
- * holds a key, or the status says that all slots were served before, nothing is ever assigned again.
+ * anywhere it goes on: what is assigned stays, and the rest goes to shards that have nothing yet. Once a
+ * member holds a key, or the status says that all slots were served before, nothing is ever assigned again.
  */
 import { act, type Block, blocked, type Decision, type Holds, NOTHING } from './decision.ts';
 import { printSlots, splitEvenly, toRanges } from './slots.ts';

@@ -1,7 +1,7 @@
 /**
- * Members that came back under a new address are introduced again, by node id and before anything is forgotten.
- * When all pods restart at once every table is stale and gossip reaches nobody: only somebody who knows the new
- * addresses can help.
+ * Members that came back under a new address are introduced again, by node id and before anything is
+ * forgotten. When all pods restart at once every table is stale and gossip reaches nobody: only somebody
+ * who knows the new addresses can help.
  */
 import { act, type Decision, NOTHING } from './decision.ts';
 import type { LiveMember, Snapshot, TableEntry } from './snapshot.ts';

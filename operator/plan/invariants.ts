@@ -1,6 +1,6 @@
 /**
- * What must hold whatever the rules say: asserted by `act` before each step, and by property tests over random
- * snapshots. A violation is a bug of ours: the step is not done and the pass ends.
+ * What must hold whatever the rules say: asserted by `act` before each step, and by property tests over
+ * random snapshots. A violation is a bug of ours: the step is not done and the pass ends.
  */
 import { ghostIds } from './forget-ghosts.ts';
 import { hasSlot } from './slots.ts';

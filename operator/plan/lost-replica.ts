@@ -1,8 +1,8 @@
 /**
  * A replica whose Kubernetes node is gone is given up, so that its StatefulSet can make it again elsewhere.
  *
- * Deleting a pod by force proves nothing about its process. It is done only to a member that owns no slot, whose
- * node id a majority of primaries marked as failed, and whose Kubernetes node is absent or fenced
+ * Deleting a pod by force proves nothing about its process. It is done only to a member that owns no slot,
+ * whose node id a majority of primaries marked as failed, and whose Kubernetes node is absent or fenced
  * (`node.kubernetes.io/out-of-service`). NotReady for any length of time is not enough.
  */
 import { actOrBlock, type Block, type Decision, type Holds, NOTHING } from './decision.ts';

@@ -61,8 +61,8 @@ function slotsOfShard(topology: Topology, shard: number): number[] {
 }
 
 /**
- * The fewest moves to shares that differ by at most one. The larger shares stay with those that have most now;
- * givers give their highest slots, so that ranges stay whole.
+ * The fewest moves to shares that differ by at most one. The larger shares stay with those that have most
+ * now; givers give their highest slots, so that ranges stay whole.
  */
 export function evenMoves(layout: ReadonlyMap<number, readonly number[]>): Move[] {
   const base = Math.floor(SLOT_COUNT / layout.size);

@@ -1,9 +1,9 @@
 /**
- * Migrations that somebody began and did not end, ours or anybody's, are finished; markers of migrations that are
- * over, or whose other end no longer exists, are dropped.
+ * Migrations that somebody began and did not end, ours or anybody's, are finished; markers of migrations
+ * that are over, or whose other end no longer exists, are dropped.
  *
- * Finishing is always right while both ends answer: keys of the slot may be on either side, and only moving the
- * rest brings them together. After a failover of one end the migration goes on with its new primary.
+ * Finishing is always right while both ends answer: keys of the slot may be on either side, and only moving
+ * the rest brings them together. After a failover of one end the migration goes on with its new primary.
  */
 import { actOrBlock, type Block, type Decision, type Holds, NOTHING } from './decision.ts';
 import type { LiveMember, OpenSlot, Snapshot } from './snapshot.ts';

@@ -2,8 +2,8 @@
  * The rules, most urgent first. The name of a rule is the reason in conditions and events, the label of its
  * metrics and the name of its tests.
  *
- * A rule answers act, blocked or nothing. Only act ends the pass: everything below would judge a world that the
- * steps are about to change. A block holds back only the kinds of work it names, in its shard.
+ * A rule answers act, blocked or nothing. Only act ends the pass: everything below would judge a world that
+ * the steps are about to change. A block holds back only the kinds of work it names, in its shard.
  */
 import { type Block, type Decision, Holds } from './decision.ts';
 import { deletion, paused } from './deletion.ts';
@@ -52,8 +52,8 @@ export interface Plan {
 }
 
 /**
- * Asks the rules in order. `skip` names rules whose steps turned out to change nothing in this pass: the world is
- * still the one in the snapshot, and those below have their turn.
+ * Asks the rules in order. `skip` names rules whose steps turned out to change nothing in this pass: the
+ * world is still the one in the snapshot, and those below have their turn.
  */
 export function decide(snapshot: Snapshot, skip: ReadonlySet<string> = new Set()): Plan {
   const blocks: FoundBlock[] = [];

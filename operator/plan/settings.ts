@@ -1,6 +1,6 @@
 /**
- * Every live setting of every server equals the spec: read back on each pass, and put right when somebody changed
- * it. The file follows by the ConfigMap; what a server reads only at start is reported, not forced.
+ * Every live setting of every server equals the spec: read back on each pass, and put right when somebody
+ * changed it. The file follows by the ConfigMap; what a server reads only at start is reported, not forced.
  */
 import { isSameValue, type Setting } from '../api/settings.ts';
 import { actOrBlock, type Block, type Decision, type Holds, NOTHING } from './decision.ts';
@@ -73,7 +73,8 @@ function whyRefused(
   const lowers = current === 0 || wanted < current;
   if (!lowers || wanted === 0 || member.server.memory.used <= wanted) return undefined;
   return (
-    `maxmemory of ${member.pod.name} stays ${actual}: ${setting.value} is below the ${member.server.memory.used} ` +
-    'bytes in use, and with noeviction every write would fail; delete keys, write more, or choose another policy'
+    `maxmemory of ${member.pod.name} stays ${actual}: ${setting.value} is below the ` +
+    `${member.server.memory.used} bytes in use,  and with noeviction every write would fail; delete keys, write more, ` +
+    'or choose another policy'
   );
 }

@@ -1,9 +1,11 @@
 /**
- * What one pass knows: the resource, its objects as the caches hold them, and what every server says of itself.
+ * What one pass knows: the resource, its objects as the caches hold them, and what every server says of
+ * itself.
  *
- * A Snapshot is built once a pass by `observe`, never changed, and is the only thing that rules read. Whatever
- * may be absent is a value with a reason (a server that does not answer, a secret that is missing), so that no
- * rule needs to guess. Times are milliseconds since 1970, sizes are bytes. No secret is in it: it is printed.
+ * A Snapshot is built once a pass by `observe`, never changed, and is the only thing that rules read.
+ * Whatever may be absent is a value with a reason (a server that does not answer, a secret that is
+ * missing), so that no rule needs to guess. Times are milliseconds since 1970, sizes are bytes. No secret
+ * is in it: it is printed.
  */
 import type { Setting } from '../api/settings.ts';
 import type { SlotRange } from './slots.ts';
@@ -68,8 +70,8 @@ export interface OwnedObject {
   /** Number of replicas, of a StatefulSet. */
   readonly replicas: number | undefined;
   /**
-   * What the cache holds of it: `missing`; `current` as applied last; `stale` differs, or has not been applied
-   * since this operator started.
+   * What the cache holds of it: `missing`; `current` as applied last; `stale` differs, or has not been
+   * applied since this operator started.
    */
   readonly state: 'missing' | 'current' | 'stale';
 }
@@ -83,8 +85,8 @@ export interface Workload {
 }
 
 /**
- * The password that members and clients use. `create`: the operator has to make the Secret. `missing`: the user
- * named one that does not exist or lacks the key. `serverSecret` is the copy that pods mount.
+ * The password that members and clients use. `create`: the operator has to make the Secret. `missing`: the
+ * user named one that does not exist or lacks the key. `serverSecret` is the copy that pods mount.
  */
 export type PasswordFact =
   | { readonly kind: 'present'; readonly serverSecret: 'current' | 'missing' | 'different' }

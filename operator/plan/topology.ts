@@ -36,7 +36,18 @@ export interface Topology {
   readonly primaries: ReadonlyMap<number, LiveMember>;
 }
 
+/** Every rule asks; a snapshot never changes. */
+const derived = new WeakMap<Snapshot, Topology>();
+
 export function topologyOf(snapshot: Snapshot): Topology {
+  const known = derived.get(snapshot);
+  if (known !== undefined) return known;
+  const topology = derive(snapshot);
+  derived.set(snapshot, topology);
+  return topology;
+}
+
+function derive(snapshot: Snapshot): Topology {
   const live = liveMembers(snapshot.members);
   const byNodeId = new Map(live.map((member) => [member.server.nodeId, member]));
   const slotOwner = winSlots(live, byNodeId);
@@ -105,8 +116,8 @@ function shardNumbers(snapshot: Snapshot): number[] {
 }
 
 /**
- * The shard a node id belongs to: by its pod, its last known pod, the host name it announces, or a live replica
- * that follows it; undefined when nothing tells.
+ * The shard a node id belongs to: by its pod, its last known pod, the host name it announces, or a live
+ * replica that follows it; undefined when nothing tells.
  */
 function shardOfNode(snapshot: Snapshot, live: readonly LiveMember[], nodeId: string): number | undefined {
   const member = live.find((each) => each.server.nodeId === nodeId);
@@ -135,8 +146,9 @@ export function shardOfPodName(cluster: string, pod: string): number | undefined
 }
 
 /**
- * A shard with one slot owner follows that; one without slots (fresh, or after a scale-out) follows the member
- * that has followers already, else the one in the zone with the fewest primaries, else the lowest ordinal.
+ * A shard with one slot owner follows that; one without slots (fresh, or after a scale-out) follows the
+ * member that has followers already, else the one in the zone with the fewest primaries, else the lowest
+ * ordinal.
  */
 function choosePrimaries(
   live: readonly LiveMember[],

@@ -1,4 +1,7 @@
-/** Objects are applied when they are missing or differ from what was applied last; others' fields stay theirs. */
+/**
+ * Objects are applied when they are missing or differ from what was applied last; others' fields stay
+ * theirs.
+ */
 import { actOrBlock, type Block, type Decision, type Holds, NOTHING } from './decision.ts';
 import type { OwnedObject, Snapshot } from './snapshot.ts';
 import { type Step, targetOf } from './step.ts';

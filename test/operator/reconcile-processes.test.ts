@@ -1,4 +1,7 @@
-/** The operator against real servers on loopback: forms, heals, governs settings and moves slots under writes. */
+/**
+ * The operator against real servers on loopback: forms, heals, governs settings and moves slots under
+ * writes.
+ */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeReconcile } from '../../operator/controller/reconcile.ts';

@@ -1,4 +1,7 @@
-/** Real server processes on loopback as the pods of an `OperatorWorld`: one 127.x address a start, one folder a volume. */
+/**
+ * Real server processes on loopback as the pods of an `OperatorWorld`: one 127.x address a start, one
+ * folder a volume.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,11 +21,11 @@ export class ProcessMachine implements Machine {
     this.#program = program;
   }
 
-  async start(pod: string, host: string, volume: string, conf: string, password: string): Promise<void> {
+  async start(pod: string, host: string, volume: string, config: string, password: string): Promise<void> {
     const data = join(this.folder, volume);
     mkdirSync(data, { recursive: true });
     const file = join(this.folder, `${pod}.conf`);
-    const kept = conf.split('\n').filter((line) => !CONTAINER_ONLY.test(line));
+    const kept = config.split('\n').filter((line) => !CONTAINER_ONLY.test(line));
     const own = [
       `bind ${host}`,
       'port 6379',

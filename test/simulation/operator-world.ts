@@ -1,6 +1,7 @@
 /**
- * A small Kubernetes in memory for tests of the operator: an API server with watches that may lag, the StatefulSet
- * controller, and kubelets that start servers. What a server is, the test decides: a model or a real process.
+ * A small Kubernetes in memory for tests of the operator: an API server with watches that may lag, the
+ * StatefulSet controller, and kubelets that start servers. What a server is, the test decides: a model or a
+ * real process.
  *
  *   client (writes) -> objects -> pending events -> deliver() -> caches (what the operator reads)
  */
@@ -31,7 +32,7 @@ import type { Store } from '../../operator/kube/store.ts';
 
 /** Runs the servers of pods. A volume outlives its pod. */
 export interface Machine {
-  start(pod: string, host: string, volume: string, conf: string, password: string): Promise<void>;
+  start(pod: string, host: string, volume: string, config: string, password: string): Promise<void>;
   /** Ends the process at once. */
   kill(pod: string): Promise<void>;
   isReady(pod: string): boolean;
@@ -230,18 +231,18 @@ export class OperatorWorld {
     const { name } = pod.metadata;
     const ready = machine.isReady(name);
     if (pod.status?.podIP === undefined) {
-      const conf = this.#objects.get('ConfigMap default/c-config') as
+      const config = this.#objects.get('ConfigMap default/c-config') as
         | { data?: Record<string, string> }
         | undefined;
       const secret = this.#objects.get('Secret default/c-server-auth') as
         | { data?: Record<string, string> }
         | undefined;
-      if (conf === undefined || secret === undefined) return;
+      if (config === undefined || secret === undefined) return;
       const auth = Buffer.from(secret.data?.['auth.conf'] ?? '', 'base64').toString('utf8');
       const host = nextHost();
       const volume = `${name}-${this.#lost.get(name) ?? 0}`;
       const password = /^requirepass (\S+)$/m.exec(auth)?.[1] ?? '';
-      await machine.start(name, host, volume, conf.data?.['redis.conf'] ?? '', password);
+      await machine.start(name, host, volume, config.data?.['redis.conf'] ?? '', password);
       this.put('Pod', withStatus(pod, host, false));
       return;
     }

@@ -8,9 +8,10 @@
  *   ghost 77 slots 3-4               a node id that only the tables know (failed, disconnected)
  *
  * Words of a member: `zone z`, `primary [ranges]`, `replica of s-o`, `keys n`, `epoch n`, `alone` (knows only
- * itself, and nobody knows it), `moved` (others know an old address), `silent [reason]`, `syncing`, `linkdown`,
+ * itself, and nobody knows it), `moved` (others know an old address), `silent`, `syncing`, `linkdown`,
  * `open n migrating s-o`, `open n importing s-o`, `set name value`, `used n`, `aof size base`, `rewriting`,
- * `saving`, `node name`, `gone` (its Kubernetes node is absent). Node ids are `id-s-o`; the port is the server's.
+ * `saving`, `node name`, `gone` (its Kubernetes node is absent), `old` (an earlier revision), `unready`.
+ * Node ids are `id-s-o`; the port is the server's.
  */
 
 import { parseSlots, type SlotRange } from '../slots.ts';
