@@ -24,6 +24,8 @@ export class AttachedReplica implements BacklogReader {
   /** Since when it is over the soft output limit; 0: it is not. */
   overSoftLimitSinceMs = 0;
   #streamedBytes = 0;
+  #handedBytes = 0;
+  #takenBytes = 0;
 
   constructor(peer: ReplicaPeer, legacy: boolean, nowMs: number) {
     this.peer = peer;
@@ -58,14 +60,28 @@ export class AttachedReplica implements BacklogReader {
     return backlog.end - this.position + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);
   }
 
+  /** All bytes for the peer but single lines pass here. */
+  write(bytes: Uint8Array): void {
+    this.#handedBytes += bytes.length;
+    this.peer.link.write(bytes);
+  }
+
+  /** True when the peer took bytes since the last call, or has none to take. */
+  tookBytes(): boolean {
+    const pending = this.peer.link.pendingBytes;
+    const taken = this.#handedBytes - pending;
+    const progress = pending === 0 || taken > this.#takenBytes;
+    this.#takenBytes = taken;
+    return progress;
+  }
+
   /** Hands over what the connection may take. Returns the bytes handed over. */
   feed(backlog: Backlog): number {
     const from = this.position;
-    const { link } = this.peer;
-    const stop = from + IN_FLIGHT_BYTES_MAX - link.pendingBytes;
+    const stop = from + IN_FLIGHT_BYTES_MAX - this.peer.link.pendingBytes;
     while (this.position < backlog.end && this.position < stop) {
       const view = backlog.view(this.position);
-      link.write(view);
+      this.write(view);
       this.position += view.length;
     }
     this.#streamedBytes += this.position - from;

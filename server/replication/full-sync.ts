@@ -82,7 +82,7 @@ class Transfer implements SnapshotSink {
     const bytes = this.#unsent;
     this.#unsent = [];
     this.#unsentBytes = 0;
-    for (const replica of this.replicas) for (const part of bytes) replica.peer.link.write(part);
+    for (const replica of this.replicas) for (const part of bytes) replica.write(part);
   }
 
   write(chunk: Uint8Array): void {
@@ -252,7 +252,7 @@ export class FullSync {
       );
     } else {
       link.write(encoder.encode(`$${transfer.collectedBytes}\r\n`));
-      for (const bytes of transfer.collected) link.write(bytes);
+      for (const bytes of transfer.collected) replica.write(bytes);
     }
     replica.state = 'online';
     replica.ackedAtMs = this.#runtime.nowMs();

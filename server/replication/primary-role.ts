@@ -313,12 +313,9 @@ export class PrimaryRole {
 
   #checkTimeout(replica: AttachedReplica, nowMs: number): void {
     if (replica.state === 'wait_bgsave' || replica.legacy) return;
-    if (nowMs - replica.ackedAtMs <= this.#parts.settings.timeoutSeconds * 1000) return;
     // A transfer lives as long as its receiver takes bytes.
-    if (replica.state === 'send_bulk' && replica.peer.link.pendingBytes === 0) {
-      replica.ackedAtMs = nowMs;
-      return;
-    }
+    if (replica.state === 'send_bulk' && replica.tookBytes()) replica.ackedAtMs = nowMs;
+    if (nowMs - replica.ackedAtMs <= this.#parts.settings.timeoutSeconds * 1000) return;
     const phase = replica.state === 'online' ? 'streaming sync' : 'full sync';
     this.#parts.log.write('warning', `Disconnecting timedout replica (${phase}): ${replica.label}`);
     this.#drop(replica, 'the replica did not answer within repl-timeout');

@@ -24,6 +24,8 @@ export interface ReplicaRoleHooks {
   linkChanged(): void;
 }
 
+/** Shorter than repl-timeout: a primary that moved is found only by resolving its name again. */
+const CONNECT_DEADLINE_MS = 5000;
 /** A command that is not whole yet may grow so far, as client-query-buffer-limit. */
 const UNIT_BYTES_MAX = 1024 * 1024 * 1024;
 const UNIT_BYTES_FIRST = 64 * 1024;
@@ -90,7 +92,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   connect(host: string, port: number): void {
-    const deadlineMs = this.#parts.settings.timeoutSeconds * 1000;
+    const deadlineMs = Math.min(this.#parts.settings.timeoutSeconds * 1000, CONNECT_DEADLINE_MS);
     const { runtime } = this.#parts;
     const connection = this.#hooks.dial(host, port, deadlineMs, {
       opened: () => this.link.opened(runtime.nowMs()),
