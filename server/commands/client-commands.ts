@@ -2,25 +2,25 @@
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import * as errors from './errors.ts';
-import { ADMIN, FAST, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
+import { ADMIN, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
 const FLAGS = NOSCRIPT | LOADING | STALE;
 
 // biome-ignore format: a table, one command a row
 export const clientCommands: readonly Row[] = [
   // name       arity flags         keys    since    run       summary
-  ['GETNAME',   2,    FLAGS | FAST, NO_KEY, '2.6.9', getname,  'Returns the name of the connection.'],
-  ['HELP',      2,    FLAGS,        NO_KEY, '5.0.0', help,     'Returns helpful text about the different subcommands.'],
-  ['ID',        2,    FLAGS | FAST, NO_KEY, '5.0.0', id,       'Returns the unique client ID of the connection.'],
+  ['GETNAME',   2,    FLAGS,        NO_KEY, '2.6.9', getname,  'Returns the name of the connection.'],
+  ['HELP',      2,    LOADING | STALE, NO_KEY, '5.0.0', help,     'Returns helpful text about the different subcommands.'],
+  ['ID',        2,    FLAGS,        NO_KEY, '5.0.0', id,       'Returns the unique client ID of the connection.'],
   ['INFO',      2,    FLAGS,        NO_KEY, '6.2.0', info,     'Returns information about the connection.'],
   ['KILL',      -3,   FLAGS | ADMIN, NO_KEY, '2.4.0', kill,    'Terminates open connections.'],
   ['LIST',      -2,   FLAGS | ADMIN, NO_KEY, '2.4.0', list,    'Lists open connections.'],
   ['NO-EVICT',  3,    FLAGS | ADMIN, NO_KEY, '7.0.0', noEvict, 'Sets the client eviction mode of the connection.'],
-  ['NO-TOUCH',  3,    FLAGS | FAST, NO_KEY, '7.2.0', noTouch,  'Controls whether commands sent by the client affect the LRU/LFU of accessed keys.'],
+  ['NO-TOUCH',  3,    FLAGS,        NO_KEY, '7.2.0', noTouch,  'Controls whether commands sent by the client affect the LRU/LFU of accessed keys.'],
   ['PAUSE',     -3,   FLAGS | ADMIN, NO_KEY, '3.0.0', pause,   'Suspends commands processing.'],
-  ['REPLY',     3,    FLAGS | FAST, NO_KEY, '3.2.0', reply,    'Instructs the server whether to reply to commands.'],
-  ['SETINFO',   4,    FLAGS | FAST, NO_KEY, '7.2.0', setinfo,  'Sets information specific to the client or connection.'],
-  ['SETNAME',   3,    FLAGS | FAST, NO_KEY, '2.6.9', setname,  'Sets the connection name.'],
+  ['REPLY',     3,    FLAGS,        NO_KEY, '3.2.0', reply,    'Instructs the server whether to reply to commands.'],
+  ['SETINFO',   4,    FLAGS,        NO_KEY, '7.2.0', setinfo,  'Sets information specific to the client or connection.'],
+  ['SETNAME',   3,    FLAGS,        NO_KEY, '2.6.9', setname,  'Sets the connection name.'],
   ['UNPAUSE',   2,    FLAGS | ADMIN, NO_KEY, '6.2.0', unpause, 'Resumes processing commands from paused clients.'],
 ];
 
@@ -214,12 +214,16 @@ function setinfo(call: Call): void {
   }
 }
 
+/** Whether a client may be called so; answers the error when not. */
+export function isClientName(call: Call, name: string): boolean {
+  if (isPrintable(name)) return true;
+  call.reply.error('ERR Client names cannot contain spaces, newlines or special characters.');
+  return false;
+}
+
 function setname(call: Call): void {
   const name = call.text(2);
-  if (!isPrintable(name)) {
-    call.reply.error('ERR Client names cannot contain spaces, newlines or special characters.');
-    return;
-  }
+  if (!isClientName(call, name)) return;
   call.client.name = name;
   call.reply.ok();
 }

@@ -24,7 +24,7 @@ import { keySlot, SLOT_COUNT } from '../structures/crc16.ts';
 import type { Call } from './call.ts';
 import { describeInfo, writeLinks, writeShards, writeSlots } from './cluster-topology.ts';
 import { SYNTAX, wrongArity } from './errors.ts';
-import { ADMIN, FAST, type Handler, LOADING, NO_ASYNC_LOADING, NO_KEY, type Row, STALE } from './row.ts';
+import { ADMIN, FAST, type Handler, LOADING, NO_ASYNC_LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
 const BAD_SLOT = 'ERR Invalid or out of range slot';
@@ -42,7 +42,7 @@ const subcommands: readonly Row[] = [
   ['COUNTKEYSINSLOT',        3, STALE,           NO_KEY, '3.0.0', within(countKeysInSlot),       'Number of keys in a slot of this node.'],
   ['DELSLOTS',              -3, CHANGE,          NO_KEY, '3.0.0', within(delSlots),              'Leave slots without an owner.'],
   ['DELSLOTSRANGE',         -4, CHANGE,          NO_KEY, '7.0.0', within(delSlotsRange),         'Leave ranges of slots without an owner.'],
-  ['FAILOVER',              -2, ADMIN | STALE,   NO_KEY, '3.0.0', within(failover),              'Let this replica take over from its primary.'],
+  ['FAILOVER',              -2, CHANGE,          NO_KEY, '3.0.0', within(failover),              'Let this replica take over from its primary.'],
   ['FLUSHSLOTS',             2, CHANGE,          NO_KEY, '3.0.0', within(flushSlotsCommand),     'Give up all slots of this node.'],
   ['FORGET',                 3, CHANGE,          NO_KEY, '3.0.0', within(forgetCommand),         'Remove a node from the view of this node.'],
   ['GETKEYSINSLOT',          4, STALE,           NO_KEY, '3.0.0', within(getKeysInSlot),         'Keys of a slot on this node.'],
@@ -56,7 +56,7 @@ const subcommands: readonly Row[] = [
   ['NODES',                  2, STALE,           NO_KEY, '3.0.0', within(nodes),                 'All nodes, as in nodes.conf.'],
   ['REPLICAS',               3, ADMIN | STALE,   NO_KEY, '5.0.0', within(replicas),              'Replicas of a primary.'],
   ['REPLICATE',              3, CHANGE,          NO_KEY, '3.0.0', within(replicate),             'Make this node a replica of a primary.'],
-  ['RESET',                 -2, ADMIN | STALE,   NO_KEY, '3.0.0', within(resetCommand),          'Make this node a new one.'],
+  ['RESET',                 -2, ADMIN | STALE | NOSCRIPT, NO_KEY, '3.0.0', within(resetCommand),          'Make this node a new one.'],
   ['SAVECONFIG',             2, CHANGE,          NO_KEY, '3.0.0', within(saveConfig),            'Write nodes.conf now.'],
   ['SET-CONFIG-EPOCH',       3, CHANGE,          NO_KEY, '3.0.0', within(setConfigEpochCommand), 'Set the configuration epoch of a new node.'],
   ['SETSLOT',               -4, CHANGE,          NO_KEY, '3.0.0', within(setSlot),               'Begin, end or settle the move of a slot.'],

@@ -53,6 +53,18 @@ const categoryOfGroup: ReadonlyMap<string, string> = new Map([
   ['pubsub', 'pubsub'],
 ]);
 
+/** Commands whose category is not that of their group. */
+const categoryOfCommand: ReadonlyMap<string, string> = new Map([
+  ['asking', 'connection'],
+  ['command', 'connection'],
+  ['readonly', 'connection'],
+  ['readwrite', 'connection'],
+  ['wait', 'connection'],
+]);
+
+/** Commands of administrators that run without the flag. */
+const administrative: ReadonlySet<string> = new Set(['lastsave', 'role']);
+
 /** Commands that are dangerous although they are no administration. */
 const dangerous: ReadonlySet<string> = new Set([
   'flushall',
@@ -107,20 +119,23 @@ export function groupOf(row: Row): string {
 export function aclCategories(entry: CommandEntry): string[] {
   const { flags } = entry;
   const has = (flag: number): boolean => (flags & flag) !== 0;
-  const category = categoryOfGroup.get(groupOf(entry.row));
   const [container = ''] = entry.name.split('|');
+  const isContainer = entry.subcommands !== null && container !== 'command';
+  const ofGroup = categoryOfCommand.get(container) ?? categoryOfGroup.get(groupOf(entry.row));
+  const category = isContainer ? undefined : ofGroup;
+  const admin = has(ADMIN) || administrative.has(container);
   const wanted: Readonly<Record<(typeof CATEGORY_ORDER)[number], boolean>> = {
-    keyspace: category === 'keyspace' && entry.subcommands === null,
+    keyspace: category === 'keyspace',
     read: has(READONLY),
     write: has(WRITE),
     string: category === 'string',
     pubsub: has(PUBSUB),
-    admin: has(ADMIN),
+    admin,
     fast: has(FAST),
     slow: !has(FAST),
     blocking: has(BLOCKING),
-    dangerous: has(ADMIN) || dangerous.has(container),
-    connection: category === 'connection' && entry.subcommands === null,
+    dangerous: admin || dangerous.has(container),
+    connection: category === 'connection',
     transaction: category === 'transaction',
     scripting: category === 'scripting',
   };

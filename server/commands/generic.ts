@@ -5,14 +5,26 @@ import { matchesGlob } from '../structures/glob.ts';
 import { ENCODING_RAW, TYPE_STRING } from '../structures/record.ts';
 import { type Call, parseInteger64 } from './call.ts';
 import * as errors from './errors.ts';
-import { ALL_KEYS, FAST, NO_KEY, ONE_KEY, READONLY, type Row, TWO_KEYS, WRITE } from './row.ts';
+import {
+  ALL_KEYS,
+  DENYOOM,
+  FAST,
+  LOADING,
+  NO_KEY,
+  ONE_KEY,
+  READONLY,
+  type Row,
+  STALE,
+  TWO_KEYS,
+  WRITE,
+} from './row.ts';
 
 const SECOND_KEY = [2, 2, 1] as const;
 
 // biome-ignore format: a table, one command a row
 export const genericCommands: readonly Row[] = [
   // name       arity flags            keys      since    run        summary
-  ['COPY',      -3,   WRITE,           TWO_KEYS, '6.2.0', copy,      'Copies the value of a key to a new key.'],
+  ['COPY',      -3,   WRITE | DENYOOM, TWO_KEYS, '6.2.0', copy,      'Copies the value of a key to a new key.'],
   ['DBSIZE',    1,    READONLY | FAST, NO_KEY,   '1.0.0', dbsize,    'Returns the number of keys in the database.'],
   ['DEL',       -2,   WRITE,           ALL_KEYS, '1.0.0', del,       'Deletes one or more keys.'],
   ['EXISTS',    -2,   READONLY | FAST, ALL_KEYS, '1.0.0', exists,    'Determines whether one or more keys exist.'],
@@ -20,10 +32,10 @@ export const genericCommands: readonly Row[] = [
   ['FLUSHDB',   -1,   WRITE,           NO_KEY,   '1.0.0', flushdb,   'Remove all keys from the current database.'],
   ['KEYS',      2,    READONLY,        NO_KEY,   '1.0.0', keys,      'Returns all key names that match a pattern.'],
   ['MOVE',      3,    WRITE | FAST,    ONE_KEY,  '1.0.0', move,      'Moves a key to another database.'],
-  ['OBJECT',    -2,   READONLY,        NO_KEY,   '2.2.3', help,      'A container for object introspection commands.', {subcommands: [
+  ['OBJECT',    -2,   0,               NO_KEY,   '2.2.3', help,      'A container for object introspection commands.', {subcommands: [
     ['ENCODING', 3,   READONLY,        SECOND_KEY, '2.2.3', encoding, 'Returns the internal encoding of a Redis object.'],
     ['FREQ',     3,   READONLY,        SECOND_KEY, '4.0.0', freq,     'Returns the logarithmic access frequency counter of a Redis object.'],
-    ['HELP',     2,   READONLY,        NO_KEY,     '6.2.0', help,     'Returns helpful text about the different subcommands.'],
+    ['HELP',     2,   LOADING | STALE, NO_KEY,     '6.2.0', help,     'Returns helpful text about the different subcommands.'],
     ['IDLETIME', 3,   READONLY,        SECOND_KEY, '2.2.3', idletime, 'Returns the time since the last access to a Redis object.'],
     ['REFCOUNT', 3,   READONLY,        SECOND_KEY, '2.2.3', refcount, 'Returns the reference count of a value of a key.'],
   ]}],
@@ -94,8 +106,10 @@ function exists(call: Call): void {
 
 function flushall(call: Call): void {
   if (!flushOptions(call)) return;
-  const { keyspace } = call.context;
+  const { keyspace, persistence } = call.context;
+  persistence.beforeFlushAll();
   for (const database of keyspace.databases) keyspace.dirty += database.flush();
+  persistence.afterFlushAll();
   // Propagated even when nothing was there: a replica may still hold what expired here.
   keyspace.dirty++;
   call.reply.ok();

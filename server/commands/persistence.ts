@@ -20,7 +20,7 @@ export const persistenceCommands: readonly Row[] = [
   // name           arity flags                     keys    since    run           summary
   ['BGREWRITEAOF', 1,    SAVING,                    NO_KEY, '1.0.0', bgrewriteaof, 'Asynchronously rewrites the append-only file to disk.', {group: 'server'}],
   ['BGSAVE',       -1,   SAVING,                    NO_KEY, '1.0.0', bgsave,       'Asynchronously saves the database(s) to disk.', {group: 'server'}],
-  ['LASTSAVE',     1,    LOADING | STALE | FAST | ADMIN, NO_KEY, '1.0.0', lastsave, 'Returns the Unix timestamp of the last successful save to disk.', {group: 'server', tips: ['nondeterministic_output']}],
+  ['LASTSAVE',     1,    LOADING | STALE | FAST,    NO_KEY, '1.0.0', lastsave, 'Returns the Unix timestamp of the last successful save to disk.', {group: 'server', tips: ['nondeterministic_output']}],
   ['SAVE',         1,    SAVING | NO_MULTI,         NO_KEY, '1.0.0', save,         'Synchronously saves the database(s) to disk.', {group: 'server'}],
 ];
 

@@ -158,7 +158,8 @@ export class Connection implements ClientLink, TurnMember {
   /** Runs what waits, at most a share of it. */
   #runPending(): void {
     const pending = this.#pending;
-    const end = Math.min(this.#pendingEnd, this.#pendingStart + Math.max(SHARE_BYTES, this.#needed));
+    // A share more than the torn command is known to need: its length may not be known yet.
+    const end = Math.min(this.#pendingEnd, this.#pendingStart + SHARE_BYTES + this.#needed);
     const rest = this.#run(pending, this.#pendingStart, end);
     if (this.#closed) return;
     this.#pendingStart = rest;
@@ -196,6 +197,9 @@ export class Connection implements ClientLink, TurnMember {
           break;
         }
         if (mode !== 'on' || client.replyMode !== 'on') this.#silence(mode, before);
+      } else if (client.kind === 'replica') {
+        // An empty line is the sign of life of a replica that loads.
+        this.#session.context.replication.primary.heard(client.id);
       }
       at = next;
     }

@@ -181,7 +181,7 @@ export function splitWords(line: Buffer): Buffer[] | null {
         if (at + 1 < line.length && !isSpace(line[at + 1])) return null;
         quote = 0;
       } else if (byte === 92 && quote === 34 && at + 1 < line.length) {
-        const hex = line.latin1Slice(at + 2, at + 4);
+        const hex = line.toString('latin1', at + 2, at + 4);
         if (line[at + 1] === 120 && /^[0-9a-fA-F]{2}$/.test(hex)) {
           word.push(Number.parseInt(hex, 16));
           at += 3;

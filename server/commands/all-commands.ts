@@ -1,0 +1,34 @@
+/** Every family of commands. */
+import { clusterCommands } from './cluster.ts';
+import { inGroup } from './command-facts.ts';
+import { commandCommands } from './command-introspection.ts';
+import { configCommands } from './config.ts';
+import { connectionCommands } from './connection.ts';
+import { dumpCommands } from './dump.ts';
+import { expireCommands } from './expire.ts';
+import { genericCommands } from './generic.ts';
+import { infoCommands } from './info.ts';
+import { migrateCommands } from './migrate.ts';
+import { persistenceCommands } from './persistence.ts';
+import { replicationCommands } from './replication.ts';
+import type { Row } from './row.ts';
+import { serverCommands } from './server.ts';
+import { stringCommands } from './string.ts';
+import { transactionCommands } from './transaction.ts';
+
+export const allCommands: readonly Row[] = [
+  ...inGroup('cluster', clusterCommands),
+  ...inGroup('server', commandCommands),
+  ...inGroup('server', configCommands),
+  ...inGroup('connection', connectionCommands),
+  ...inGroup('generic', dumpCommands),
+  ...inGroup('generic', expireCommands),
+  ...inGroup('generic', genericCommands),
+  ...inGroup('server', infoCommands),
+  ...inGroup('generic', migrateCommands),
+  ...inGroup('server', persistenceCommands),
+  ...inGroup('server', replicationCommands),
+  ...inGroup('server', serverCommands),
+  ...inGroup('string', stringCommands),
+  ...inGroup('transactions', transactionCommands),
+];
