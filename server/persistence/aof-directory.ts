@@ -1,7 +1,7 @@
 /**
- * The folder of the append-only files (`appenddirname`) and its manifest. Every change of the manifest goes to a
- * temporary file, is synced, renamed and synced again with its folder before anything relies on it. All calls block:
- * they are few, and what follows them must not start earlier.
+ * The folder of the append-only files (`appenddirname`) and its manifest. Every change of the manifest goes
+ * to a temporary file, is synced, renamed and synced again with its folder before anything relies on it. All
+ * calls block: they are few, and what follows them must not start earlier.
  */
 import {
   closeSync,
@@ -38,17 +38,22 @@ function syncFolderNow(path: string): void {
 export class AofDirectory {
   /** First part of all names: `appendfilename`. */
   readonly prefix: string;
-  /** The folder itself. */
-  readonly path: string;
   manifest: AofManifest = EMPTY_MANIFEST;
-  readonly #parent: string;
+  readonly #parent: () => string;
+  readonly #name: string;
   #lock: Server | null = null;
+  #closed = false;
 
-  /** `parent` is `dir`, `name` is `appenddirname`. */
-  constructor(parent: string, name: string, prefix: string) {
+  /** `parent` tells `dir`, which may change, `name` is `appenddirname`. */
+  constructor(parent: () => string, name: string, prefix: string) {
     this.#parent = parent;
-    this.path = join(parent, name);
+    this.#name = name;
     this.prefix = prefix;
+  }
+
+  /** The folder itself. */
+  get path(): string {
+    return join(this.#parent(), this.#name);
   }
 
   file(name: string): string {
@@ -84,14 +89,15 @@ export class AofDirectory {
 
   /** Creates the folder when it is not there. */
   create(): void {
+    this.#closed = false;
     if (existsSync(this.path)) return;
     mkdirSync(this.path, { mode: 0o755 });
-    syncFolderNow(this.#parent);
+    syncFolderNow(this.#parent());
   }
 
   /**
-   * Makes sure that no other process of this machine uses the folder: holds an abstract socket named after its inode,
-   * which the system frees with the process. Rejects when another process has it.
+   * Makes sure that no other process of this machine uses the folder: holds an abstract socket named after
+   * its inode, which the system frees with the process. Rejects when another process has it.
    */
   async lock(): Promise<void> {
     if (this.#lock !== null || process.platform !== 'linux') return;
@@ -110,20 +116,20 @@ export class AofDirectory {
   }
 
   /**
-   * Reads the manifest; false when there is none. A single file of a version before 7.0 becomes the base of a new one.
-   * Throws `AofManifestError`.
+   * Reads the manifest; false when there is none. A single file of a version before 7.0 becomes the base of a
+   * new one. Throws `AofManifestError`.
    */
   read(): boolean {
     if (existsSync(this.manifestPath)) {
       this.manifest = parseManifest(readFileSync(this.manifestPath, 'utf8'));
       return true;
     }
-    const old = join(this.#parent, this.prefix);
+    const old = join(this.#parent(), this.prefix);
     if (!existsSync(old)) return false;
     this.write({ ...EMPTY_MANIFEST, base: { name: this.prefix, sequence: 1 }, baseSequence: 1 });
     renameSync(old, this.file(this.prefix));
     syncFolderNow(this.path);
-    syncFolderNow(this.#parent);
+    syncFolderNow(this.#parent());
     return true;
   }
 
@@ -154,6 +160,8 @@ export class AofDirectory {
           failed(`${file.name}: ${(error as Error).message}`);
       }
     }
+    // Somebody else may use the folder by now; the next start removes what is left.
+    if (this.#closed) return;
     // Meanwhile another rewrite may have added to the history: that stays for the next time.
     const gone = new Set(history.map((file) => file.name));
     const rest = this.manifest.history.filter((file) => !gone.has(file.name));
@@ -167,6 +175,7 @@ export class AofDirectory {
   }
 
   close(): void {
+    this.#closed = true;
     this.#lock?.close();
     this.#lock = null;
   }

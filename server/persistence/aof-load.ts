@@ -3,8 +3,9 @@
  *
  *   file = [RDB] (command | '#' annotation line)*        command = RESP array of bulk strings
  *
- * Commands reach the applier in whole units: one command, or MULTI to EXEC. What stands behind the last whole unit
- * of the last file was cut off by a crash; with `aof-load-truncated` the file is shortened to that place.
+ * Commands reach the applier in whole units: one command, or MULTI to EXEC. What stands behind the last whole
+ * unit of the last file was cut off by a crash; with `aof-load-truncated` the file is shortened to that
+ * place.
  */
 import { open, truncate } from 'node:fs/promises';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -15,7 +16,10 @@ import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
 export interface CommandApplier {
   /** Database that the file selected last; 0 at its beginning. */
   database: number;
-  /** Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`; throws on a refused one. */
+  /**
+   * Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`; throws on a refused
+   * one.
+   */
   apply(bytes: Uint8Array, start: number, end: number): number;
 }
 
@@ -229,7 +233,12 @@ async function loadFile(
   try {
     await loadCommands(path, scanner, from, progress);
   } catch (error) {
-    if (!(error instanceof AofLoadError)) throw error;
+    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof AofLoadError)) {
+      throw new AofLoadError(
+        `${error.message}, reading the append only file ${name} at offset ${scanner.validBytes}`,
+      );
+    }
     throw new AofLoadError(
       `${error.message} reading the append only file ${name}: make a backup of your AOF file, ` +
         'then use ./redis-check-aof --fix <filename.manifest>',

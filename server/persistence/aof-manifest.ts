@@ -141,7 +141,9 @@ export function nextBase(manifest: AofManifest, prefix: string): AofFile {
   return { name: `${prefix}.${sequence}.base.rdb`, sequence };
 }
 
-/** A rewrite is done: `base` replaces the old one and all increments before `firstKept`, which become history. */
+/**
+ * A rewrite is done: `base` replaces the old one and all increments before `firstKept`, which become history.
+ */
 export function withBase(manifest: AofManifest, base: AofFile, firstKept: number): AofManifest {
   const old = manifest.increments.filter((file) => file.sequence < firstKept);
   return {

@@ -7,12 +7,15 @@
  *
  * Offsets count bytes since the server started, over all files. Replies made at `offset` may leave once
  * `releasedOffset` has reached it: under `always` what is synced, else all that was appended.
- *   always    every write starts an fdatasync, or waits for the one that runs: one sync serves all that came before
- *   everysec  one fdatasync a second. While it runs, writes wait in the buffer (a write would block on the same file),
- *             up to POSTPONE_MS_MAX or POSTPONE_BYTES_MAX, then they are made all the same and block
+ *   always    every write starts an fdatasync, or waits for the one that runs: one sync serves all that came
+ *             before
+ *   everysec  one fdatasync a second. While it runs, writes wait in the buffer (a write would block on the
+ *             same file), up to POSTPONE_MS_MAX or POSTPONE_BYTES_MAX, then they are made all the same and
+ *             block
  *   no        the system decides
- * A failed write keeps its bytes, is shown in `lastWriteError` (clients get MISCONF) and tried again each second;
- * under `always`, a failed write or fdatasync ends the process, because acknowledged replies would be wrong.
+ * A failed write keeps its bytes, is shown in `lastWriteError` (clients get MISCONF) and tried again each
+ * second; under `always`, a failed write or fdatasync ends the process, because acknowledged replies would be
+ * wrong.
  */
 import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 
@@ -55,7 +58,9 @@ function messageOf(error: unknown): string {
 }
 
 export class AofWriter {
-  /** Database of the last SELECT in the file, -1 for none: the propagation writes one before the next change. */
+  /**
+   * Database of the last SELECT in the file, -1 for none: the propagation writes one before the next change.
+   */
   selectedDatabase = -1;
   /** Bytes appended since the server started. */
   offset = 0;
@@ -102,8 +107,8 @@ export class AofWriter {
   }
 
   /**
-   * Goes on in this file; what was appended so far is written to the file before, which is synced and closed in
-   * the background. Throws when the file cannot be opened; then the old one stays.
+   * Goes on in this file; what was appended so far is written to the file before, which is synced and closed
+   * in the background. Throws when the file cannot be opened; then the old one stays.
    */
   open(path: string, fileBytes: number): void {
     const descriptor = openSync(path, 'a', 0o644);

@@ -5,10 +5,12 @@
  *                      ^                       │
  *                      └──dataset replaced─────┘
  *
- *   on        changes go to the last increment of the manifest. A rewrite opens the next increment at T0 and names it
- *             in the manifest at once, writes the new base, then one swap of the manifest retires everything older.
- *   waiting   the files of the manifest do not describe the dataset: from T0 changes go to a temporary increment,
- *             which joins the manifest together with the new base. A crash before finds the old files whole.
+ *   on        changes go to the last increment of the manifest. A rewrite opens the next increment at T0 and
+ *             names it in the manifest at once, writes the new base, then one swap of the manifest retires
+ *             everything older.
+ *   waiting   the files of the manifest do not describe the dataset: from T0 changes go to a temporary
+ *             increment, which joins the manifest together with the new base. A crash before finds the old
+ *             files whole.
  *   off       a rewrite makes a base without an increment.
  * A rewrite that fails changes nothing; the increments it had opened stay in the manifest.
  */
@@ -85,8 +87,8 @@ export class AppendOnlyFile {
   }
 
   /**
-   * After loading at start: goes on in the last increment, or makes the first files. `writeBase` writes an RDB of the
-   * dataset to a path, blocking. Throws when the files cannot be written.
+   * After loading at start: goes on in the last increment, or makes the first files. `writeBase` writes an
+   * RDB of the dataset to a path, blocking. Throws when the files cannot be written.
    */
   begin(writeBase: (path: string) => void): void {
     const { directory } = this;
@@ -117,6 +119,7 @@ export class AppendOnlyFile {
   enable(): void {
     if (this.state !== 'off') return;
     this.state = 'waiting';
+    this.consecutiveFailures = 0;
     this.#retryAtMs = 0;
     this.rewrite();
   }
@@ -130,10 +133,12 @@ export class AppendOnlyFile {
     this.#handle?.cancel('the append-only file was turned off');
     this.#detach();
     this.writer.close();
-    if (state === 'waiting') rmSync(this.directory.temporaryIncrement, { force: true });
+    if (state === 'waiting') this.#removeTemporary();
   }
 
-  /** A full sync replaced the dataset: the files on disk describe the old one until the next rewrite is done. */
+  /**
+   * A full sync replaced the dataset: the files on disk describe the old one until the next rewrite is done.
+   */
   datasetReplaced(): void {
     if (this.state === 'off') return;
     this.#handle?.cancel('the dataset was replaced');
@@ -291,7 +296,16 @@ export class AppendOnlyFile {
     this.#detach();
     this.writer.close();
     log.notice(`Removing the temp incr aof file ${this.directory.temporaryIncrement}`);
-    rmSync(this.directory.temporaryIncrement, { force: true });
+    this.#removeTemporary();
+  }
+
+  /** What is left over costs space and does no harm: the next rewrite begins it anew. */
+  #removeTemporary(): void {
+    try {
+      rmSync(this.directory.temporaryIncrement, { force: true });
+    } catch (error) {
+      this.#environment.log.warning(`Cannot remove the temp incr aof file: ${messageOf(error)}`);
+    }
   }
 
   #countClosed(): void {

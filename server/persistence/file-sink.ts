@@ -1,7 +1,7 @@
 /**
  * A snapshot on its way into a file: chunks go out one after the other by asynchronous writes, every
- * SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall, then fsync, rename, fsync of the folder.
- * Under a temporary name until then; the file that was there before stays whole whatever happens.
+ * SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall, then fsync, rename, fsync of the
+ * folder. Under a temporary name until then; the file that was there before stays whole whatever happens.
  * Old content that cannot wait may pile up: above BLOCK_BYTES the next chunk is written at once, blocking.
  */
 import { closeSync, fdatasync, fsync, openSync, unlink, write, writeSync } from 'node:fs';

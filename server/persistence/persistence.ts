@@ -5,7 +5,8 @@
  *   flushTurn()    at the end of every turn, before its replies leave
  *   tick()         some ten times a second
  *   shutdown()     the last save
- * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts (datasets).
+ * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts
+ * (datasets).
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,7 +61,9 @@ export class Persistence {
   readonly snapshots: Snapshots;
   readonly save: BackgroundSave;
   readonly aof: AppendOnlyFile;
-  /** What is being loaded, null when all is: from the first moment, because clients may connect before `load`. */
+  /**
+   * What is being loaded, null when all is: from the first moment, because clients may connect before `load`.
+   */
   loading: Loading | null;
   /** Header fields of the RDB that was loaded at start, such as repl-id. */
   loadedFields: ReadonlyMap<string, string> = new Map();
@@ -188,14 +191,24 @@ export class Persistence {
     return policy.endsWith('lfu') ? 'frequency' : 'none';
   }
 
-  /** FLUSHALL: a running BGSAVE would only save what goes away. */
-  cancelSave(reason: string): void {
-    this.save.cancel(reason);
+  /** FLUSHALL begins: a BGSAVE that runs would only save what goes away. */
+  beforeFlushAll(): void {
+    this.save.cancel('FLUSHALL');
+  }
+
+  /** FLUSHALL is done: with save points the file on disk becomes empty as well, at once. */
+  afterFlushAll(): void {
+    if (this.loading !== null || this.#options.config.values['save'].length === 0) return;
+    const { keyspace } = this.#options;
+    const { dirty } = keyspace;
+    this.save.saveNow();
+    // A save forgets the count, by which the caller knows that there is something to propagate.
+    keyspace.dirty = dirty;
   }
 
   /**
-   * The end: stops snapshots, closes the AOF, saves (null: when save points are set). Returns why the save failed;
-   * then the server should stay, unless it is forced.
+   * The end: stops snapshots, closes the AOF, saves (null: when save points are set). Returns why the save
+   * failed; then the server should stay, unless it is forced.
    */
   shutdown(save: boolean | null): string | null {
     const { config, log } = this.#options;
@@ -257,6 +270,10 @@ export class Persistence {
       return messageOf(error);
     }
     this.aof.enable();
+    if (this.aof.consecutiveFailures !== 0 && !this.aof.rewriting) {
+      this.aof.disable();
+      return 'Unable to turn on AOF. Check server logs.';
+    }
     this.aof.directory.lock().catch((error: unknown) => {
       this.#options.log.warning(`The append-only file is turned off: ${messageOf(error)}`);
       this.#options.config.assign('appendonly', false);
@@ -282,7 +299,11 @@ export class Persistence {
   #makeAof(): AppendOnlyFile {
     const { config, log, clock } = this.#options;
     const { values } = config;
-    const directory = new AofDirectory(values['dir'], values['appenddirname'], values['appendfilename']);
+    const directory = new AofDirectory(
+      () => values['dir'],
+      values['appenddirname'],
+      values['appendfilename'],
+    );
     return new AppendOnlyFile(directory, this.#writer, {
       log,
       snapshots: this.snapshots,

@@ -1,7 +1,8 @@
 /**
  * Numbers of the RDB format, shared by writer, reader, DUMP and RESTORE.
  *
- *   file   = "REDIS" dddd | "VALKEY" ddd, (aux | function | database record)*, EOF, 8 bytes CRC-64 little-endian
+ *   file   = "REDIS" dddd | "VALKEY" ddd, (aux | function | database record)*, EOF, 8 bytes CRC-64
+ *          little-endian
  *   record = [EXPIRE_MS 8 bytes LE | EXPIRE_SECONDS 4 bytes LE] [IDLE length | FREQUENCY byte] type key value
  *   length = 00nnnnnn | 01nnnnnn nnnnnnnn | 0x80 4 bytes BE | 0x81 8 bytes BE | 11 + encoding (strings only)
  *   string = length bytes | int8 | int16 LE | int32 LE | LZF packed-length length bytes

@@ -1,13 +1,14 @@
 /**
- * Loads RDBs into databases that nobody sees yet, and puts them in the place of the old ones when they are whole.
+ * Loads RDBs into databases that nobody sees yet, and puts them in the place of the old ones when they are
+ * whole.
  *
  *   DatasetBuilder   the databases under construction, fed by an RdbReader
  *   feed(bytes)      any pieces, in order; they may be kept
  *   commit()         the new databases replace the old ones, which are emptied
  *   abort()          the new databases are emptied; the old ones were never touched
  *
- * Seam. A replica's full sync uses a builder beside the dataset that goes on serving; the start of the server uses
- * the same on an empty keyspace (`loadRdbFile`). All failures are errors with a sentence for the log.
+ * Seam. A replica's full sync uses a builder beside the dataset that goes on serving; the start of the server
+ * uses the same on an empty keyspace (`loadRdbFile`). All failures are errors with a sentence for the log.
  */
 import { open } from 'node:fs/promises';
 import { Database, NO_EXPIRY } from '../keyspace/database.ts';
@@ -58,7 +59,9 @@ export class DatasetBuilder implements RdbVisitor {
     return this.#reader.offset;
   }
 
-  /** Takes the next bytes; returns how many lie behind the end of the RDB. Throws when it cannot be loaded. */
+  /**
+   * Takes the next bytes; returns how many lie behind the end of the RDB. Throws when it cannot be loaded.
+   */
   feed(bytes: Uint8Array): number {
     if (this.#failed) throw new Error('the RDB was refused before');
     this.#failed = true;

@@ -1,10 +1,11 @@
 /**
- * Reads RDB as it arrives: `feed` takes chunks of any size, records reach the visitor as soon as they are whole.
- * A record that is cut by the end of a chunk is started again with the next one; `#needed` says how many bytes it
- * wants at least, so that a value of many chunks is joined once, not once a chunk. The format: rdb-format.ts.
+ * Reads RDB as it arrives: `feed` takes chunks of any size, records reach the visitor as soon as they are
+ * whole. A record that is cut by the end of a chunk is started again with the next one; `#needed` says how
+ * many bytes it wants at least, so that a value of many chunks is joined once, not once a chunk. The format:
+ * rdb-format.ts.
  *
- * Every failure is an `RdbError` that names the offset of the record. Nothing is skipped that holds data: types and
- * opcodes this server does not know are refused by name.
+ * Every failure is an `RdbError` that names the offset of the record. Nothing is skipped that holds data:
+ * types and opcodes this server does not know are refused by name.
  */
 import { Crc64 } from '../structures/crc64.ts';
 import { lzfDecompress } from '../structures/lzf.ts';
@@ -275,7 +276,9 @@ export class RdbReader {
     return at;
   }
 
-  /** A plain length. An encoded one, allowed for strings only, leaves its number in #encoding and returns -1. */
+  /**
+   * A plain length. An encoded one, allowed for strings only, leaves its number in #encoding and returns -1.
+   */
   #lengthOrEncoding(): number {
     const first = this.#bytes[this.#take(1)];
     this.#highLength = 0;

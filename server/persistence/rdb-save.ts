@@ -30,7 +30,10 @@ function writeDataset(keyspace: Keyspace, writer: RdbWriter, records: RecordWrit
   }
 }
 
-/** Writes, syncs and renames. Throws on failure; what stood under `final` is whole then. Returns the bytes written. */
+/**
+ * Writes, syncs and renames. Throws on failure; what stood under `final` is whole then. Returns the bytes
+ * written.
+ */
 export function saveDataset(
   keyspace: Keyspace,
   temporary: string,

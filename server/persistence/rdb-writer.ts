@@ -203,7 +203,10 @@ export class RdbWriter {
     }
   }
 
-  /** Type byte and key of a string; its value follows by `string`, or by `size` and `raw` when it is in pieces. */
+  /**
+   * Type byte and key of a string; its value follows by `string`, or by `size` and `raw` when it is in
+   * pieces.
+   */
   stringKey(bytes: Uint8Array, start: number, end: number): void {
     this.byte(TYPE_STRING);
     this.string(bytes, start, end);

@@ -9,7 +9,10 @@ export type AccessAttributes = 'none' | 'idle' | 'frequency';
 
 const CLOCK_MASK = 0xffffff;
 
-/** The access clock for idle seconds or an LFU counter that came from elsewhere; -1 when they say nothing of use. */
+/**
+ * The access clock for idle seconds or an LFU counter that came from elsewhere; -1 when they say nothing of
+ * use.
+ */
 export function restoredAccessClock(
   attributes: AccessAttributes,
   nowMs: number,

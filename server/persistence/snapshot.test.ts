@@ -129,7 +129,7 @@ class Model {
   change(): void {
     const { next } = this;
     const database = next(2) * 2;
-    const key = `key:${next(3000)}`;
+    const key = `key:${next(1200)}`;
     const ref = this.keyspace.databases[database].find(bytesOf(key), 0, key.length);
     const expiry = next(3) === 0 ? 1_800_000_000_000 + next(1000) : -1;
     switch (next(5)) {
@@ -145,7 +145,7 @@ class Model {
         return;
       }
       default: {
-        const long = next(400) === 0;
+        const long = next(500) === 0;
         const value = String.fromCharCode(97 + next(26)).repeat(long ? 270_000 + next(600_000) : next(60));
         this.set(database, key, value, expiry);
       }
@@ -159,10 +159,10 @@ describe('Snapshots', () => {
   it('writes the dataset of T0 exactly, whatever changes meanwhile', async () => {
     const seed = Date.now() & 0x7fffffff;
     const next = random(seed);
-    for (let round = 0; round < 6; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const keyspace = newKeyspace(round % 3 === 2);
       const model = new Model(keyspace, next);
-      for (let k = 0; k < 4000; k += 1) model.change();
+      for (let k = 0; k < 1500; k += 1) model.change();
       const snapshots = newSnapshots(keyspace);
       for (let run = 0; run < 3; run += 1) {
         let expected = new Map<string, string>();
@@ -171,7 +171,7 @@ describe('Snapshots', () => {
         });
         snapshots.start(taken.request);
         for (let k = 0; snapshots.active; k += 1) {
-          for (let change = next(40); change > 0; change -= 1) model.change();
+          for (let change = next(30); change > 0; change -= 1) model.change();
           if (run === 2 && k === 30) {
             keyspace.databases[0].flush();
             for (const name of model.content.keys()) if (name.startsWith('0:')) model.content.delete(name);

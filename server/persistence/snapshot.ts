@@ -1,23 +1,27 @@
 /**
- * The snapshot iterator: the only way to an RDB while the server runs, without fork and without stopping anybody.
+ * The snapshot iterator: the only way to an RDB while the server runs, without fork and without stopping
+ * anybody.
  *
- *   T0         the epoch moves on, the hook is set; records stamped before are "not seen", new ones are born seen
- *   walk       slices of at most SLICE_MS, at most a quarter of the time unless the server is idle: each record
- *              not yet seen is written and stamped
- *   change     the keyspace calls the hook before it touches a record that was not seen: its old content is written
- *              into the stream at that moment, and it is stamped
+ *   T0         the epoch moves on, the hook is set; records stamped before are "not seen", new ones are born
+ *              seen
+ *   walk       slices of at most SLICE_MS, at most a quarter of the time unless the server is idle: each
+ *              record not yet seen is written and stamped
+ *   change     the keyspace calls the hook before it touches a record that was not seen: its old content is
+ *              written into the stream at that moment, and it is stamped
  *   end        the hook goes; every sink gets the trailer and finishes by itself
  *
  * So the stream holds each key of T0 once, as it was at T0, in any order; databases may alternate.
- * One long string is open across slices (`#open`): the old content of other keys then waits in a side writer, at
- * most SIDE_BYTES_MAX of it; beyond that, or when the open key itself changes, the string is written to its end.
- * Invariants: a record's stamp is the epoch exactly when it is in the stream or newer than T0; at most one run.
- * Memory: what the sinks have not passed on yet. The walk waits while one of them holds PENDING_BYTES_MAX; old
- * content cannot wait, so a sink must take it, block (a file) or fail (a replica that does not read).
+ * One long string is open across slices (`#open`): the old content of other keys then waits in a side writer,
+ * at most SIDE_BYTES_MAX of it; beyond that, or when the open key itself changes, the string is written to
+ * its end. Invariants: a record's stamp is the epoch exactly when it is in the stream or newer than T0; at
+ * most one run. Memory: what the sinks have not passed on yet. The walk waits while one of them holds
+ * PENDING_BYTES_MAX; old content cannot wait, so a sink must take it, block (a file) or fail (a replica that
+ * does not read).
  *
- * Seam. `start(request)` begins at once when nothing runs, otherwise after the running one; all that wait by then
- * and agree on `version` and `compression` share one T0. `request.begin()` is called at T0, synchronously, and
- * gives the sink and the header's fields; `request.onEnd(error)` is called once. `cancel()` drops one request.
+ * Seam. `start(request)` begins at once when nothing runs, otherwise after the running one; all that wait by
+ * then and agree on `version` and `compression` share one T0. `request.begin()` is called at T0,
+ * synchronously, and gives the sink and the header's fields; `request.onEnd(error)` is called once.
+ * `cancel()` drops one request.
  */
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -83,7 +87,10 @@ const PENDING_WAIT_MS = 2;
 const CHUNK_FLUSH_BYTES = 64 * 1024;
 const SIDE_BYTES_MAX = 16 * 1024 * 1024;
 const EPOCH_MAX = 255;
-/** Runs that may end early in a row before all stamps are renewed: old stamps must not meet their number again. */
+/**
+ * Runs that may end early in a row before all stamps are renewed: old stamps must not meet their number
+ * again.
+ */
 const UNFINISHED_RUNS_MAX = 200;
 
 class Target implements SnapshotHandle {

@@ -1,9 +1,10 @@
 /**
  * CRC-64 "Jones" as RDB files and DUMP payloads carry it.
  *
- * Reflected polynomial 0x95ac9329ac4bc9b5, start value 0, no final inversion; "123456789" gives e9c6d914c4b8d9ca.
- * Eight bytes a step ("slice by eight"): T[k][b] is the checksum of byte b followed by k zero bytes, so the eight
- * lookups of a step do not depend on each other. 64 bits are two 32-bit halves; O(n), 16 KiB of tables.
+ * Reflected polynomial 0x95ac9329ac4bc9b5, start value 0, no final inversion; "123456789" gives
+ * e9c6d914c4b8d9ca. Eight bytes a step ("slice by eight"): T[k][b] is the checksum of byte b followed by k
+ * zero bytes, so the eight lookups of a step do not depend on each other. 64 bits are two 32-bit halves;
+ * O(n), 16 KiB of tables.
  */
 
 const POLYNOMIAL_HIGH = 0x95ac9329 | 0;

@@ -6,7 +6,8 @@
  *   lllooooo oooooooo           copy l + 2 bytes (l = 1..6) from offset o + 1 back
  *   111ooooo llllllll oooooooo  copy l + 9 bytes from offset o + 1 back
  * Offsets reach 8 KiB back, copies are at most 264 bytes. The compressor is greedy with one candidate a hash
- * (three bytes), O(n); positions of earlier calls are told apart by a base that grows, so the table is not cleared.
+ * (three bytes), O(n); positions of earlier calls are told apart by a base that grows, so the table is not
+ * cleared.
  */
 
 const HASH_BITS = 14;

@@ -1,13 +1,13 @@
 /** What a server that is killed has promised: the built server, `kill -9`, and what is there after it. */
-import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { newFolder, removeFolders, ServerProcess } from './persistence-harness.ts';
+import { hasRedwarden, newFolder, removeFolders, ServerProcess } from './persistence-harness.ts';
 
 afterAll(removeFolders);
 
-const built = existsSync(new URL('../../dist/server/main.js', import.meta.url));
-
-/** Sets key:0, key:1 … from several callers until the server dies; returns how many were acknowledged in order. */
+/**
+ * Sets key:0, key:1 … from several callers until the server dies; returns how many were acknowledged in
+ * order.
+ */
 async function writeUntilKilled(server: ServerProcess, killAt: number): Promise<Set<number>> {
   const acknowledged = new Set<number>();
   let next = 0;
@@ -37,7 +37,7 @@ async function lost(server: ServerProcess, acknowledged: ReadonlySet<number>): P
   return missing;
 }
 
-describe.skipIf(!built)('a server that is killed', () => {
+describe.skipIf(!hasRedwarden)('a server that is killed', () => {
   it('has everything it acknowledged under appendfsync always, a rewrite under way or not', async () => {
     const folder = newFolder();
     const options = ['--appendonly', 'yes', '--appendfsync', 'always'];

@@ -1,6 +1,6 @@
 /** A keyspace with its persistence over a real folder, and a real redis-server to compare with. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -161,6 +161,8 @@ export async function freePort(): Promise<number> {
 }
 
 const REDWARDEN = new URL('../../server/bin/redwarden-server', import.meta.url).pathname;
+/** Whether our server was built. */
+export const hasRedwarden = existsSync(new URL('../../dist/server/main.js', import.meta.url));
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
 /** A server process of its own, spoken to by RESP. */
