@@ -148,6 +148,9 @@ async function loadImages(environment: Environment, tools: Tools, stage: Stage):
       changed.push(name);
     }
   }
+  if (changed.includes('redwarden-server')) {
+    stage.say('servers that run already keep the image they were started with');
+  }
   return changed;
 }
 
