@@ -34,6 +34,8 @@ export function initialise(state: ClusterState, nodesConf: string): string | nul
   } else {
     const reason = readNodesConf(state, nodesConf);
     if (reason !== null) return reason;
+    // The address may be another one since; the first peer that reaches us tells.
+    if (state.nodes.size > 1) state.myself.ip = '';
     const { primary } = state.myself;
     if (state.myself.isReplica && primary !== null && primary.ip !== '') {
       state.environment.replication.replicate(primary.ip, primary.port, primary.id);
