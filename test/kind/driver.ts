@@ -161,7 +161,10 @@ class KindCluster implements LocalCluster {
   }
 }
 
-/** Brings an image archive to all workers; the control plane runs no pods of ours, and each node takes seconds. */
+/**
+ * Brings an image archive to all workers; the control plane runs no pods of ours, and each node takes
+ * seconds.
+ */
 export async function loadImage(environment: Environment, kind: string, archivePath: string): Promise<void> {
   const options = { deadlineMs: timeLimits.loadImageMs, env: dockerVariables(environment) };
   const nodes = (await runCommand(kind, ['get', 'nodes', '--name', clusterName], options)).trim().split('\n');
