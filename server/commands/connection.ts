@@ -1,7 +1,8 @@
 /** Commands about the connection itself. */
+import { REDIS_VERSION } from '../config/config-file.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { clientCommands } from './client-commands.ts';
+import { clientCommands, isClientName } from './client-commands.ts';
 import * as errors from './errors.ts';
 import { FAST, LOADING, NO_AUTH, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 import { endTransaction } from './transaction.ts';
@@ -12,10 +13,10 @@ const ANY_TIME = LOADING | STALE | FAST;
 export const connectionCommands: readonly Row[] = [
   // name    arity flags                           keys    since    run     summary
   ['AUTH',   -2,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', auth,   'Authenticates the connection.'],
-  ['CLIENT', -2,   NOSCRIPT | LOADING | STALE,     NO_KEY, '2.4.0', unknown, 'A container for client connection commands.', {subcommands: clientCommands}],
+  ['CLIENT', -2,   0,                              NO_KEY, '2.4.0', unknown, 'A container for client connection commands.', {subcommands: clientCommands}],
   ['ECHO',   2,    ANY_TIME,                       NO_KEY, '1.0.0', echo,   'Returns the given string.'],
   ['HELLO',  -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.0.0', hello,  'Handshakes with the Redis server.'],
-  ['PING',   -1,   ANY_TIME,                       NO_KEY, '1.0.0', ping,   'Returns the server\'s liveliness response.'],
+  ['PING',   -1,   FAST,                           NO_KEY, '1.0.0', ping,   'Returns the server\'s liveliness response.'],
   ['QUIT',   -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', quit,   'Closes the connection.'],
   ['RESET',  1,    NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.2.0', reset,  'Resets the connection.'],
   ['SELECT', 2,    LOADING | STALE | FAST,         NO_KEY, '1.0.0', select, 'Changes the selected database.'],
@@ -79,7 +80,10 @@ function hello(call: Call): void {
     );
     return;
   }
-  if (name !== null) client.name = name;
+  if (name !== null) {
+    if (!isClientName(call, name)) return;
+    client.name = name;
+  }
   client.protocol = protocol === 3 ? 3 : 2;
   call.reply.protocol = client.protocol;
   answerHello(call);
@@ -91,7 +95,7 @@ function answerHello(call: Call): void {
   reply.bulkText('server');
   reply.bulkText('redis');
   reply.bulkText('version');
-  reply.bulkText(ANNOUNCED_VERSION);
+  reply.bulkText(REDIS_VERSION);
   reply.bulkText('proto');
   reply.integer(client.protocol);
   reply.bulkText('id');
@@ -103,9 +107,6 @@ function answerHello(call: Call): void {
   reply.bulkText('modules');
   reply.array(0);
 }
-
-/** The version of Redis whose contract this server keeps, as clients ask for it. */
-export const ANNOUNCED_VERSION = '7.2.0';
 
 function ping(call: Call): void {
   if (call.argc > 2) call.reply.error(errors.wrongArity('ping'));
@@ -135,8 +136,10 @@ function reset(call: Call): void {
 }
 
 function select(call: Call): void {
-  const index = call.integer(1);
-  if (Number.isNaN(index)) call.reply.error(errors.NOT_INTEGER);
+  const wide = call.integer64(1);
+  const index = Number(wide);
+  if (wide === null) call.reply.error(errors.NOT_INTEGER);
+  else if ((index | 0) !== index) call.reply.error(errors.NOT_INTEGER_32);
   else if (call.context.cluster !== null && index !== 0) {
     call.reply.error('ERR SELECT is not allowed in cluster mode');
   } else if (call.context.keyspace.databases[index] === undefined) {

@@ -2,6 +2,7 @@
 
 export const SYNTAX = 'ERR syntax error';
 export const NOT_INTEGER = 'ERR value is not an integer or out of range';
+export const NOT_INTEGER_32 = 'ERR value is out of range, value must between -2147483648 and 2147483647';
 export const NOT_FLOAT = 'ERR value is not a valid float';
 export const NO_SUCH_KEY = 'ERR no such key';
 export const OUT_OF_RANGE = 'ERR index out of range';
@@ -37,4 +38,9 @@ export function wrongArity(name: string): string {
 /** `ERR invalid expire time in 'set' command`. */
 export function invalidExpire(name: string): string {
   return `ERR invalid expire time in '${name}' command`;
+}
+
+/** The append-only file cannot be written. */
+export function aofMisconf(reason: string): string {
+  return `MISCONF Errors writing to the AOF file: ${reason}`;
 }

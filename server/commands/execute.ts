@@ -66,7 +66,8 @@ export class Executor {
   executeTrusted(call: Call): boolean {
     const entry = this.#lookup(call);
     if (entry === null) return false;
-    this.run(call, entry);
+    if (call.client.queued !== null && !NOT_QUEUED.has(entry.name)) this.#queue(call);
+    else this.run(call, entry);
     return true;
   }
 
@@ -123,9 +124,15 @@ export class Executor {
   #unknown(call: Call): void {
     let shown = '';
     for (let index = 1; index < call.argc && shown.length < UNKNOWN_ARGUMENTS_SHOWN; index++) {
-      shown += `'${call.text(index).slice(0, UNKNOWN_ARGUMENTS_SHOWN - shown.length)}' `;
+      shown += `'${shownWord(call, index, UNKNOWN_ARGUMENTS_SHOWN - shown.length)}' `;
     }
-    const name = call.text(0).slice(0, UNKNOWN_ARGUMENTS_SHOWN);
+    const name = shownWord(call, 0, UNKNOWN_ARGUMENTS_SHOWN);
+    if (/^(post|host:)$/i.test(name)) {
+      // A browser that was lured into posting commands to this port.
+      this.#context.log.warning(`Possible SECURITY ATTACK detected: ${name} from ${call.client.link.remoteAddress}`);
+      call.client.link.destroy('it speaks HTTP');
+      return;
+    }
     this.#reject(call, `ERR unknown command '${name}', with args beginning with: ${shown}`);
   }
 
@@ -139,13 +146,13 @@ export class Executor {
     if (keyspace.eviction.maxmemory > 0 && !replica && !keyspace.eviction.makeRoom()) {
       if ((flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
-    if (persistence.loading && (flags & LOADING) === 0) return errors.LOADING_DATASET;
+    if (persistence.loading !== null && (flags & LOADING) === 0) return errors.LOADING_DATASET;
     if ((flags & WRITE) !== 0) {
       if (replica) {
         if (config.values['replica-read-only']) return errors.READ_ONLY;
       } else {
-        const disk = persistence.writeRefusal;
-        if (disk !== null) return disk;
+        const trouble = persistence.trouble;
+        if (trouble !== null) return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
         if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas()) return errors.NO_REPLICAS;
       }
       if (replication.writesPausedUntilMs > keyspace.nowMs) return '';
@@ -197,6 +204,11 @@ export class Executor {
     // A client can invent codes only through scripts; the limit keeps the table small all the same.
     if (stats.errors.size < 128 || stats.errors.has(code)) stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1);
   }
+}
+
+/** A word in an error text: cut at the limit and, as in C, at a zero byte. */
+function shownWord(call: Call, index: number, charactersMax: number): string {
+  return call.text(index).slice(0, charactersMax).split('\0', 1)[0] ?? '';
 }
 
 /** The call's words in canonical RESP. */

@@ -1,4 +1,7 @@
-/** Connections to the servers that keys move to: kept for a while, because keys of one slot move one after another. */
+/**
+ * Connections to the servers that keys move to: kept for a while, because keys of one slot move one after
+ * another.
+ */
 import { RespClient, RespFailure } from '../wire/client.ts';
 import { RespError } from '../wire/reply-parser.ts';
 

@@ -21,6 +21,9 @@ export const NO_EXPIRY = -1;
 /** In place of an expiry: the one that the key has. */
 export const KEEP_EXPIRY = -2;
 
+/** Table segments that one step of the expiry walk looks at. */
+const SEGMENTS_PER_STEP = 16;
+
 export class Database {
   readonly index: number;
   /** Keys, expired ones that nobody has met yet included. */
@@ -289,18 +292,20 @@ export class Database {
     return this.#keyspace.table.sample(this.#headers[slot], random);
   }
 
-  /** Deletes keys that expired, looking at no more than `segmentsMax` table segments or slots. */
-  expireSome(segmentsMax: number): void {
+  /** Deletes keys that expired, looking at no more than about `budget` table segments or slots. */
+  expireSome(budget: number): void {
     if (this.expiring === 0) return;
-    const keyspace = this.#keyspace;
-    for (let step = 0; step < segmentsMax; step += 16) {
+    const { table, nowMs } = this.#keyspace;
+    const expired = (ref: number): void => this.expireRecord(ref);
+    for (let left = Math.max(budget, 1); left > 0; ) {
       const header = this.#headers[this.#expireSlot];
-      if (header !== 0) {
-        this.#expireEntry = keyspace.table.expire(header, this.#expireEntry, 16, keyspace.nowMs, (ref) =>
-          this.expireRecord(ref),
-        );
+      if (header !== 0) this.#expireEntry = table.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
+      left -= this.#expireEntry === 0 ? 1 : SEGMENTS_PER_STEP;
+      if (this.#expireEntry === 0) {
+        this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
+        // Once around is enough.
+        if (this.#headers.length === 1) return;
       }
-      if (this.#expireEntry === 0) this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
     }
   }
 

@@ -8,7 +8,7 @@ import { Client, type ClientLink } from '../commands/client.ts';
 import { DONE, type Executor } from '../commands/execute.ts';
 import type { Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
-import { FAILED, learnWriteRequest, QUEUED, SENT, streamHandle, UNAVAILABLE, writeNow } from './kernel-writer.ts';
+import { FAILED, SENT, streamHandle, writeNow } from './kernel-writer.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TurnMember } from './turn.ts';
 
@@ -58,7 +58,6 @@ export class Connection implements ClientLink, TurnMember {
     this.client.authenticated = session.context.config.values['requirepass'] === '';
     this.#call = session.callFor(this.client, this.#reply);
     this.#handle = streamHandle(socket);
-    if (this.#handle !== null) learnWriteRequest(this.#handle);
     socket.on('error', (error: Error) => this.destroy(error.message));
     socket.on('close', () => this.#gone());
     socket.on('end', () => this.destroy('Client closed connection'));
@@ -268,21 +267,20 @@ export class Connection implements ClientLink, TurnMember {
 
   /** Hands bytes to the kernel; true when it took all of them. */
   #pass(bytes: Buffer): boolean {
-    let result = UNAVAILABLE;
-    if (this.#handle !== null) result = writeNow(this.#handle, bytes, this.#drained);
-    if (result === SENT) return true;
-    if (result === FAILED) {
-      this.destroy('write failed');
-      return true;
+    if (this.#handle === null) {
+      this.#inFlightBytes = bytes.length;
+      this.#socket.write(bytes, () => this.#drained(0));
+      return false;
     }
-    this.#inFlightBytes = bytes.length;
-    if (result !== QUEUED) this.#socket.write(bytes, () => this.#drained(0));
-    return false;
+    const result = writeNow(this.#handle, bytes, this.#drained);
+    if (result === SENT) return true;
+    if (result === FAILED) this.destroy('write failed');
+    else this.#inFlightBytes = bytes.length;
+    return result === FAILED;
   }
 
   readonly #drained = (status: number): void => {
-    // A write that the kernel took at once calls back too, with nothing in flight.
-    if (this.#closed || this.#inFlightBytes === 0) return;
+    if (this.#closed) return;
     if (status < 0) {
       this.destroy('write failed');
       return;

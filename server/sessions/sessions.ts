@@ -12,7 +12,7 @@ import { Connection, SHARE_BYTES } from './connection.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Turn } from './turn.ts';
 
-export type OutputLimits = Record<'normal' | 'replica' | 'pubsub', readonly [number, number, number]>;
+const NO_LIMIT: readonly [number, number, number] = [0, 0, 0];
 
 /** The clients, by id. */
 export class Clients implements ClientRegistry {
@@ -46,6 +46,11 @@ export interface SessionHooks {
   /** A client has gone. */
   onClosed(client: Client): void;
 }
+
+/** A TCP address or the path of a Unix socket. */
+export type ListenPlace =
+  | { readonly host: string; readonly port: number; readonly backlog: number; readonly ipv6Only: boolean }
+  | { readonly path: string };
 
 export class Sessions implements SessionContext {
   readonly context: ServerContext;
@@ -93,8 +98,11 @@ export class Sessions implements SessionContext {
   }
 
   outputLimit(kind: ClientKind): readonly [number, number, number] {
-    const limits = this.context.config.values['client-output-buffer-limit'] as unknown as OutputLimits;
-    return kind === 'replica' ? limits.replica : kind === 'pubsub' ? limits.pubsub : limits.normal;
+    // Replication bounds replicas itself: what waits for them is mostly in the shared log.
+    if (kind === 'replica') return NO_LIMIT;
+    const limits = this.context.config.values['client-output-buffer-limit'];
+    const { hardBytes, softBytes, softSeconds } = kind === 'pubsub' ? limits.pubsub : limits.normal;
+    return [hardBytes, softBytes, softSeconds];
   }
 
   startReading(socket: Socket): void {
@@ -112,7 +120,7 @@ export class Sessions implements SessionContext {
   }
 
   /** Listens on host and port, or on the path of a Unix socket. Rejects with the system's error. */
-  listen(where: { host: string; port: number; backlog: number } | { path: string }): Promise<void> {
+  listen(where: ListenPlace): Promise<void> {
     const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
     this.#servers.push(server);
     return new Promise((resolve, reject) => {

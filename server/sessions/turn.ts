@@ -35,7 +35,6 @@ export class Turn {
   constructor(persistence: Persistence, beforeEnd: () => void) {
     this.#persistence = persistence;
     this.#beforeEnd = beforeEnd;
-    persistence.onReleased = () => this.#release();
   }
 
   /** Replies from `start` to the end of the buffer belong to `member`. */
@@ -89,7 +88,8 @@ export class Turn {
     reply.reset(pinned);
   }
 
-  #release(): void {
+  /** The disk has caught up: sends the replies that waited for it. */
+  release(): void {
     const released = this.#persistence.releasedOffset;
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count].offset <= released) count++;

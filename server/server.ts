@@ -1,0 +1,213 @@
+/**
+ * One server: owns all parts, starts them in order, ticks them, stops them. The tour of the code begins here.
+ *
+ *   main.ts -> Server.start() -> listen -> load -> ready
+ *   a request: sessions/connection.ts -> commands/execute.ts -> a handler -> keyspace -> propagation -> the turn's end
+ */
+import { randomBytes } from 'node:crypto';
+import { unlinkSync, writeFileSync } from 'node:fs';
+import type { Cluster } from './cluster/cluster.ts';
+import { CommandApplier } from './commands/applier.ts';
+import type { Client } from './commands/client.ts';
+import { CommandTable } from './commands/command-table.ts';
+import type { ServerContext } from './commands/context.ts';
+import { Executor } from './commands/execute.ts';
+import { setTransactionExecutor } from './commands/transaction.ts';
+import type { Config } from './config/config.ts';
+import type { Log } from './config/log.ts';
+import { Keyspace } from './keyspace/keyspace.ts';
+import { Stats } from './keyspace/stats.ts';
+import { AdminServer } from './metrics/admin-server.ts';
+import { Info } from './metrics/info.ts';
+import type { Persistence } from './persistence/persistence.ts';
+import { Propagation } from './replication/propagation.ts';
+import type { Replication } from './replication/replication.ts';
+import { replicationInfo } from './replication/replication-info.ts';
+import { Clients, Sessions } from './sessions/sessions.ts';
+import { Turn } from './sessions/turn.ts';
+import { allCommands } from './commands/all-commands.ts';
+import { makeCluster } from './wiring/cluster-wiring.ts';
+import { applyLiveSettings } from './wiring/live-settings.ts';
+import { makePersistence } from './wiring/persistence-wiring.ts';
+import { makeReplication } from './wiring/replication-wiring.ts';
+import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
+
+const TICK_MS = 100;
+/** Table segments (or slots) a tick looks at for expired keys, in each database. */
+const EXPIRE_BUDGET = 20_000;
+const RUN_ID_BYTES = 20;
+
+export class Server implements ServerContext {
+  readonly config: Config;
+  readonly log: Log;
+  readonly stats = new Stats();
+  readonly keyspace: Keyspace;
+  readonly propagation = new Propagation();
+  readonly persistence: Persistence;
+  readonly replication: Replication;
+  readonly cluster: Cluster | null;
+  readonly clients = new Clients();
+  readonly info: Info;
+  readonly runId = randomBytes(RUN_ID_BYTES).toString('hex');
+  readonly startedAtMs = Date.now();
+  readonly table: CommandTable;
+  readonly executor: Executor;
+  readonly turn: Turn;
+  readonly sessions: Sessions;
+  readonly #admin: AdminServer | null;
+  readonly #shutdown: Shutdown;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(config: Config, log: Log, version: string) {
+    this.config = config;
+    this.log = log;
+    const { values } = config;
+    this.keyspace = new Keyspace({
+      databases: values['cluster-enabled'] ? 1 : values.databases,
+      perSlot: values['cluster-enabled'],
+      stats: this.stats,
+      random: Math.random,
+    });
+    this.keyspace.setNow(Date.now());
+    this.table = new CommandTable(allCommands);
+    this.executor = new Executor(this, this.table);
+    setTransactionExecutor(() => this.executor);
+    this.persistence = makePersistence(this);
+    this.turn = new Turn(this.persistence, () => {});
+    this.replication = makeReplication(this);
+    this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
+    this.info = new Info({
+      context: this,
+      table: this.table,
+      persistence: this.persistence,
+      replication: { infoLines: () => replicationInfo(this.replication, this.keyspace.nowMs) },
+      version,
+      os: `${process.platform} ${process.arch}`,
+    });
+    this.sessions = new Sessions(this, this.executor, this.table, this.turn, this.clients, {
+      beginCommands: () => this.keyspace.setNow(Date.now()),
+      onClosed: (client) => this.#clientClosed(client),
+    });
+    const port = values['admin-port'];
+    this.#admin =
+      port === 0 ? null : new AdminServer({ port, address: values['admin-bind'], info: this.info, log });
+    this.#shutdown = new Shutdown(this, () => this.#close());
+    applyLiveSettings(this);
+    this.keyspace.onExpired = (database, key, start, length) => this.#propagateDelete(database, key, start, length);
+    this.keyspace.eviction.onEvicted = (database, key) => this.#propagateDelete(database, key, 0, key.length);
+  }
+
+  /** Listens, loads the data, joins cluster or primary. Throws an Error whose message says why it cannot serve. */
+  async start(): Promise<void> {
+    const { values } = this.config;
+    await this.#listen();
+    await this.#admin?.listen();
+    if (this.cluster !== null) {
+      const reason = await this.cluster.start();
+      if (reason !== null) throw new Error(reason);
+    }
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    await this.persistence.load();
+    this.keyspace.dirty = 0;
+    this.#restoreReplication();
+    this.cluster?.dataLoaded();
+    const { replicaof } = values;
+    if (replicaof !== undefined) this.replication.replicate(replicaof.host, replicaof.port);
+    if (values.pidfile !== '') writeFileSync(values.pidfile, `${process.pid}\n`);
+    this.log.notice('Ready to accept connections tcp');
+    if (values.unixsocket !== '') this.log.notice('Ready to accept connections unix');
+  }
+
+  shutdown(options: ShutdownOptions): void {
+    this.#shutdown.begin(options);
+  }
+
+  /** SIGTERM and SIGINT. */
+  signalled(signal: 'SIGTERM' | 'SIGINT'): void {
+    this.#shutdown.signalled(signal);
+  }
+
+  /** A command applier for a file or the primary's stream. */
+  makeApplier(kind: 'aof' | 'primary'): CommandApplier {
+    return new CommandApplier(this, this.table, this.executor, kind);
+  }
+
+  async #listen(): Promise<void> {
+    const { values } = this.config;
+    const backlog = values['tcp-backlog'];
+    if (values.port !== 0) {
+      for (const address of values.bind) {
+        const optional = address.startsWith('-');
+        const host = (optional ? address.slice(1) : address).replace(/^\*$/, '0.0.0.0').replace(/^::\*$/, '::');
+        try {
+          await this.sessions.listen({ host, port: values.port, backlog, ipv6Only: host.includes(':') });
+        } catch (error) {
+          const code = (error as NodeJS.ErrnoException).code;
+          if (optional && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) continue;
+          this.log.warning(`Warning: Could not create server TCP listening socket ${host}:${values.port}: ${code}`);
+          throw new Error(`Failed listening on port ${values.port} (tcp), aborting.`);
+        }
+      }
+    }
+    if (values.unixsocket !== '') {
+      try {
+        unlinkSync(values.unixsocket);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+      await this.sessions.listen({ path: values.unixsocket });
+    }
+  }
+
+  /** A dataset that knows its place in a history lets replicas and primary continue instead of copying all. */
+  #restoreReplication(): void {
+    const fields = this.persistence.loadedFields;
+    const id = fields.get('repl-id');
+    const offset = Number(fields.get('repl-offset') ?? Number.NaN);
+    if (id === undefined || !Number.isSafeInteger(offset)) return;
+    this.replication.restore(id, offset, Number(fields.get('repl-stream-db') ?? 0));
+  }
+
+  #tick(): void {
+    const nowMs = Date.now();
+    const { keyspace } = this;
+    keyspace.setNow(nowMs);
+    this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
+    if (this.persistence.loading === null) {
+      if (keyspace.deletesExpired && keyspace.activeExpire) {
+        for (const database of keyspace.databases) database.expireSome(EXPIRE_BUDGET);
+      }
+      this.replication.tick(nowMs);
+    }
+    this.persistence.tick(nowMs);
+    this.info.tick(performance.now());
+    this.turn.schedule();
+  }
+
+  #propagateDelete(database: number, key: Uint8Array, start: number, length: number): void {
+    if (!this.propagation.active) return;
+    this.propagation.words(database, ['DEL', Buffer.from(key.subarray(start, start + length))]);
+    this.turn.schedule();
+  }
+
+  #clientClosed(client: Client): void {
+    if (client.kind === 'replica') this.replication.primary.detach(client.id);
+  }
+
+  /** Ends every part; the process can exit after it. */
+  #close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.replication.stop();
+    this.cluster?.stop();
+    this.sessions.close();
+    this.#admin?.close();
+    if (this.config.values.pidfile !== '') {
+      try {
+        unlinkSync(this.config.values.pidfile);
+      } catch (error) {
+        this.log.warning(`Removing the pid file failed: ${(error as Error).message}`);
+      }
+    }
+  }
+}
+

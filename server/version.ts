@@ -1,0 +1,2 @@
+/** Version of this server, the same as the package's. */
+export const VERSION = '0.1.0';

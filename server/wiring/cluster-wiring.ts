@@ -1,0 +1,44 @@
+/** The cluster and what it needs of the other parts. */
+import { Cluster } from '../cluster/cluster.ts';
+import type { Server } from '../server.ts';
+
+export function makeCluster(server: Server): Cluster {
+  const { config, log, keyspace, replication } = server;
+  // Looked up at every use: a full synchronisation puts another dataset in place.
+  const database = () => keyspace.databases[0];
+  return new Cluster({
+    config,
+    log,
+    replication: {
+      replicate: (host, port) => {
+        replication.replicate(host, port);
+      },
+      promote: () => replication.promote(),
+      offset: () => replication.offset,
+      linkUp: () => replication.linkUp,
+      primarySilentMs: () => replication.primarySilentMs(),
+      pauseWrites: (durationMs) => replication.pauseWrites(Date.now() + durationMs),
+      resumeWrites: () => replication.resumeWrites(),
+      flushData: () => {
+        database().flush();
+      },
+    },
+    keys: {
+      countKeysInSlot: (slot) => database().countInSlot(slot),
+      keysInSlot: (slot, limit) => database().keysInSlot(slot, limit),
+      deleteSlotKeys: (slot) => {
+        for (const key of database().keysInSlot(slot, Number.POSITIVE_INFINITY)) {
+          server.propagation.words(0, ['DEL', key]);
+        }
+        database().flushSlot(slot);
+      },
+      isEmpty: () => database().size === 0,
+    },
+    // Nobody can subscribe yet; messages of other nodes end here.
+    deliver: () => {},
+    fatal: (reason) => {
+      log.warning(reason);
+      process.exit(1);
+    },
+  });
+}

@@ -1,0 +1,42 @@
+/** Parameters that act on a part when they change: applied at start, and by CONFIG SET. */
+import type { ParameterName } from '../config/parameters.ts';
+import type { Server } from '../server.ts';
+
+export function applyLiveSettings(server: Server): void {
+  const { config, keyspace, log } = server;
+  const { values } = config;
+  const memory = (): void => {
+    keyspace.eviction.maxmemory = values.maxmemory;
+    keyspace.eviction.policy = values['maxmemory-policy'] as typeof keyspace.eviction.policy;
+    keyspace.eviction.samples = values['maxmemory-samples'];
+    const lfu = values['maxmemory-policy'].endsWith('lfu');
+    keyspace.useLfu(lfu, values['lfu-decay-time'], values['lfu-log-factor']);
+  };
+  const password = (): void => {
+    // Who is signed in stays so, as in Redis; a removed password lets everybody in.
+    if (values.requirepass !== '') return;
+    for (const client of server.clients.all()) client.authenticated = true;
+  };
+  const bulk = (): void => {
+    server.sessions.parser.bulkBytesMax = values['proto-max-bulk-len'];
+  };
+  const level = (): void => {
+    log.level = values.loglevel;
+  };
+  // biome-ignore format: a table
+  const rows: readonly (readonly [names: readonly ParameterName[], apply: () => void])[] = [
+    [['maxmemory', 'maxmemory-policy', 'maxmemory-samples', 'lfu-decay-time', 'lfu-log-factor'], memory],
+    [['requirepass'],        password],
+    [['proto-max-bulk-len'], bulk],
+    [['loglevel'],           level],
+  ];
+  for (const [names, apply] of rows) {
+    apply();
+    for (const name of names) {
+      config.onChange(name, () => {
+        apply();
+        return undefined;
+      });
+    }
+  }
+}

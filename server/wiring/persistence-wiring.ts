@@ -1,0 +1,34 @@
+/** Persistence and what it needs of the other parts. */
+import { systemClock } from '../config/clock.ts';
+import { REDIS_VERSION } from '../config/config-file.ts';
+import { Persistence } from '../persistence/persistence.ts';
+import type { Server } from '../server.ts';
+
+export function makePersistence(server: Server): Persistence {
+  const { config, log, keyspace, stats, propagation } = server;
+  return new Persistence({
+    config,
+    log,
+    keyspace,
+    stats,
+    clock: systemClock,
+    serverVersion: REDIS_VERSION,
+    applier: () => server.makeApplier('aof'),
+    attach: (sink) => propagation.addSink(sink),
+    detach: (sink) => propagation.removeSink(sink),
+    onReleased: () => server.turn.release(),
+    fatal: (message) => {
+      log.warning(message);
+      process.exit(1);
+    },
+    replicationFields: () => {
+      const position = server.replication.rdbPosition;
+      if (position === null) return [];
+      return [
+        ['repl-stream-db', String(position.database)],
+        ['repl-id', position.id],
+        ['repl-offset', String(position.offset)],
+      ];
+    },
+  });
+}

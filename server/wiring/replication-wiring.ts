@@ -1,0 +1,44 @@
+/** Replication and what it needs of the other parts. */
+import { randomFillSync } from 'node:crypto';
+import { datasetLoader } from '../replication/dataset-loader.ts';
+import { Replication } from '../replication/replication.ts';
+import { replicationSettings } from '../replication/replication-settings.ts';
+import type { Server } from '../server.ts';
+
+export function makeReplication(server: Server): Replication {
+  const { config, log, stats, keyspace, propagation, persistence, turn } = server;
+  return new Replication({
+    settings: replicationSettings(config, () => config.values.port),
+    log,
+    counters: stats,
+    propagation,
+    runtime: {
+      nowMs: () => Date.now(),
+      random: (bytes) => {
+        randomFillSync(bytes);
+      },
+      afterTurn: (task) => {
+        setImmediate(task);
+        turn.schedule();
+      },
+      after: (ms, task) => {
+        const timer = setTimeout(task, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    seams: {
+      snapshots: persistence.snapshots,
+      rdbFields: () => persistence.rdbFields(),
+      rdbCompression: () => config.values.rdbcompression,
+      loader: datasetLoader({
+        builder: () => persistence.syncBuilder(),
+        replaced: () => persistence.datasetReplaced(),
+      }),
+      applier: server.makeApplier('primary'),
+    },
+    roleChanged: (isReplica) => {
+      keyspace.deletesExpired = !isReplica;
+      log.role = isReplica ? 'S' : 'M';
+    },
+  });
+}
