@@ -20,6 +20,8 @@ const NO_LINK: ClientLink = {
   unblock: () => {},
 };
 
+/** Messages for subscribers travel in the stream too, but change no data: a server without them passes over. */
+const MESSAGES: ReadonlySet<string> = new Set(['publish', 'spublish']);
 const REPLY_BYTES_KEPT = 1024 * 1024;
 
 /** Known to the replication room by its base. */
@@ -87,6 +89,7 @@ export class CommandApplier {
     reply.at = 0;
     if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
     if (!this.#executor.executeTrusted(this.#call)) {
+      if (MESSAGES.has(this.#call.latin1(0).toLowerCase())) return;
       throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
     }
     this.applied++;

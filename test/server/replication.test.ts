@@ -35,6 +35,7 @@ async function fill(server: ServerProcess, prefix: string, count: number): Promi
   await server.call('SET', `${prefix}m1`, '1');
   await server.call('INCR', `${prefix}m1`);
   await server.call('EXEC');
+  await server.call('PUBLISH', 'channel', 'a message travels in the stream too');
 }
 
 async function same(replica: ServerProcess, primary: ServerProcess): Promise<void> {
@@ -165,11 +166,11 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     const primary = await start('ours');
     const replicas = [await start('redis'), await start('ours')];
     const large = 'megabyte'.repeat(131_072);
-    await primary.call('SET', 'in the RDB', large.repeat(6));
+    await primary.call('SET', 'in the RDB', large.repeat(3));
     for (const replica of replicas) await replica.follow(primary);
     for (const replica of replicas) await same(replica, primary);
-    await primary.call('SET', 'in the stream', large.repeat(9));
-    await primary.call('SETRANGE', 'in the RDB', 5_000_000, 'changed');
+    await primary.call('SET', 'in the stream', large.repeat(5));
+    await primary.call('SETRANGE', 'in the RDB', 2_000_000, 'changed');
     for (const replica of replicas) await same(replica, primary);
     expect(await primary.count('stats', 'sync_full')).toBe(2);
   });
@@ -216,6 +217,32 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     expect(await replicas[1]?.call('WAIT', 1, 1)).toMatchObject({
       message: expect.stringContaining('WAIT cannot be used with replica instances'),
     });
+  });
+
+  it('refuses by name what it cannot hold, keeps what it has, and takes it once it can', async () => {
+    const primary = await start('redis');
+    const replica = await start('ours');
+    await replica.call('SET', 'old', 'kept');
+    await primary.call('RPUSH', 'a list', '1');
+    await replica.follow(primary);
+    await waitUntil(
+      'the refusal',
+      5000,
+      async () => replica.log.includes("Key 'a list' is a list") || undefined,
+    );
+    expect(await replica.call('GET', 'old')).toBe('kept');
+    await primary.call('DEL', 'a list');
+    await primary.call('SET', 'a string', 'fits');
+    await replica.call('REPLICAOF', 'NO', 'ONE');
+    await replica.follow(primary);
+    await same(replica, primary);
+    await primary.call('RPUSH', 'a list', '1');
+    await waitUntil('the break', 5000, async () => replica.log.includes('== CRITICAL ==') || undefined);
+    expect(replica.log).toMatch(/unknown command 'RPUSH'/i);
+    await primary.call('DEL', 'a list');
+    await replica.call('REPLICAOF', 'NO', 'ONE');
+    await replica.follow(primary);
+    await same(replica, primary);
   });
 
   it('authenticates with masteruser and masterauth, and says why when it is refused', async () => {
