@@ -6,7 +6,13 @@ import type { Step } from '../plan/step.ts';
 import { type Actor, StepEnd, type StepResult } from './actor.ts';
 import { addSlots, failover, forget, meet, replicate, setConfigEpoch } from './members.ts';
 import { closeSlot, migrateSlots } from './migrate-slots.ts';
-import { applyObject, applyServerSecret, createPasswordSecret, forceDeletePod } from './objects.ts';
+import {
+  applyObject,
+  applyServerSecret,
+  createPasswordSecret,
+  deletePod,
+  forceDeletePod,
+} from './objects.ts';
 import { rewriteAof, setSetting } from './settings.ts';
 
 export async function performStep(actor: Actor, step: Step): Promise<StepResult> {
@@ -26,6 +32,8 @@ function dispatch(actor: Actor, step: Step): Promise<StepResult> {
       return applyServerSecret(actor);
     case 'applyObject':
       return applyObject(actor, step);
+    case 'deletePod':
+      return deletePod(actor, step);
     case 'forceDeletePod':
       return forceDeletePod(actor, step);
     case 'meet':

@@ -63,15 +63,24 @@ export async function applyObject(actor: Actor, { id }: StepOf<'applyObject'>): 
   return { kind: 'done', message: applied.outcome };
 }
 
+export function deletePod(actor: Actor, { pod, uid }: StepOf<'deletePod'>): Promise<StepResult> {
+  return removePod(actor, pod, { uid });
+}
+
+export function forceDeletePod(actor: Actor, { pod, uid }: StepOf<'forceDeletePod'>): Promise<StepResult> {
+  return removePod(actor, pod, { uid, gracePeriodSeconds: 0 });
+}
+
 /** By UID: a pod of the same name that was made in the meantime stays. */
-export async function forceDeletePod(
+async function removePod(
   actor: Actor,
-  { pod, uid }: StepOf<'forceDeletePod'>,
+  pod: string,
+  options: { readonly uid: string; readonly gracePeriodSeconds?: number },
 ): Promise<StepResult> {
   const { namespace } = actor.identity;
-  const failure = await actor.client.remove(POD, { namespace, name: pod }, { uid, gracePeriodSeconds: 0 });
+  const failure = await actor.client.remove(POD, { namespace, name: pod }, options);
   if (failure === undefined) {
-    actor.deleted(POD, namespace, pod, uid);
+    actor.deleted(POD, namespace, pod, options.uid);
     return DONE;
   }
   if (failure.kind === 'notFound' || failure.kind === 'conflict') return ALREADY;

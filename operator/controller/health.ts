@@ -3,6 +3,7 @@
  * concerned.
  */
 import type { Effective } from '../api/effective.ts';
+import { isOutdated } from '../plan/restart-outdated.ts';
 import { settingDifferences } from '../plan/settings.ts';
 import { SLOT_COUNT } from '../plan/slots.ts';
 import type { Member, Snapshot } from '../plan/snapshot.ts';
@@ -61,7 +62,9 @@ export function healthOf(snapshot: Snapshot, topology: Topology, effective: Effe
       ...differences
         .filter(({ setting }) => setting.change === 'restart')
         .map(({ member, setting }) => `${member.pod.name} for ${setting.name}`),
-      ...outdatedPods(snapshot).map((pod) => `${pod} for its pod template`),
+      ...snapshot.members
+        .filter((member) => isOutdated(snapshot, member))
+        .map(({ pod }) => `${pod.name} for its pod template`),
     ],
     misplaced: effective === undefined ? [] : misplaced(snapshot, topology, effective),
     persistence: topology.live.flatMap(({ pod, server }) =>
@@ -81,16 +84,6 @@ function countInSync(topology: Topology, shard: number): number {
 function describeSilence({ pod, server }: Member): string[] {
   if (server.kind === 'answer') return [];
   return [`${pod.name}: ${pod.trouble?.reason ?? server.message}`];
-}
-
-/** Pods made from an older template than their StatefulSet has now. */
-export function outdatedPods(snapshot: Snapshot): string[] {
-  return snapshot.members.flatMap(({ pod }) => {
-    const revision = snapshot.workloads.find((each) => each.shard === pod.shard)?.updateRevision;
-    const outdated =
-      revision !== undefined && revision !== '' && pod.revision !== undefined && pod.revision !== revision;
-    return outdated ? [pod.name] : [];
-  });
 }
 
 function persistenceProblems(

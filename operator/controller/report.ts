@@ -113,6 +113,16 @@ export function recordStep(reporter: Reporter, resource: StoredRedisCluster, ste
       note,
     });
   }
+  if (step.kind === 'deletePod') {
+    const note = `${step.pod} is restarted for a change of its pod template`;
+    reporter.recorder.record({
+      regarding: resource,
+      type: 'Normal',
+      reason: 'PodRestarted',
+      action: 'Restart',
+      note,
+    });
+  }
   if (step.kind === 'forceDeletePod') {
     const note = `${step.pod} was on a Kubernetes node that is gone and owns no slot`;
     reporter.recorder.record({

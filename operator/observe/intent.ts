@@ -20,6 +20,7 @@ export function intentOf(effective: Effective | Unresolvable): Intent | BadInten
     maxmemory: effective.maxmemoryBytes,
     maxmemoryPolicy: effective.policy,
     criticalPercent: CRITICAL_PERCENT,
+    persistent: effective.persistence !== 'None',
     aofRewrite:
       rewrite.window === undefined || !aof
         ? undefined

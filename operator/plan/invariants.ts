@@ -69,6 +69,26 @@ const deletesOnlyWithoutSlots: Invariant = (snapshot, topology, step) => {
   return nodeId !== undefined && topology.owned.has(nodeId) ? 'it owns slots' : undefined;
 };
 
+/**
+ * A running member is restarted only while all others of its shard run and it owns no slot that a replica
+ * could take.
+ */
+const restartsOneOfAShard: Invariant = (snapshot, topology, step) => {
+  if (step.kind !== 'deletePod') return undefined;
+  if (snapshot.cachesBehind) return 'the caches are behind';
+  const member = snapshot.members.find((each) => each.pod.name === step.pod);
+  if (member?.pod.uid !== step.uid) return 'the pod is another by now';
+  if (member.pod.trouble !== undefined) return undefined;
+  const others = snapshot.members.filter((each) => each !== member && each.pod.shard === member.pod.shard);
+  if (others.some(({ pod, server }) => server.kind === 'silent' || pod.terminating || !pod.ready)) {
+    return 'another member of its shard does not run';
+  }
+  const nodeId = member.server.kind === 'answer' ? member.server.nodeId : undefined;
+  return nodeId !== undefined && topology.owned.has(nodeId) && others.length > 0
+    ? 'it owns slots'
+    : undefined;
+};
+
 /** No StatefulSet gives up a member that owns slots. */
 const shrinksOnlyReplicas: Invariant = (snapshot, topology, step) => {
   if (step.kind !== 'applyObject') return undefined;
@@ -95,6 +115,7 @@ export const INVARIANTS: ReadonlyMap<string, Invariant> = new Map(
     forgetsOnlyGhosts,
     movesOnlyOwnedSlots,
     deletesOnlyWithoutSlots,
+    restartsOneOfAShard,
     shrinksOnlyReplicas,
     createsNothingWhileDeleting,
   }),

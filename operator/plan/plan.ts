@@ -14,6 +14,7 @@ import { attachMembers, joinMembers } from './join-and-attach.ts';
 import { lostReplica } from './lost-replica.ts';
 import { moveSlots } from './move-slots.ts';
 import { openSlots } from './open-slots.ts';
+import { restartOutdated } from './restart-outdated.ts';
 import { rewriteAof } from './rewrite-aof.ts';
 import { settings } from './settings.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -34,6 +35,7 @@ export const RULES: readonly Rule[] = [
   lostReplica,
   openSlots,
   settings,
+  restartOutdated,
   moveSlots,
   rewriteAof,
 ];

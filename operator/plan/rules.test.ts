@@ -251,6 +251,42 @@ describe('openSlots', () => {
   });
 });
 
+describe('restartOutdated', () => {
+  const OLD = HEALTHY.replaceAll(/^( *\d-\d)/gm, '$1 old');
+  it('takes one replica, in as many shards as the majority of primaries allows', () => {
+    expect(decided(sketch(OLD)).steps).toEqual(['restart pod c-shard-0-1']);
+  });
+  it('waits until the shard that is in motion is whole again', () => {
+    const plan = decided(sketch(OLD.replace('0-1 old zone b', '0-1 unready zone b')));
+    expect(plan).toEqual({ rule: 'nothingToDo', steps: [], blocks: ['restartOutdated 0 RollWaits'] });
+    const unsynced = decided(sketch(OLD.replace('0-1 old zone b', '0-1 linkdown zone b')));
+    expect(unsynced.blocks).toEqual(['restartOutdated 0 RollWaits']);
+  });
+  it('hands over before a primary goes', () => {
+    expect(decided(sketch(HEALTHY.replace('1-0', '1-0 old'))).steps).toEqual([
+      'c-shard-1-1 takes over from its primary',
+    ]);
+  });
+  it('stops when a new pod cannot run', () => {
+    const plan = decided(sketch(OLD.replace('0-1 old zone b', '0-1 silent stuck zone b')));
+    expect(plan.steps).toEqual([]);
+    expect(plan.blocks).toContain('restartOutdated cluster RollHalted');
+  });
+  it('replaces an outdated pod that cannot run at once', () => {
+    const plan = decided(sketch(HEALTHY.replace('0-1 zone b', '0-1 old silent stuck zone b')));
+    expect(plan.steps).toEqual(['restart pod c-shard-0-1']);
+  });
+  it('empties no primary that has neither replica nor files', () => {
+    const alone = HEALTHY.replaceAll(/^.*replica of.*$/gm, '').replace('replicas 1', 'replicas 0');
+    const old = alone.replace('0-0', '0-0 old');
+    const memory = intentOf(3, 0, { persistent: false });
+    expect(decided(sketch(old, { intent: memory })).blocks).toEqual([
+      'restartOutdated 0 RestartWouldLoseData',
+    ]);
+    expect(decided(sketch(old, { intent: intentOf(3, 0) })).steps).toEqual(['restart pod c-shard-0-0']);
+  });
+});
+
 describe('moveSlots', () => {
   const GROWN = `${HEALTHY.replace('shards 3', 'shards 4')}\n 3-0 zone a primary\n 3-1 zone b replica of 3-0`;
   it('a new shard takes its share', () => {

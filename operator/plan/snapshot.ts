@@ -45,6 +45,8 @@ export interface Intent {
   readonly maxmemory: number;
   readonly maxmemoryPolicy: string;
   readonly criticalPercent: number;
+  /** Files are written: a restarted server finds its data. */
+  readonly persistent: boolean;
   readonly aofRewrite: AofRewriteIntent | undefined;
 }
 

@@ -17,6 +17,8 @@ export type Step =
   | { readonly kind: 'applyServerSecret' }
   /** Server-side apply of what is ours in one object. */
   | { readonly kind: 'applyObject'; readonly id: string; readonly replicas: number | undefined }
+  /** In order, so that the server hands over; its StatefulSet makes it again. Only this UID. */
+  | { readonly kind: 'deletePod'; readonly pod: string; readonly uid: string }
   /** Give up a pod whose Kubernetes node is not coming back; only this UID. */
   | { readonly kind: 'forceDeletePod'; readonly pod: string; readonly uid: string }
   | { readonly kind: 'meet'; readonly via: Target; readonly peer: Target }
@@ -64,6 +66,8 @@ export function printStep(step: Step): string {
       return 'apply the Secret that pods mount';
     case 'applyObject':
       return `apply ${step.id}`;
+    case 'deletePod':
+      return `restart pod ${step.pod}`;
     case 'forceDeletePod':
       return `force-delete pod ${step.pod}`;
     case 'meet':

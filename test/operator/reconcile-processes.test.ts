@@ -193,11 +193,19 @@ describe.skipIf(!available)(`an operator and real servers, seed ${seed}`, () => 
     expect(written.size).toBeGreaterThan(320);
   }, 120_000);
 
+  it('restarts every pod for a change of the template, one after the other, and loses nothing', async () => {
+    world.applyCluster({ ...SPEC, shards: 4, pod: { annotations: { change: 'yes' } } });
+    await until('noticed', () => !isReady());
+    await until('rolled', isReady, 90_000);
+    expect(world.events.filter((event) => event.reason === 'PodRestarted')).toHaveLength(8);
+    expect(await lost()).toEqual([]);
+  }, 120_000);
+
   it('refuses to shrink, in words', async () => {
-    world.applyCluster(SPEC);
+    world.applyCluster({ ...SPEC, pod: { annotations: { change: 'yes' } } });
     await until('Stalled', () => world.condition('Stalled')?.status === 'True');
     expect(world.condition('Stalled')?.reason).toBe('ShrinkNotSupported');
-    world.applyCluster({ ...SPEC, shards: 4 });
+    world.applyCluster({ ...SPEC, shards: 4, pod: { annotations: { change: 'yes' } } });
     await until('Ready', isReady);
   });
 });

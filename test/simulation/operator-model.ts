@@ -213,6 +213,10 @@ export class ModelNetwork implements Machine {
         return addSlots(node, words.map(Number));
       case 'REPLICATE':
         return this.#replicate(node, first);
+      case 'FAILOVER':
+        if (node.role !== 'replica' || !node.linkUp) return new RespError('ERR not a replica in sync');
+        this.#promote(node, node.primaryId ?? '');
+        return 'OK';
       case 'SETSLOT':
         return this.#setSlot(node, Number(first), second, third);
       case 'GETKEYSINSLOT':
@@ -428,15 +432,17 @@ export class ModelNetwork implements Machine {
         (node) => node.primaryId === failed.id && node.known.get(failed.id)?.failed,
       );
       if (heir === undefined) continue;
-      heir.currentEpoch = Math.max(...[...this.nodes.values()].map((node) => node.currentEpoch)) + 1;
-      heir.configEpoch = heir.currentEpoch;
-      heir.role = 'primary';
-      heir.primaryId = undefined;
-      for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
-        if (heir.slots[slot] === failed.id) heir.assign(slot, heir.id);
-      }
+      this.#promote(heir, failed.id);
       return;
     }
+  }
+
+  #promote(heir: ModelNode, primaryId: string): void {
+    heir.currentEpoch = Math.max(...[...this.nodes.values()].map((node) => node.currentEpoch)) + 1;
+    heir.configEpoch = heir.currentEpoch;
+    heir.role = 'primary';
+    heir.primaryId = undefined;
+    for (const slot of heir.ownedBy(primaryId)) heir.assign(slot, heir.id);
   }
 }
 

@@ -26,6 +26,10 @@ describe('the operator, simulated', () => {
     await run.untilReady(80);
     expect(run.world.cluster.status?.shards).toHaveLength(4);
     expect(run.lostKeys()).toEqual([]);
+    run.world.applyCluster({ ...SPEC, shards: 4, pod: { annotations: { roll: '1' } } });
+    await run.untilReady(80);
+    expect(run.lostKeys()).toEqual([]);
+    expect(run.world.events.filter((event) => event.reason === 'PodRestarted')).toHaveLength(8);
   });
 
   it.each(seeds)(
@@ -55,8 +59,15 @@ async function disturb(run: OperatorRun, event: number): Promise<void> {
   const pods = run.world.list<{ metadata: { name: string } }>('Pod').map((pod) => pod.metadata.name);
   const pick = pods[Math.floor(run.random() * pods.length)] ?? '';
   const kind =
-    event === 1 ? 'grow' : ['restart', 'restartAll', 'wipeReplica', 'tamper'][Math.floor(run.random() * 4)];
-  if (kind === 'grow') run.world.applyCluster({ ...SPEC, shards: 4 });
+    event === 1
+      ? 'grow'
+      : ['restart', 'restartAll', 'wipeReplica', 'tamper', 'roll'][Math.floor(run.random() * 5)];
+  if (kind === 'grow') run.world.applyCluster({ ...run.world.cluster.spec, shards: 4 });
+  if (kind === 'roll') {
+    const { spec } = run.world.cluster;
+    const annotations = { roll: String(event) };
+    run.world.applyCluster({ ...spec, pod: { annotations } });
+  }
   if (kind === 'restart') await run.world.deletePod(pick);
   if (kind === 'restartAll') for (const pod of pods) await run.world.deletePod(pod);
   if (kind === 'tamper') run.network.nodeOf(pick)?.settings.set('maxmemory-policy', 'noeviction');

@@ -160,7 +160,7 @@ export class WorldNode {
       runtime: world.runtime(),
       propagation: this.propagation,
       seams: this.#seams,
-      roleChanged: () => {},
+      stateChanged: () => {},
       dial: (host, _port, _deadlineMs, handlers) => world.dial(this, host, handlers),
     });
     const tick = (): void => {

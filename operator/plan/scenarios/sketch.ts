@@ -110,6 +110,7 @@ export function intentOf(shards: number, replicasPerShard: number, changes: Part
     maxmemory: 104857600,
     maxmemoryPolicy: 'volatile-ttl',
     criticalPercent: 85,
+    persistent: true,
     aofRewrite: undefined,
     ...changes,
   };
@@ -132,10 +133,10 @@ function memberOf(each: Sketched, all: readonly Sketched[], ghosts: readonly Tab
       address: words.includes('nowhere') ? undefined : addressOf(each),
       nodeName: wordAfter(words, 'node') ?? `n-${name}`,
       zone: wordAfter(words, 'zone'),
-      ready: !silent,
+      ready: !silent && !words.includes('unready'),
       terminating: words.includes('terminating'),
-      revision: 'r1',
-      trouble: undefined,
+      revision: words.includes('old') ? 'r0' : 'r1',
+      trouble: words.includes('stuck') ? { reason: 'ImagePullBackOff', message: 'no such image' } : undefined,
     },
     server: silent
       ? { kind: 'silent', reason: 'connect', message: 'connection refused' }
