@@ -137,6 +137,7 @@ async function loadImages(environment: Environment, tools: Tools, stage: Stage):
     onLine: stage.progress,
   });
   const changed: string[] = [];
+  const knew = environment.images['redwarden-server'] !== undefined;
   for (const name of imageNames) {
     const archive = path.join(repositoryRoot, 'dist', 'images', `${name.replace('redwarden-', '')}.tar`);
     const digest = await sha256(archive);
@@ -148,7 +149,7 @@ async function loadImages(environment: Environment, tools: Tools, stage: Stage):
       changed.push(name);
     }
   }
-  if (changed.includes('redwarden-server')) {
+  if (knew && changed.includes('redwarden-server')) {
     stage.say('servers that run already keep the image they were started with');
   }
   return changed;
