@@ -10,6 +10,7 @@
 import { open, truncate } from 'node:fs/promises';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { AofDirectory } from './aof-directory.ts';
+import { type PositionFields, readPosition } from './aof-position.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
 
 /** Runs commands of a file; filled from above. */
@@ -33,10 +34,12 @@ export interface AofLoadOptions {
   progress(bytesRead: number): void;
 }
 
-/** What the base's header said, and how many keys it had. */
+/**
+ * How many keys the base had, and where in a history the dataset stands, when the files say so at their end.
+ */
 export interface AofLoaded {
-  readonly fields: ReadonlyMap<string, string>;
   readonly keysLoaded: number;
+  readonly position: PositionFields | null;
 }
 
 /** Why a file cannot be loaded, in a sentence for the log. */
@@ -103,6 +106,8 @@ export class AofScanner {
   validBytes: number;
   /** The bytes behind `validBytes` begin with MULTI. */
   insideTransaction = false;
+  /** What the last annotation said, null once commands followed it or before the first. */
+  position: PositionFields | null = null;
   readonly #applier: CommandApplier;
   #bytes: Uint8Array = new Uint8Array(0);
 
@@ -124,7 +129,9 @@ export class AofScanner {
     // Units between annotations are applied in one go.
     let batch = 0;
     const applyUpTo = (end: number): void => {
-      if (end > batch && this.#applier.apply(bytes, batch, end) !== end) {
+      if (end === batch) return;
+      this.position = null;
+      if (this.#applier.apply(bytes, batch, end) !== end) {
         throw new AofLoadError(`The commands at offset ${this.validBytes} were not all applied`);
       }
     };
@@ -134,6 +141,8 @@ export class AofScanner {
           const newline = bytes.indexOf(10, at);
           if (newline < 0) break;
           applyUpTo(at);
+          this.position =
+            readPosition(Buffer.from(bytes.subarray(at, newline)).toString('latin1')) ?? this.position;
           this.validBytes += newline + 1 - batch;
           at = newline + 1;
           batch = at;
@@ -163,11 +172,6 @@ export class AofScanner {
     }
     return end;
   }
-}
-
-interface FileResult {
-  readonly fields: ReadonlyMap<string, string>;
-  readonly keysLoaded: number;
 }
 
 async function startsWithRdb(path: string): Promise<boolean> {
@@ -207,17 +211,18 @@ async function loadCommands(
   }
 }
 
-/** One file; `last`: whether a cut tail may be removed. */
+/** One file; `last`: whether a cut tail may be removed; `before`: what the files before it came to. */
 async function loadFile(
   keyspace: Keyspace,
   path: string,
   name: string,
   last: boolean,
+  before: AofLoaded,
   options: AofLoadOptions,
   progress: (position: number) => void,
-): Promise<FileResult> {
+): Promise<AofLoaded> {
   let from = 0;
-  let result: FileResult = { fields: new Map(), keysLoaded: 0 };
+  let { keysLoaded, position } = before;
   if (await startsWithRdb(path)) {
     const builder = new DatasetBuilder(keyspace, options.build);
     try {
@@ -227,9 +232,11 @@ async function loadFile(
       builder.abort();
       throw error;
     }
-    result = { fields: builder.fields, keysLoaded: builder.keysLoaded };
+    keysLoaded = builder.keysLoaded;
+    position = null;
   }
   const scanner = new AofScanner(options.applier(), from);
+  scanner.position = position;
   try {
     await loadCommands(path, scanner, from, progress);
   } catch (error) {
@@ -245,7 +252,7 @@ async function loadFile(
     );
   }
   if (scanner.pendingBytes !== 0) await cutTail(path, name, scanner, last && options.allowTruncated, options);
-  return result;
+  return { keysLoaded, position: scanner.position };
 }
 
 async function cutTail(
@@ -278,20 +285,14 @@ export async function loadAppendOnlyFiles(
   const { base, increments } = directory.manifest;
   const files = [...(base === null ? [] : [base]), ...increments];
   let before = 0;
-  let loaded: FileResult = { fields: new Map(), keysLoaded: 0 };
+  let loaded: AofLoaded = { keysLoaded: 0, position: null };
   const startedMs = performance.now();
   for (const [index, file] of files.entries()) {
     const fileStartedMs = performance.now();
     const path = directory.file(file.name);
-    const result = await loadFile(
-      keyspace,
-      path,
-      file.name,
-      index === files.length - 1,
-      options,
-      (position) => options.progress(before + position),
-    );
-    if (file === base) loaded = result;
+    const last = index === files.length - 1;
+    const progress = (position: number): void => options.progress(before + position);
+    loaded = await loadFile(keyspace, path, file.name, last, loaded, options, progress);
     before += directory.bytes(file.name);
     const seconds = ((performance.now() - fileStartedMs) / 1000).toFixed(3);
     options.notice(`DB loaded from ${file === base ? 'base' : 'incr'} file ${file.name}: ${seconds} seconds`);

@@ -145,6 +145,13 @@ export class AofWriter {
     this.#put(bytes, start, end);
   }
 
+  /** One annotation line, which loaders that do not know it skip. `text` holds no line end. */
+  annotate(text: string): void {
+    if (!this.isOpen) return;
+    const line = Buffer.from(`#${text}\r\n`);
+    this.#put(line, 0, line.length);
+  }
+
   /** Writes the bytes of the turn. To be called before its replies leave. */
   flushTurn(): void {
     if (this.#length !== 0) {
@@ -179,8 +186,7 @@ export class AofWriter {
     const second = Math.floor(this.#environment.turnMs() / 1000);
     if (second === this.#timestamp) return;
     this.#timestamp = second;
-    const line = Buffer.from(`#TS:${second}\r\n`);
-    this.#put(line, 0, line.length);
+    this.annotate(`TS:${second}`);
   }
 
   /** Whether the write has to wait for the fsync that runs. */

@@ -18,6 +18,7 @@ import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
 import { type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
 import { AofManifestError } from './aof-manifest.ts';
+import { positionAnnotation } from './aof-position.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
@@ -54,6 +55,8 @@ export interface PersistenceOptions {
   replicationFields(): readonly (readonly [name: string, value: string])[];
 }
 
+const POSITION_INTERVAL_MS = 1000;
+
 /** Why the server cannot take writes: the last save failed, or the append-only file cannot be written. */
 export type DiskTrouble = { readonly kind: 'rdb' } | { readonly kind: 'aof'; readonly message: string };
 
@@ -65,12 +68,17 @@ export class Persistence {
    * What is being loaded, null when all is: from the first moment, because clients may connect before `load`.
    */
   loading: Loading | null;
-  /** Header fields of the RDB that was loaded at start, such as repl-id. */
+  /**
+   * Header fields of the RDB that was loaded at start, such as repl-id; of an AOF only the place in a
+   * history.
+   */
   loadedFields: ReadonlyMap<string, string> = new Map();
   lastLoadKeysLoaded = 0;
   lastLoadKeysExpired = 0;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
+  #positionNotedMs = 0;
+  #positionNotedOffset = 0;
 
   constructor(options: PersistenceOptions) {
     this.#options = options;
@@ -145,6 +153,10 @@ export class Persistence {
   }
 
   tick(nowMs: number): void {
+    if (nowMs - this.#positionNotedMs >= POSITION_INTERVAL_MS || nowMs < this.#positionNotedMs) {
+      this.#positionNotedMs = nowMs;
+      this.#notePosition();
+    }
     this.#writer.tick();
     // What is loaded so far is no dataset.
     if (this.loading !== null) return;
@@ -236,6 +248,8 @@ export class Persistence {
   /** Closes the AOF as it is. */
   close(): void {
     this.snapshots.cancelAll('the server ends');
+    this.#positionNotedOffset = -1;
+    if (this.aof.state === 'on') this.#notePosition();
     this.aof.disable();
     this.aof.directory.close();
   }
@@ -243,6 +257,14 @@ export class Persistence {
   /** INFO persistence: `field:value`. */
   infoLines(): string[] {
     return persistenceInfo(this, this.#options.keyspace, this.#options.clock.wallMs());
+  }
+
+  /** Notes in the AOF where in the history of replication it stands, if anything was appended since. */
+  #notePosition(): void {
+    if (!this.#writer.isOpen || this.#writer.offset === this.#positionNotedOffset) return;
+    const annotation = positionAnnotation(this.#options.replicationFields());
+    if (annotation !== null) this.#writer.annotate(annotation);
+    this.#positionNotedOffset = this.#writer.offset;
   }
 
   #listen(): void {
@@ -353,7 +375,7 @@ export class Persistence {
         warning: (message) => log.warning(message),
         progress: (read) => this.#progress(read, directory.bytesTotal),
       });
-      // Its header's place in a history is older than the increments: `loadedFields` stays empty.
+      if (loaded.position !== null) this.loadedFields = new Map(loaded.position);
       this.lastLoadKeysLoaded = loaded.keysLoaded;
     } finally {
       keyspace.seesExpired = false;

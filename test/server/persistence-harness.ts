@@ -74,6 +74,8 @@ export class Node {
   readonly config: Config;
   readonly lines: string[] = [];
   fatal: string | null = null;
+  /** What the replication would say of this moment. */
+  position: [string, string][] = [];
   released = 0;
 
   constructor(folder: string, overrides: Partial<Values> = {}) {
@@ -98,7 +100,7 @@ export class Node {
       fatal: (message) => {
         this.fatal ??= message;
       },
-      replicationFields: () => [],
+      replicationFields: () => this.position,
     });
   }
 

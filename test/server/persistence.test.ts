@@ -318,6 +318,28 @@ describe('Persistence, append-only files', () => {
     }
   });
 
+  it('knows its place in a history after an orderly end, and not when changes followed', async () => {
+    const folder = newFolder();
+    const node = await started(folder, AOF);
+    node.position = [
+      ['repl-id', 'ab'.repeat(20)],
+      ['repl-offset', '12345'],
+      ['repl-stream-db', '3'],
+    ];
+    turn(node, () => node.set('a', '1'));
+    node.persistence.close();
+    const again = await started(folder, AOF);
+    expect(Object.fromEntries(again.persistence.loadedFields)).toEqual(Object.fromEntries(node.position));
+    again.position = node.position;
+    again.persistence.tick(Date.now());
+    turn(again, () => again.set('a', '2'));
+    again.position = [];
+    again.persistence.close();
+    const last = await started(folder, AOF);
+    expect([last.get('a'), last.persistence.loadedFields.size]).toEqual(['2', 0]);
+    last.persistence.close();
+  });
+
   it('refuses to turn on where it cannot write', async () => {
     const folder = newFolder();
     const node = await started(folder, { appenddirname: 'file' });
