@@ -3,6 +3,7 @@
  *
  * Everything below the api room reads `Effective` and never asks whether a field was written.
  */
+import { Cron } from 'croner';
 import type { RedisCluster, RedisClusterSpec } from './generated/redis-cluster.ts';
 import { type MemoryReserves, reserveMemory } from './memory-reserves.ts';
 import { type PersistenceMode, type Policy, type Preset, type Profile, presets } from './presets.ts';
@@ -51,6 +52,8 @@ export interface Effective {
     readonly growthPercent: number;
     readonly minSizeBytes: number;
     readonly window: RewriteWindow | undefined;
+    /** The schedule as written, when it never fires: there is no window then. */
+    readonly invalidSchedule: string | undefined;
   };
   readonly minReplicasToWrite: number;
   readonly storage: {
@@ -210,8 +213,10 @@ function resolveSave(spec: RedisClusterSpec, mode: PersistenceMode): readonly Sa
 
 function resolveRewrite(spec: RedisClusterSpec): Effective['rewrite'] {
   const rewrite = spec.persistence?.aof?.rewrite;
-  const window = rewrite?.window;
+  const written = rewrite?.window;
+  const window = written !== undefined && isSchedule(written.schedule) ? written : undefined;
   return {
+    invalidSchedule: window === undefined ? written?.schedule : undefined,
     growthPercent: rewrite?.growthPercent ?? 100,
     minSizeBytes: bytes('spec.persistence.aof.rewrite.minSize', rewrite?.minSize ?? '64Mi'),
     window:
@@ -228,6 +233,16 @@ function resolveRewrite(spec: RedisClusterSpec): Effective['rewrite'] {
 function resolveTimeZone(name: string): Pick<RewriteWindow, 'timeZone' | 'unknownTimeZone'> {
   if (isTimeZone(name)) return { timeZone: name, unknownTimeZone: undefined };
   return { timeZone: 'UTC', unknownTimeZone: name };
+}
+
+/** Whether the text is a cron expression of five fields that fires at some time. */
+export function isSchedule(text: string): boolean {
+  try {
+    return new Cron(text, { paused: true, mode: '5-part' }).nextRun() !== null;
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** Whether the runtime's IANA database knows the name. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { resolveEffective } from './effective.ts';
+import { isSchedule, resolveEffective } from './effective.ts';
 import type { RedisClusterSpec } from './generated/redis-cluster.ts';
-import { isSchedule, listWarnings } from './validation.ts';
+import { listWarnings } from './validation.ts';
 
 function reasons(spec: Partial<RedisClusterSpec>): string[] {
   const effective = resolveEffective(

@@ -1,5 +1,4 @@
 /** What is legal but dangerous, and what CEL in the CRD cannot see. Pure: the lists become conditions. */
-import { Cron } from 'croner';
 import type { Effective } from './effective.ts';
 import { formatBytes, MEBIBYTE, parseQuantity } from './quantity.ts';
 
@@ -86,21 +85,11 @@ function timeZoneUnknown({ rewrite }: Effective): string | undefined {
 }
 
 function scheduleInvalid({ rewrite }: Effective): string | undefined {
-  if (rewrite.window === undefined || isSchedule(rewrite.window.schedule)) return undefined;
+  if (rewrite.invalidSchedule === undefined) return undefined;
   return (
-    `${rewrite.window.schedule} is no cron schedule that ever fires, so no file is rewritten in a window: ` +
-    'write for example 0 3 * * *'
+    `${rewrite.invalidSchedule} is no cron schedule that ever fires, so the servers rewrite their files by ` +
+    'themselves: write for example 0 3 * * *'
   );
-}
-
-/** Whether the text is a cron expression that fires at some time. */
-export function isSchedule(text: string): boolean {
-  try {
-    return new Cron(text, { paused: true, mode: '5-part' }).nextRun() !== null;
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) return false;
-    throw error;
-  }
 }
 
 function rewriteWindowIgnored({ rewrite, persistence }: Effective): string | undefined {
