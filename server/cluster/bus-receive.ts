@@ -6,6 +6,7 @@ import {
   type BusMessage,
   FAIL,
   MEET,
+  MESSAGE_EXTENSIONS,
   MFSTART,
   PING,
   PONG,
@@ -59,9 +60,13 @@ export function receiveMessage(state: ClusterState, link: BusLink, message: BusM
     state.environment.deliver(body.channel, body.payload, header.type === PUBLISH_SHARD);
   } else if (body.kind === 'update' && header.type === UPDATE) {
     applyUpdate(state, body.nodeId, body.configEpoch, body.slots);
-  } else if (header.type === AUTH_REQUEST) voteIfAllowed(state, sender, header);
-  else if (header.type === AUTH_ACK) countVote(state, sender, header);
-  else if (header.type === MFSTART) acceptManualFailover(state, sender);
+  } else if (header.type === AUTH_ACK) countVote(state, sender, header);
+  else if (header.type === AUTH_REQUEST || header.type === MFSTART) {
+    // Whose replica it is may be newer than its last ping, and decides the answer.
+    learnRole(state, sender, header);
+    if (header.type === AUTH_REQUEST) voteIfAllowed(state, sender, header);
+    else acceptManualFailover(state, sender);
+  }
 }
 
 function noteSender(state: ClusterState, link: BusLink, sender: ClusterNode, header: BusHeader): void {
@@ -115,7 +120,8 @@ function receivePing(
   learnSlots(state, known, header);
   readGossip(state, known, body.gossip);
   // Gossip and forgotten nodes may have removed the sender itself.
-  if (known.index !== 0) readExtensions(state, known, body.extensions);
+  const announced = (header.messageFlags & MESSAGE_EXTENSIONS) !== 0;
+  if (known.index !== 0) readExtensions(state, known, body.extensions, announced);
 }
 
 /** Without an announced address ours is the one under which a peer reached us. */

@@ -27,6 +27,8 @@ export interface ManualFailoverState {
   endsAt: number;
   /** As a primary: the replica that takes over. */
   replica: ClusterNode | null;
+  /** As a replica: when the primary was last asked to pause. */
+  askedAt: number;
   /** As a replica: the offset at which the primary paused; -1 until it is known. */
   primaryOffset: number;
   canStart: boolean;
@@ -55,7 +57,13 @@ export class ClusterState {
     voters: new Set(),
     cannot: 'none',
   };
-  readonly manual: ManualFailoverState = { endsAt: 0, replica: null, primaryOffset: -1, canStart: false };
+  readonly manual: ManualFailoverState = {
+    endsAt: 0,
+    replica: null,
+    askedAt: 0,
+    primaryOffset: -1,
+    canStart: false,
+  };
   /** What `settle` has to do before the turn ends. */
   readonly pending = {
     save: false,

@@ -137,7 +137,7 @@ export class Cluster {
   #environment(): ClusterEnvironment {
     const { log, replication, keys, deliver } = this.#options;
     return {
-      now: () => performance.timeOrigin + performance.now(),
+      now: () => Math.floor(performance.timeOrigin + performance.now()),
       random: Math.random,
       newNodeId: () => randomBytes(20).toString('hex'),
       connect: (node) => (this.#stopped ? null : this.#links.connect(node)),

@@ -62,14 +62,14 @@ function chooseGossip(state: ClusterState): GossipEntry[] {
   return entries;
 }
 
-function buildExtensions(state: ClusterState): PingExtensions {
+function buildExtensions(state: ClusterState, peer: ClusterNode | null): PingExtensions {
   const forgotten: ForgottenNode[] = [];
   for (const [id, until] of state.banned) {
     if (forgotten.length >= FORGOTTEN_IN_PING_MAX) break;
     if (until > state.now) forgotten.push({ id, ttlSeconds: Math.ceil((until - state.now) / 1000) });
   }
   const { hostname, nodeName, shardId } = state.myself;
-  return { hostname, nodeName, shardId, forgotten };
+  return peer?.oldExtensions ? { hostname, forgotten: [] } : { hostname, nodeName, shardId, forgotten };
 }
 
 /** Sends PING, PONG or MEET. A ping on our own link starts the wait for its pong. */
@@ -78,7 +78,8 @@ export function sendPing(state: ClusterState, link: BusLink, type: number): void
   if (type === PING && !link.inbound && link.node !== null) link.node.pingSentAt = state.now;
   const header = buildHeader(state, type, MESSAGE_EXTENSIONS);
   const gossip = chooseGossip(state);
-  const frame = encodeMessage(header, { kind: 'gossip', gossip, extensions: buildExtensions(state) });
+  const extensions = buildExtensions(state, link.node);
+  const frame = encodeMessage(header, { kind: 'gossip', gossip, extensions });
   sendFrame(state, link, type, frame);
 }
 
@@ -159,8 +160,18 @@ export function setShardId(state: ClusterState, node: ClusterNode, shardId: stri
   state.saveSoon();
 }
 
-/** Takes in names, the shard and forgotten nodes as the sender announces them. */
-export function readExtensions(state: ClusterState, sender: ClusterNode, extensions: PingExtensions): void {
+/**
+ * Takes in names, the shard and forgotten nodes as the sender announces them. `announced`: it speaks extensions at
+ * all, though newer servers send none before they have heard the same of us.
+ */
+export function readExtensions(
+  state: ClusterState,
+  sender: ClusterNode,
+  extensions: PingExtensions,
+  announced: boolean,
+): void {
+  const sendsSome = extensions.hostname !== undefined || extensions.forgotten.length > 0;
+  sender.oldExtensions = extensions.shardId === undefined && (!announced || sendsSome);
   const hostname = extensions.hostname ?? '';
   const nodeName = extensions.nodeName ?? '';
   if (sender.hostname !== hostname || sender.nodeName !== nodeName) {

@@ -15,6 +15,7 @@ import type { ClusterNode } from './node-table.ts';
  * race.
  */
 const PAUSE_FACTOR = 2;
+const ASK_AGAIN_MS = 1000;
 
 export function resetManualFailover(state: ClusterState): void {
   const { manual } = state;
@@ -50,8 +51,14 @@ export function startManualFailover(state: ClusterState, mode: 'normal' | 'force
     state.pending.failover = true;
   } else if (state.myself.primary !== null) {
     state.environment.log('notice', 'Manual failover user request accepted.');
-    sendManualFailoverStart(state, state.myself.primary);
+    askPrimary(state);
   }
+}
+
+function askPrimary(state: ClusterState): void {
+  if (state.myself.primary === null) return;
+  state.manual.askedAt = state.now;
+  sendManualFailoverStart(state, state.myself.primary);
 }
 
 /** As a primary: one of our replicas asks to take over. */
@@ -82,7 +89,12 @@ export function noteInPausedPrimary(state: ClusterState, sender: ClusterNode, he
 /** As a replica: starts the election once the paused stream has been applied to its end. */
 export function advanceManualFailover(state: ClusterState): void {
   const { manual } = state;
-  if (manual.endsAt === 0 || manual.canStart || manual.primaryOffset === -1) return;
+  if (manual.endsAt === 0 || manual.canStart) return;
+  if (manual.primaryOffset === -1) {
+    // A primary that had not heard yet that we follow it has ignored us.
+    if (state.now - manual.askedAt >= ASK_AGAIN_MS) askPrimary(state);
+    return;
+  }
   if (manual.primaryOffset !== state.environment.replication.offset()) return;
   manual.canStart = true;
   state.pending.failover = true;

@@ -58,6 +58,8 @@ export class ClusterNode {
   failedAt = 0;
   /** When we last voted for a replica of this primary. */
   votedAt = 0;
+  /** Redis 7.0: it logs a warning for each extension that is newer than that. */
+  oldExtensions = false;
   offset = 0;
   offsetAt = 0;
   /** When this primary lost its last working replica; 0 while it has one. */
