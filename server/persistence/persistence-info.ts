@@ -1,13 +1,7 @@
 /** The persistence section of INFO, under Redis' names. */
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Loading } from './dataset-loading.ts';
 import type { Persistence } from './persistence.ts';
-
-/** A load at start under way. */
-export interface Loading {
-  readonly startedMs: number;
-  bytesTotal: number;
-  bytesLoaded: number;
-}
 
 /** Whole seconds since `sinceMs`, -1 when it is 0. */
 function secondsSince(sinceMs: number, nowMs: number): number {
@@ -51,8 +45,8 @@ export function persistenceInfo(persistence: Persistence, keyspace: Keyspace, no
     `rdb_current_bgsave_time_sec:${save.running ? secondsSince(save.startedMs, nowMs) : -1}`,
     `rdb_saves:${save.saves}`,
     `rdb_last_cow_size:${save.lastCopyOnWriteBytes}`,
-    `rdb_last_load_keys_expired:${persistence.lastLoadKeysExpired}`,
-    `rdb_last_load_keys_loaded:${persistence.lastLoadKeysLoaded}`,
+    `rdb_last_load_keys_expired:${persistence.loads.keysExpired}`,
+    `rdb_last_load_keys_loaded:${persistence.loads.keysLoaded}`,
     `aof_enabled:${aof.state === 'off' ? 0 : 1}`,
     `aof_rewrite_in_progress:${aof.rewriting ? 1 : 0}`,
     `aof_rewrite_scheduled:${aof.scheduled ? 1 : 0}`,

@@ -8,22 +8,20 @@
  * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts
  * (datasets).
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Clock } from '../config/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
-import { type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
-import { AofManifestError } from './aof-manifest.ts';
+import type { CommandApplier } from './aof-load.ts';
 import { positionAnnotation } from './aof-position.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
-import { type Loading, persistenceInfo } from './persistence-info.ts';
-import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
+import { DatasetLoading, type Loading } from './dataset-loading.ts';
+import { persistenceInfo } from './persistence-info.ts';
+import { DatasetBuilder } from './rdb-load.ts';
 import { saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
 import { Snapshots } from './snapshot.ts';
@@ -64,17 +62,7 @@ export class Persistence {
   readonly snapshots: Snapshots;
   readonly save: BackgroundSave;
   readonly aof: AppendOnlyFile;
-  /**
-   * What is being loaded, null when all is: from the first moment, because clients may connect before `load`.
-   */
-  loading: Loading | null;
-  /**
-   * Header fields of the RDB that was loaded at start, such as repl-id; of an AOF only the place in a
-   * history.
-   */
-  loadedFields: ReadonlyMap<string, string> = new Map();
-  lastLoadKeysLoaded = 0;
-  lastLoadKeysExpired = 0;
+  readonly loads: DatasetLoading;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
   #positionNotedMs = 0;
@@ -83,7 +71,15 @@ export class Persistence {
   constructor(options: PersistenceOptions) {
     this.#options = options;
     const { config, log, keyspace, clock } = options;
-    this.loading = { startedMs: clock.wallMs(), bytesTotal: 0, bytesLoaded: 0 };
+    this.loads = new DatasetLoading({
+      config,
+      log,
+      keyspace,
+      clock,
+      applier: () => options.applier(),
+      attributes: () => this.accessAttributes,
+      beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced'),
+    });
     const { values } = config;
     this.snapshots = new Snapshots(keyspace, {
       monotonicMs: () => clock.monotonicMs(),
@@ -117,35 +113,56 @@ export class Persistence {
     return this.#writer.releasedOffset;
   }
 
-  /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
-  async load(): Promise<void> {
-    if (this.#options.config.values['appendonly']) {
-      await this.#loadAof();
-      this.aof.begin((path) => this.#saveBase(path));
-    } else await this.#loadRdb();
-    this.loading = null;
+  /** What is being loaded, null when all is. */
+  get loading(): Loading | null {
+    return this.loads.current;
   }
 
-  async #loadRdb(): Promise<void> {
-    const { config, log } = this.#options;
-    const startedMs = performance.now();
-    const path = join(config.values['dir'], config.values['dbfilename']);
-    if (!existsSync(path)) return;
-    const builder = new DatasetBuilder(this.#options.keyspace, this.#buildOptions(true));
-    this.loading = this.#startLoading();
-    try {
-      await loadRdbFile(path, builder, (read, total) => this.#progress(read, total));
-      this.#logFields(builder.fields);
-      builder.commit();
-    } catch (error) {
-      builder.abort();
-      throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${messageOf(error)}`);
+  /** What the files said of themselves at start, such as repl-id. */
+  get loadedFields(): ReadonlyMap<string, string> {
+    return this.loads.fields;
+  }
+
+  /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
+  async load(): Promise<void> {
+    if (!this.#options.config.values['appendonly']) {
+      await this.loads.run(() => this.loads.rdb());
+      return;
     }
-    this.loadedFields = builder.fields;
-    this.lastLoadKeysLoaded = builder.keysLoaded;
-    this.lastLoadKeysExpired = builder.keysExpired;
-    log.notice(`Done loading RDB, keys loaded: ${builder.keysLoaded}, keys expired: ${builder.keysExpired}.`);
-    log.notice(`DB loaded from disk: ${((performance.now() - startedMs) / 1000).toFixed(3)} seconds`);
+    await this.loads.run(() => this.loads.appendOnly(this.aof.directory));
+    this.aof.begin((path) => this.#saveBase(path));
+  }
+
+  /** DEBUG RELOAD: saves, and loads what was saved. Why it failed, or null; then the dataset is as it was. */
+  async reload(): Promise<string | null> {
+    if (this.loading !== null) return 'the dataset is being loaded';
+    return this.save.saveNow() ?? (await this.#loadAgain(() => this.loads.rdb()));
+  }
+
+  /** DEBUG LOADAOF: empties the dataset and loads the append-only files. Why it failed, or null. */
+  async reloadAof(): Promise<string | null> {
+    if (this.loading !== null) return 'the dataset is being loaded';
+    if (this.aof.state !== 'on') return 'the append-only file is not in use';
+    const { keyspace, attach, detach } = this.#options;
+    this.#writer.flushTurn();
+    if (this.#writer.bufferedBytes !== 0) return 'the append-only file is not written yet';
+    this.snapshots.cancelAll('the dataset is loaded again');
+    // What is replayed stands in the files already.
+    detach(this.#writer);
+    for (const database of keyspace.databases) database.flush();
+    const failure = await this.#loadAgain(() => this.loads.appendOnly(this.aof.directory));
+    attach(this.#writer);
+    return failure;
+  }
+
+  async #loadAgain(load: () => Promise<void>): Promise<string | null> {
+    try {
+      await this.loads.run(load);
+      return null;
+    } catch (error) {
+      this.#options.log.warning(messageOf(error));
+      return messageOf(error);
+    }
   }
 
   flushTurn(): void {
@@ -174,10 +191,7 @@ export class Persistence {
 
   /** For a replica's full sync: an empty dataset beside the one that serves. It keeps expired keys. */
   syncBuilder(): DatasetBuilder {
-    return new DatasetBuilder(this.#options.keyspace, {
-      ...this.#buildOptions(false),
-      beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced by a full sync'),
-    });
+    return new DatasetBuilder(this.#options.keyspace, this.loads.buildOptions(false));
   }
 
   /** To be called when that dataset is in place: the append-only file begins anew. */
@@ -342,56 +356,6 @@ export class Persistence {
     });
   }
 
-  async #loadAof(): Promise<void> {
-    const { keyspace, log, config } = this.#options;
-    const { directory } = this.aof;
-    directory.create();
-    await directory.lock();
-    try {
-      if (!directory.read()) {
-        this.#warnOfRdb();
-        return;
-      }
-    } catch (error) {
-      if (!(error instanceof AofManifestError)) throw error;
-      log.warning('*** FATAL AOF MANIFEST FILE ERROR ***');
-      log.warning(`Reading the manifest file, at line ${error.line}`);
-      log.warning(`>>> '${error.text}'`);
-      throw error;
-    }
-    if (directory.manifest.base === null && directory.manifest.increments.length === 0) return;
-    this.loading = this.#startLoading();
-    this.loading.bytesTotal = directory.bytesTotal;
-    // The file says itself when a key has expired.
-    const { dirty, deletesExpired } = keyspace;
-    keyspace.seesExpired = true;
-    keyspace.deletesExpired = false;
-    try {
-      const loaded = await loadAppendOnlyFiles(keyspace, directory, {
-        build: this.#buildOptions(false),
-        allowTruncated: config.values['aof-load-truncated'],
-        applier: () => this.#options.applier(),
-        notice: (message) => log.notice(message),
-        warning: (message) => log.warning(message),
-        progress: (read) => this.#progress(read, directory.bytesTotal),
-      });
-      if (loaded.position !== null) this.loadedFields = new Map(loaded.position);
-      this.lastLoadKeysLoaded = loaded.keysLoaded;
-    } finally {
-      keyspace.seesExpired = false;
-      keyspace.deletesExpired = deletesExpired;
-      keyspace.dirty = dirty;
-    }
-  }
-
-  /** As in Redis the append-only file alone counts, even when it is new; somebody may be surprised. */
-  #warnOfRdb(): void {
-    const { config, log } = this.#options;
-    const path = join(config.values['dir'], config.values['dbfilename']);
-    if (!existsSync(path)) return;
-    log.warning(`${path} is not loaded: appendonly is yes and there are no append-only files yet`);
-  }
-
   /** The base of an AOF that is new: an RDB of what is there, mostly nothing. */
   #saveBase(path: string): void {
     saveDataset(this.#options.keyspace, this.aof.directory.temporaryBase, path, {
@@ -399,35 +363,6 @@ export class Persistence {
       attributes: this.accessAttributes,
       fields: [...this.rdbFields(), ['aof-base', '1']],
     });
-  }
-
-  #startLoading(): Loading {
-    this.#options.log.notice('Loading DB in memory...');
-    return { startedMs: this.#options.clock.wallMs(), bytesTotal: 0, bytesLoaded: 0 };
-  }
-
-  #progress(bytesLoaded: number, bytesTotal: number): void {
-    if (this.loading === null) return;
-    this.loading.bytesLoaded = bytesLoaded;
-    this.loading.bytesTotal = bytesTotal;
-    this.#options.keyspace.setNow(this.#options.clock.wallMs());
-  }
-
-  #logFields(fields: ReadonlyMap<string, string>): void {
-    const { log, clock } = this.#options;
-    const version = fields.get('redis-ver') ?? fields.get('valkey-ver');
-    if (version !== undefined) log.notice(`Loading RDB produced by version ${version}`);
-    const created = Number(fields.get('ctime') ?? Number.NaN);
-    if (Number.isSafeInteger(created)) {
-      log.notice(`RDB age ${Math.max(0, Math.floor(clock.wallMs() / 1000) - created)} seconds`);
-    }
-    const used = Number(fields.get('used-mem') ?? Number.NaN);
-    if (Number.isFinite(used)) log.notice(`RDB memory usage when created ${(used / 1048576).toFixed(2)} Mb`);
-  }
-
-  #buildOptions(skipExpired: boolean): BuildOptions {
-    const verifyChecksum = this.#options.config.values['rdbchecksum'];
-    return { verifyChecksum, skipExpired, attributes: this.accessAttributes };
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {
