@@ -42,6 +42,8 @@ export class Client {
   /** MULTI: raw RESP bytes of the queued commands, null outside a transaction. */
   queued: Uint8Array[] | null = null;
   queuedBytes = 0;
+  /** Flags of all queued commands together: EXEC is held and refused for what it would run. */
+  queuedFlags = 0;
   /** A queued command was refused, so EXEC answers EXECABORT. */
   queueError = false;
   /** WATCH: keys as `database:key` in latin1; null without WATCH. */

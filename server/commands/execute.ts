@@ -15,6 +15,7 @@ import {
   STALE,
   WRITE,
 } from './row.ts';
+import { endTransaction } from './transaction.ts';
 import type { CommandEntry, CommandTable } from './command-table.ts';
 
 /** What `execute` did with the request. */
@@ -45,16 +46,16 @@ export class Executor {
     if (!client.authenticated && (flags & NO_AUTH) === 0) return this.#reject(call, errors.NO_AUTH_YET);
     client.lastInteractionMs = context.keyspace.nowMs;
     client.lastCommand = entry;
-    if (client.kind === 'normal') {
+    if (client.kind !== 'primary') {
       if (context.cluster !== null && entry.hasKeys) {
         const redirect = route(call, entry, context.cluster);
         if (redirect !== null) return this.#reject(call, redirect);
       }
       const refusal = this.#refusal(call, entry);
-      if (refusal !== null) return refusal === '' ? HELD : this.#reject(call, refusal);
+      if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
     }
     if (client.queued !== null && !NOT_QUEUED.has(entry.name)) {
-      this.#queue(call);
+      this.#queue(call, entry);
       return DONE;
     }
     this.run(call, entry);
@@ -66,7 +67,7 @@ export class Executor {
   executeTrusted(call: Call): boolean {
     const entry = this.#lookup(call);
     if (entry === null) return false;
-    if (call.client.queued !== null && !NOT_QUEUED.has(entry.name)) this.#queue(call);
+    if (call.client.queued !== null && !NOT_QUEUED.has(entry.name)) this.#queue(call, entry);
     else this.run(call, entry);
     return true;
   }
@@ -140,10 +141,15 @@ export class Executor {
   #refusal(call: Call, entry: CommandEntry): string | null {
     const context = this.#context;
     const { keyspace, replication, persistence, config } = context;
-    const flags = entry.flags;
+    const client = call.client;
+    const queued = entry.name === 'exec' && client.queued !== null ? client.queuedFlags & (WRITE | DENYOOM) : 0;
+    const flags = entry.flags | queued;
     const replica = replication.role === 'replica';
-    if (context.clients.pausedUntilMs > keyspace.nowMs && entry.name !== 'client|unpause') return '';
-    if (keyspace.eviction.maxmemory > 0 && !replica && !keyspace.eviction.makeRoom()) {
+    const pausable = client.kind !== 'replica' && entry.name !== 'client|unpause';
+    if (pausable && context.clients.pausedUntilMs > keyspace.nowMs) return '';
+    // While a failover needs the stream to stand, nothing may be evicted either.
+    const paused = replication.writesPausedUntilMs > keyspace.nowMs;
+    if (keyspace.eviction.maxmemory > 0 && !replica && !paused && !keyspace.eviction.makeRoom()) {
       if ((flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
     if (persistence.loading !== null && (flags & LOADING) === 0) return errors.LOADING_DATASET;
@@ -155,24 +161,32 @@ export class Executor {
         if (trouble !== null) return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
         if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas()) return errors.NO_REPLICAS;
       }
-      if (replication.writesPausedUntilMs > keyspace.nowMs) return '';
+      if (paused) return '';
     }
     if (replica && !replication.linkUp && !config.values['replica-serve-stale-data'] && (flags & STALE) === 0) {
       return errors.MASTER_DOWN;
     }
-    if ((flags & NO_MULTI) !== 0 && call.client.queued !== null) {
+    if ((flags & NO_MULTI) !== 0 && client.queued !== null) {
       return `ERR Command not allowed inside a transaction`;
     }
     return null;
   }
 
-  #queue(call: Call): void {
+  /** EXEC that is refused ends its transaction. */
+  #refuse(call: Call, entry: CommandEntry, refusal: string): number {
+    if (entry.name !== 'exec' || call.client.queued === null) return this.#reject(call, refusal);
+    endTransaction(call.client, this.#context);
+    return this.#reject(call, `EXECABORT Transaction discarded because of: ${refusal}`);
+  }
+
+  #queue(call: Call, entry: CommandEntry): void {
     const client = call.client;
     const bytes = call.canonical
       ? Buffer.from(call.bytes.subarray(call.sourceStart, call.sourceEnd))
       : encodeCall(call);
     client.queued?.push(bytes);
     client.queuedBytes += bytes.length;
+    client.queuedFlags |= entry.flags;
     call.reply.queued();
   }
 

@@ -45,6 +45,7 @@ function multi(call: Call): void {
   }
   client.queued = [];
   client.queuedBytes = 0;
+  client.queuedFlags = 0;
   client.queueError = false;
   call.reply.ok();
 }

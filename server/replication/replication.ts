@@ -33,19 +33,19 @@ export interface ReplicationOptions {
   readonly runtime: ReplicationRuntime;
   readonly propagation: Propagation;
   readonly seams: ReplicationSeams;
-  /** After this server became a primary or a replica, or another primary's replica. */
-  readonly roleChanged: (isReplica: boolean) => void;
+  /** After this server became a primary or a replica, or its writes were paused or resumed. */
+  readonly stateChanged: (role: ReplicationRole, writesPaused: boolean) => void;
   /** For tests; sockets otherwise. */
   readonly dial?: typeof dial;
 }
+
+export type ReplicationRole = 'primary' | 'replica';
 
 const SECOND_MS = 1000;
 
 export class Replication implements ChangeSink {
   /** Sink of Propagation. */
   selectedDatabase = -1;
-  /** Writes of clients wait until then (unix ms), for a manual failover; 0: they do not. */
-  writesPausedUntilMs = 0;
   readonly primary: PrimaryRole;
   readonly settings: ReplicationSettings;
   readonly #parts: RoleParts;
@@ -56,6 +56,8 @@ export class Replication implements ChangeSink {
   /** The history was restored from a file: it may be continued by its owner until we write ourselves. */
   #branchOnWrite = false;
   #lastSecondMs = 0;
+  #toldPaused = false;
+  #writesPausedUntilMs = 0;
   /** When the link of the last replica role went down, for a role that starts over. */
   #neverSynced = true;
 
@@ -73,7 +75,7 @@ export class Replication implements ChangeSink {
     });
   }
 
-  get role(): 'primary' | 'replica' {
+  get role(): ReplicationRole {
     return this.#replica === null ? 'primary' : 'replica';
   }
 
@@ -100,8 +102,18 @@ export class Replication implements ChangeSink {
     return this.primary.replicas;
   }
 
+  /** Writes of clients wait until then (unix ms), for a manual failover or CLIENT PAUSE; 0: they do not. */
+  get writesPausedUntilMs(): number {
+    return this.#writesPausedUntilMs;
+  }
+
+  set writesPausedUntilMs(deadlineMs: number) {
+    this.#writesPausedUntilMs = deadlineMs;
+    this.#tellState();
+  }
+
   get writesPaused(): boolean {
-    return this.writesPausedUntilMs > this.#options.runtime.nowMs();
+    return this.#writesPausedUntilMs > this.#options.runtime.nowMs();
   }
 
   /** INFO replication. */
@@ -148,7 +160,7 @@ export class Replication implements ChangeSink {
           'I may be able to synchronize with the new master with just a partial transfer.',
       );
     }
-    this.writesPausedUntilMs = 0;
+    this.#writesPausedUntilMs = 0;
     this.#replica = new ReplicaRole(host, port, this.#parts, {
       seams: this.#options.seams,
       dial: this.#options.dial ?? dial,
@@ -161,7 +173,7 @@ export class Replication implements ChangeSink {
         this.#neverSynced = false;
       },
     });
-    this.#options.roleChanged(true);
+    this.#tellState();
     return true;
   }
 
@@ -177,7 +189,7 @@ export class Replication implements ChangeSink {
     this.#history.open(this.settings.backlogBytes);
     this.primary.noReplicasSinceMs = this.#options.runtime.nowMs();
     this.#becomeSink();
-    this.#options.roleChanged(false);
+    this.#tellState();
   }
 
   /** Why a replica cannot be served now, as an error reply without its dash; null when it can. */
@@ -230,6 +242,7 @@ export class Replication implements ChangeSink {
 
   /** Ten times a second or so. */
   tick(nowMs: number): void {
+    if (this.#toldPaused !== this.writesPaused) this.#tellState();
     this.#replica?.tick(nowMs);
     if (nowMs - this.#lastSecondMs < SECOND_MS) return;
     this.#lastSecondMs = nowMs;
@@ -249,6 +262,11 @@ export class Replication implements ChangeSink {
     if (this.#history.backlog !== null) return;
     this.#history.open(this.settings.backlogBytes);
     if (this.#replica === null) this.#becomeSink();
+  }
+
+  #tellState(): void {
+    this.#toldPaused = this.writesPaused;
+    this.#options.stateChanged(this.role, this.#toldPaused);
   }
 
   #markSyncPoint() {

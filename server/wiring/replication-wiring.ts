@@ -36,9 +36,10 @@ export function makeReplication(server: Server): Replication {
       }),
       applier: server.makeApplier('primary'),
     },
-    roleChanged: (isReplica) => {
-      keyspace.deletesExpired = !isReplica;
-      log.role = isReplica ? 'S' : 'M';
+    stateChanged: (role, writesPaused) => {
+      // Deleting an expired key is a write: not for replicas, and not while a failover needs the stream to stand.
+      keyspace.deletesExpired = role === 'primary' && !writesPaused;
+      log.role = role === 'replica' ? 'S' : 'M';
     },
   });
 }

@@ -31,7 +31,9 @@ export class Shutdown {
       process.exit(1);
     }
     log.warning(`Received ${signal} scheduling shutdown...`);
-    const words = config.print(signal === 'SIGTERM' ? 'shutdown-on-sigterm' : 'shutdown-on-sigint').split(' ');
+    const words = config
+      .print(signal === 'SIGTERM' ? 'shutdown-on-sigterm' : 'shutdown-on-sigint')
+      .split(' ');
     const save = words.includes('save') ? true : words.includes('nosave') ? false : null;
     this.begin({ save, now: words.includes('now'), force: words.includes('force') });
   }
@@ -76,7 +78,7 @@ export class Shutdown {
     if (replication.role === 'replica' || replication.replicas.length === 0) return;
     const untilMs = Date.now() + deadlineMs;
     replication.pauseWrites(untilMs);
-    this.#server.propagation.words(0, ['REPLCONF', 'GETACK', '*']);
+    replication.primary.requestAcksNow();
     const target = replication.offset;
     const lagging = () => replication.replicas.filter((replica) => replica.ackedOffset < target);
     if (lagging().length > 0) {
@@ -85,7 +87,8 @@ export class Shutdown {
     while (lagging().length > 0 && Date.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
-    for (const replica of lagging()) log.warning(`Lagging replica ${replica.peer.link.remoteAddress} at shutdown.`);
+    for (const replica of lagging())
+      log.warning(`Lagging replica ${replica.peer.link.remoteAddress} at shutdown.`);
     const count = replication.replicas.length;
     log.notice(`${count - lagging().length} of ${count} replicas are in sync when shutting down.`);
   }

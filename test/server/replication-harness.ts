@@ -83,6 +83,17 @@ export class ServerProcess {
     return undefined;
   }
 
+  /** A connection of its own, for a command that is held. */
+  async another(): Promise<RespClient> {
+    const client = await RespClient.connect({
+      host: '127.0.0.1',
+      port: this.port,
+      connectDeadlineMs: CALL_MS,
+    });
+    if (!(client instanceof RespClient)) throw new Error(client.message);
+    return client;
+  }
+
   /** The reply; failures of the connection throw. */
   async call(...words: Word[]): Promise<unknown> {
     const reply = await (this.#client as RespClient).call(words, { deadlineMs: CALL_MS });

@@ -202,6 +202,32 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     await same(replica, primary);
   });
 
+  it('lets the stream stand still while writes are paused: transactions wait, expired keys stay', async () => {
+    const primary = await start('ours');
+    const replica = await start('ours');
+    await replica.follow(primary);
+    await same(replica, primary);
+    const other = await primary.another();
+    await other.call(['MULTI'], { deadlineMs: 5000 });
+    await other.call(['SET', 'held', '1'], { deadlineMs: 5000 });
+    await primary.call('SET', 'short', 'x', 'PX', 30);
+    await primary.call('CLIENT', 'PAUSE', 60_000, 'WRITE');
+    const before = await primary.info('replication', 'master_repl_offset');
+    const held = other.call(['EXEC'], { deadlineMs: 10_000 });
+    await waitUntil('the key to expire', 5000, async () =>
+      (await primary.call('GET', 'short')) === null ? true : undefined,
+    );
+    expect(await primary.call('GET', 'held')).toBeNull();
+    expect(await primary.info('replication', 'master_repl_offset')).toBe(before);
+    await primary.call('CLIENT', 'UNPAUSE');
+    expect(await held).toEqual(['OK']);
+    other.close();
+    await waitUntil('the expired key to go', 5000, async () =>
+      (await replica.call('DBSIZE')) === 1 ? true : undefined,
+    );
+    await same(replica, primary);
+  });
+
   it('answers WAIT by what replicas acknowledged', async () => {
     const primary = await start('ours');
     expect(await primary.call('WAIT', 0, 100)).toBe(0);
