@@ -12,6 +12,7 @@ import {
   createPasswordSecret,
   deletePod,
   forceDeletePod,
+  growClaim,
 } from './objects.ts';
 import { rewriteAof, setSetting } from './settings.ts';
 
@@ -56,6 +57,8 @@ function dispatch(actor: Actor, step: Step): Promise<StepResult> {
       return closeSlot(actor, step);
     case 'rewriteAof':
       return rewriteAof(actor, step);
+    case 'growClaim':
+      return growClaim(actor, step);
     default:
       return step satisfies never;
   }

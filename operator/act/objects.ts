@@ -1,9 +1,17 @@
 /** Steps on Kubernetes objects. */
 
+import { grownClaim } from '../desired/claim.ts';
 import { serverSecretName } from '../desired/names.ts';
 import { AUTH_CONF, generatePassword, passwordSecret, serverSecret } from '../desired/secret.ts';
 import { KubeFailure } from '../kube/failure.ts';
-import { BUILT_IN_KINDS, type KubeObject, POD, SECRET, type Secret } from '../kube/resource.ts';
+import {
+  BUILT_IN_KINDS,
+  type KubeObject,
+  PERSISTENT_VOLUME_CLAIM,
+  POD,
+  SECRET,
+  type Secret,
+} from '../kube/resource.ts';
 import type { Step } from '../plan/step.ts';
 import { type Actor, ALREADY, DONE, StepEnd, type StepResult } from './actor.ts';
 
@@ -85,6 +93,19 @@ async function removePod(
   }
   if (failure.kind === 'notFound' || failure.kind === 'conflict') return ALREADY;
   throw new StepEnd('failed', `pod ${pod}: ${failure.message}`);
+}
+
+/** Refused by the API server where the StorageClass cannot: its words are the failure's. */
+export async function growClaim(actor: Actor, step: StepOf<'growClaim'>): Promise<StepResult> {
+  const { claim, uid, size } = step;
+  const applied = await actor.applier.apply(
+    asCached(grownClaim(actor.identity, claim, uid, size)),
+    undefined,
+  );
+  if (applied instanceof KubeFailure)
+    throw new StepEnd('failed', `volume claim ${claim}: ${applied.message}`);
+  actor.wrote(PERSISTENT_VOLUME_CLAIM, applied.object);
+  return DONE;
 }
 
 /** Built objects are JSON already; only their TypeScript types allow a Date. */

@@ -111,6 +111,7 @@ function sourcesOf(pass: Pass, links: Links): Sources {
     ConfigMap: caches.configMaps,
     PodDisruptionBudget: caches.podDisruptionBudgets,
     NetworkPolicy: caches.networkPolicies,
+    PersistentVolumeClaim: caches.persistentVolumeClaims,
   };
   return {
     pods: (namespace, cluster) => caches.pods.byIndex(BY_CLUSTER, `${namespace}/${cluster}`),

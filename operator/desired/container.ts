@@ -3,10 +3,9 @@ import type { V1Container, V1EnvVar, V1Lifecycle, V1Probe } from '@kubernetes/cl
 import type { Effective } from '../api/effective.ts';
 import { ADMIN_PORT, BUS_PORT, CLIENT_PORT, DATA_FOLDER } from '../api/settings.ts';
 import { CONFIG_FOLDER, HAND_OVER_SCRIPT, READY_SCRIPT, REDIS_CONF } from './config-map.ts';
-import { type ClusterIdentity, podHostname, SERVER_CONTAINER } from './names.ts';
+import { type ClusterIdentity, DATA_VOLUME, podHostname, SERVER_CONTAINER } from './names.ts';
 import { clientProgram, type StockEngine, serverProgram } from './stock-scripts.ts';
 
-export const DATA_VOLUME = 'data';
 export const CONFIG_VOLUME = 'config';
 export const AUTH_VOLUME = 'auth';
 

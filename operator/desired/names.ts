@@ -15,6 +15,7 @@ export const API_VERSION = 'redwarden.dev/v1alpha1';
 export const CLUSTER_LABEL = 'redwarden.dev/cluster';
 export const SHARD_LABEL = 'redwarden.dev/shard';
 export const SERVER_CONTAINER = 'server';
+export const DATA_VOLUME = 'data';
 
 /** StatefulSet, budget and entry in the status of one shard. */
 export function shardName(cluster: ClusterIdentity, shard: number): string {
@@ -23,6 +24,11 @@ export function shardName(cluster: ClusterIdentity, shard: number): string {
 
 export function podName(cluster: ClusterIdentity, shard: number, ordinal: number): string {
   return `${shardName(cluster, shard)}-${ordinal}`;
+}
+
+/** The volume claim that a StatefulSet makes for a pod. */
+export function claimName(pod: string): string {
+  return `${DATA_VOLUME}-${pod}`;
 }
 
 /** The headless Service that gives every pod a name of its own. */

@@ -13,12 +13,13 @@ import type {
 } from '@kubernetes/client-node';
 import type { Effective } from '../api/effective.ts';
 import { MEBIBYTE } from '../api/quantity.ts';
-import { AUTH_VOLUME, CONFIG_VOLUME, DATA_VOLUME, serverContainer } from './container.ts';
+import { AUTH_VOLUME, CONFIG_VOLUME, serverContainer } from './container.ts';
 import { ownedMetadata } from './metadata.ts';
 import {
   type ClusterIdentity,
   clusterSelector,
   configMapName,
+  DATA_VOLUME,
   nodesServiceName,
   serverSecretName,
   shardLabels,

@@ -24,6 +24,7 @@ import type {
   Snapshot,
   Workload,
 } from '../plan/snapshot.ts';
+import { smallClaimsOf } from './claims.ts';
 import type { Connect } from './connections.ts';
 import { historyOf } from './history.ts';
 import { intentOf } from './intent.ts';
@@ -89,6 +90,8 @@ export async function observe(resource: CachedCluster, sources: Sources): Promis
   const desired = resolved === undefined ? [] : desiredOf(identity, resolved, sources);
   const now = sources.now();
   const until = Date.parse(resource.metadata.annotations?.[BREAK_GLASS] ?? '');
+  const workloads = sources.statefulSets(namespace, name).flatMap(workloadOf);
+  const claim = (claimed: string) => sources.cached('PersistentVolumeClaim', namespace, claimed);
   const snapshot: Snapshot = {
     now,
     namespace,
@@ -99,7 +102,8 @@ export async function observe(resource: CachedCluster, sources: Sources): Promis
     breakGlassUntil: until > now ? until : undefined,
     intent,
     objects: desired.map((each) => ownedObject(each, namespace, sources)),
-    workloads: sources.statefulSets(namespace, name).flatMap(workloadOf),
+    workloads,
+    smallClaims: resolved === undefined ? [] : smallClaimsOf(resolved.storage, workloads, claim),
     password: passwordFact(resolved, secret, mounted, identity),
     nodes,
     members,

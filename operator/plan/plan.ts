@@ -9,6 +9,7 @@ import { type Block, type Decision, Holds } from './decision.ts';
 import { deletion, paused } from './deletion.ts';
 import { forgetGhosts } from './forget-ghosts.ts';
 import { formCluster } from './form-cluster.ts';
+import { growClaims } from './grow-claims.ts';
 import { healMovedAddresses } from './heal-moved-addresses.ts';
 import { attachMembers, joinMembers } from './join-and-attach.ts';
 import { lostReplica } from './lost-replica.ts';
@@ -38,6 +39,7 @@ export const RULES: readonly Rule[] = [
   restartOutdated,
   moveSlots,
   rewriteAof,
+  growClaims,
 ];
 
 /** A block and the rule that found it. */

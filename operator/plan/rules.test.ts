@@ -401,3 +401,15 @@ describe('workloadObjects', () => {
     expect(decided(sketch(unsynced, { objects })).blocks).toContain('workloadObjects 0 PrimaryWouldGo');
   });
 });
+
+describe('growClaims', () => {
+  const smallClaims = [{ name: 'data-c-shard-0-0', uid: 'u', wanted: '2Gi' }];
+  it('volumes grow to the size of the spec when nothing else is to be done', () => {
+    const plan = decided(sketch(HEALTHY, { smallClaims }));
+    expect(plan).toMatchObject({ rule: 'growClaims', steps: ['volume claim data-c-shard-0-0 grows to 2Gi'] });
+    expect(decided(sketch(EMPTY, { smallClaims })).rule).toBe('formCluster');
+  });
+  it('waits until the caches have shown the last write', () => {
+    expect(decided(sketch(HEALTHY, { smallClaims, cachesBehind: true })).rule).toBe('nothingToDo');
+  });
+});

@@ -26,6 +26,8 @@ export interface Snapshot {
   readonly objects: readonly OwnedObject[];
   /** StatefulSets that exist, by shard. */
   readonly workloads: readonly Workload[];
+  /** Volume claims that are smaller than the spec asks for. */
+  readonly smallClaims: readonly SmallClaim[];
   readonly password: PasswordFact;
   readonly nodes: ReadonlyMap<string, KubernetesNode>;
   /** One for every pod that carries the labels of this cluster, by shard and ordinal. */
@@ -76,6 +78,13 @@ export interface OwnedObject {
    * applied since this operator started.
    */
   readonly state: 'missing' | 'current' | 'stale';
+}
+
+export interface SmallClaim {
+  readonly name: string;
+  readonly uid: string;
+  /** The size it should have, as a quantity. */
+  readonly wanted: string;
 }
 
 export interface Workload {

@@ -49,7 +49,9 @@ export type Step =
     }
   /** Drop a marker of a migration that is over or never began. */
   | { readonly kind: 'closeSlot'; readonly on: Target; readonly slot: number }
-  | { readonly kind: 'rewriteAof'; readonly on: Target };
+  | { readonly kind: 'rewriteAof'; readonly on: Target }
+  /** Volumes only grow; only this UID. */
+  | { readonly kind: 'growClaim'; readonly claim: string; readonly uid: string; readonly size: string };
 
 export type StepKind = Step['kind'];
 
@@ -90,6 +92,8 @@ export function printStep(step: Step): string {
       return `${step.on.pod} closes slot ${step.slot}`;
     case 'rewriteAof':
       return `${step.on.pod} rewrites its append-only file`;
+    case 'growClaim':
+      return `volume claim ${step.claim} grows to ${step.size}`;
     default:
       return step satisfies never;
   }

@@ -76,6 +76,7 @@ export function sketch(text: string, changes: Partial<Snapshot> = {}): Snapshot 
     workloads: existing.map((shard) => {
       return { name: `c-shard-${shard}`, shard, replicas: replicasPerShard + 1, updateRevision: 'r1' };
     }),
+    smallClaims: [],
     password: { kind: 'present', serverSecret: 'current' },
     nodes,
     members,
