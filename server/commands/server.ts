@@ -91,7 +91,9 @@ const debugSubcommands: ReadonlyMap<string, readonly [argc: number, run: (call: 
   ['DIGEST', [2, debugDigest]],
   ['DIGEST-VALUE', [2, debugDigestValue]],
   ['HELP', [2, debugHelp]],
+  ['LOADAOF', [2, debugLoadAof]],
   ['POPULATE', [3, debugPopulate]],
+  ['RELOAD', [2, debugReload]],
   ['SET-ACTIVE-EXPIRE', [3, debugActiveExpire]],
   ['SLEEP', [3, debugSleep]],
 ] as const);
@@ -146,6 +148,30 @@ function debugPopulate(call: Call): void {
   call.reply.ok();
 }
 
+/** Answers when the load is over; other clients get LOADING meanwhile. */
+function afterLoad(call: Call, load: () => Promise<string | null>): void {
+  if (call.inTransaction) {
+    call.reply.error('ERR Command not allowed inside a transaction');
+    return;
+  }
+  const answer = call.defer();
+  load().then(
+    (failure) => answer((reply) => (failure === null ? reply.ok() : reply.error(`ERR ${failure}`))),
+    (error: unknown) => answer((reply) => reply.error(`ERR ${String(error)}`)),
+  );
+}
+
+function debugLoadAof(call: Call): void {
+  afterLoad(call, () => call.context.persistence.reloadAof());
+}
+
+/** Saves and loads again; `NOSAVE` only loads. */
+function debugReload(call: Call): void {
+  const { persistence } = call.context;
+  const save = !(call.argc > 2 && call.is(2, 'NOSAVE'));
+  afterLoad(call, () => persistence.reload(save));
+}
+
 function debugActiveExpire(call: Call): void {
   call.context.keyspace.activeExpire = call.text(2) !== '0';
   call.reply.ok();
@@ -165,10 +191,14 @@ function debugHelp(call: Call): void {
     '    Output a hex signature representing the current DB content.',
     'DIGEST-VALUE <key> [<key> ...]',
     '    Output a hex signature of the values of all the specified keys.',
+    'LOADAOF',
+    '    Flush the AOF buffers on disk and reload the AOF in memory.',
     'POPULATE <count> [<prefix>] [<size>]',
     '    Create <count> string keys named key:<num>. If <prefix> is specified then',
     "    it is used instead of the 'key' prefix. These are not propagated to",
     '    replicas.',
+    'RELOAD [NOSAVE]',
+    '    Save the RDB on disk and reload it back to memory.',
     'SET-ACTIVE-EXPIRE <0|1>',
     '    Setting it to 0 disables expiring keys (and hash-fields) in background.',
     'SLEEP <seconds>',

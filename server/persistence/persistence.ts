@@ -134,9 +134,10 @@ export class Persistence {
   }
 
   /** DEBUG RELOAD: saves, and loads what was saved. Why it failed, or null; then the dataset is as it was. */
-  async reload(): Promise<string | null> {
+  async reload(save: boolean): Promise<string | null> {
     if (this.loading !== null) return 'the dataset is being loaded';
-    return this.save.saveNow() ?? (await this.#loadAgain(() => this.loads.rdb()));
+    const failure = save ? this.save.saveNow() : null;
+    return failure ?? (await this.#loadAgain(() => this.loads.rdb()));
   }
 
   /** DEBUG LOADAOF: empties the dataset and loads the append-only files. Why it failed, or null. */
