@@ -18,6 +18,7 @@
  * wrong.
  */
 import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { systemMessage } from '../config/config-file.ts';
 
 export type FsyncPolicy = 'always' | 'everysec' | 'no';
 
@@ -53,10 +54,6 @@ const SYNC_INTERVAL_MS = 1000;
 const RETRY_INTERVAL_MS = 1000;
 const ERROR_LOG_INTERVAL_MS = 30_000;
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 export class AofWriter {
   /**
    * Database of the last SELECT in the file, -1 for none: the propagation writes one before the next change.
@@ -68,11 +65,11 @@ export class AofWriter {
   syncedOffset = 0;
   /** Bytes in the current file. */
   fileBytes = 0;
-  /** Why the last write or fsync failed; null when it did not. */
-  lastWriteError: string | null = null;
   /** Writes that waited the longest time for an fsync and were made all the same. */
   delayedFsyncs = 0;
   readonly #environment: AofWriterEnvironment;
+  #writeError: string | null = null;
+  #syncError: string | null = null;
   #descriptor = -1;
   #buffer: Uint8Array = new Uint8Array(BUFFER_BYTES);
   #length = 0;
@@ -90,6 +87,11 @@ export class AofWriter {
 
   get isOpen(): boolean {
     return this.#descriptor >= 0;
+  }
+
+  /** Why the last write or the last fsync failed; null when neither did. */
+  get lastWriteError(): string | null {
+    return this.#writeError ?? this.#syncError;
   }
 
   /** Replies made up to this offset may leave. */
@@ -123,11 +125,11 @@ export class AofWriter {
   close(): void {
     if (!this.isOpen) return;
     this.#write();
-    const failure = this.lastWriteError;
+    const failure = this.#writeError;
     try {
       fdatasyncSync(this.#descriptor);
     } catch (error) {
-      this.#environment.log('warning', `Fail to fsync the AOF file: ${messageOf(error)}`);
+      this.#environment.log('warning', `Fail to fsync the AOF file: ${systemMessage(error)}`);
     }
     if (failure !== null)
       this.#environment.log('warning', `The AOF is closed with unwritten bytes: ${failure}`);
@@ -155,7 +157,7 @@ export class AofWriter {
   /** Writes the bytes of the turn. To be called before its replies leave. */
   flushTurn(): void {
     if (this.#length !== 0) {
-      if (this.lastWriteError !== null && this.#environment.nowMs() < this.#retryAtMs) return;
+      if (this.#writeError !== null && this.#environment.nowMs() < this.#retryAtMs) return;
       if (this.#postpone()) return;
       this.#write();
     }
@@ -221,18 +223,18 @@ export class AofWriter {
     } catch (error) {
       this.#buffer.copyWithin(0, at, this.#length);
       this.#length -= at;
-      this.#writeFailed(`Error writing to the AOF file: ${messageOf(error)}`);
+      this.#writeFailed(systemMessage(error));
       return;
     }
     this.#length = 0;
     if (this.#buffer.length > BUFFER_KEEP_BYTES_MAX) this.#buffer = new Uint8Array(BUFFER_BYTES);
-    if (this.lastWriteError !== null && this.#queue.length === 0) {
-      this.#environment.log('warning', 'AOF write error looks solved. The server can write again.');
-      this.lastWriteError = null;
-    }
+    if (this.#writeError === null) return;
+    this.#writeError = null;
+    this.#environment.log('warning', 'AOF write error looks solved. The server can write again.');
   }
 
-  #writeFailed(message: string): void {
+  #writeFailed(reason: string): void {
+    const message = `Error writing to the AOF file: ${reason}`;
     const now = this.#environment.nowMs();
     this.#retryAtMs = now + RETRY_INTERVAL_MS;
     if (this.#environment.policy() === 'always') {
@@ -240,7 +242,7 @@ export class AofWriter {
         `${message}. Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...`,
       );
     }
-    this.lastWriteError = message;
+    this.#writeError = reason;
     if (now - this.#errorLoggedMs < ERROR_LOG_INTERVAL_MS) return;
     this.#errorLoggedMs = now;
     this.#environment.log('warning', message);
@@ -284,19 +286,19 @@ export class AofWriter {
 
   #synced(sync: Sync): void {
     if (sync.upTo > this.syncedOffset) this.syncedOffset = sync.upTo;
-    if (this.lastWriteError !== null && this.#length === 0) this.lastWriteError = null;
+    this.#syncError = null;
     this.#environment.onReleased();
   }
 
   #syncFailed(error: Error): void {
-    const message = `Fail to fsync the AOF file: ${error.message}`;
+    const reason = systemMessage(error);
     if (this.#environment.policy() === 'always') {
       this.#environment.fatal(
-        `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${error.message}. Exiting...`,
+        `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${reason}. Exiting...`,
       );
     }
-    this.lastWriteError = message;
-    this.#environment.log('warning', message);
+    this.#syncError = reason;
+    this.#environment.log('warning', `Fail to fsync the AOF file: ${reason}`);
   }
 
   /** Closes now, or after the fsync that uses the file. */
