@@ -16,6 +16,8 @@ const built =
   process.env['REDWARDEN_SERVER'] !== undefined ||
   existsSync(new URL('../../dist/server/main.js', import.meta.url));
 const KEYS = 400;
+/** Divides KEYS. */
+const WRITERS = 8;
 const HEAL_MS = 30_000;
 
 /** What the values of all keys begin with since the last `writeAll`. */
@@ -103,10 +105,16 @@ describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
     for (const node of nodes) if (await node.isPrimary()) primaries.push(node);
     const [one, two, three] = primaries as [ClusterProcess, ClusterProcess, ClusterProcess];
     let writing = true;
-    await writeAll(client, 'moving');
-    const writer = (async () => {
-      for (let i = 0; writing; i++) await client.call('SET', `key:${i % KEYS}`, `moving:${i % KEYS}`);
-    })();
+    const acknowledged = new Map<string, string>();
+    const writer = async (offset: number): Promise<void> => {
+      for (let i = offset; writing; i += WRITERS) {
+        const key = `key:${i % KEYS}`;
+        await client.call('SET', key, `moving:${i}`);
+        acknowledged.set(key, `moving:${i}`);
+      }
+    };
+    // Each key has one writer, so its last acknowledged value is the one to be found.
+    const writers = Array.from({ length: WRITERS }, (_, offset) => writer(offset));
     for (const [from, to] of [
       [one, two],
       [two, three],
@@ -127,7 +135,10 @@ describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
       await healthy('after moving slots');
     }
     writing = false;
-    await writer;
+    await Promise.all(writers);
+    const lost: string[] = [];
+    for (const [key, value] of acknowledged) if ((await client.call('GET', key)) !== value) lost.push(key);
+    expect(lost).toEqual([]);
     await writeAll(client, 'second');
     expect(await wrongKeys(client)).toEqual([]);
     const sizes = await Promise.all(primaries.map((node) => node.text('DBSIZE')));
