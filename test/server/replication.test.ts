@@ -1,5 +1,6 @@
 /** Full and partial resync between our server and the machine's redis-server, in both directions and in chains. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { Prng } from '../../server/structures/prng.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { CuttablePath, type Engine, hasRedis, ServerProcess } from './replication-harness.ts';
 
@@ -88,6 +89,28 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
       ]);
     });
   }
+
+  it('converges when links are cut at random under writes, in full and in partial resyncs', async () => {
+    const random = new Prng(Number(process.env['SEED'] ?? Date.now() % 1_000_000));
+    console.log(`random cuts, seed ${random.seed}`);
+    const primary = await start('ours', '--repl-backlog-size', '100kb');
+    for (let i = 0; i < 1000; i++) await primary.call('SET', `key${i}`, `${i}`.repeat(100));
+    await primary.call('CONFIG', 'SET', 'rdb-key-save-delay', 100);
+    const replicas = [await start('ours'), await start('redis')];
+    const cuts = await Promise.all(replicas.map(() => pathTo(primary)));
+    for (const [index, replica] of replicas.entries()) await replica.follow(cuts[index] as CuttablePath);
+    for (let i = 0; i < 6000; i++) {
+      // The first third meets full syncs, the rest streams.
+      if (i === 2000) for (const replica of replicas) await same(replica, primary);
+      const key = `key${random.below(1000)}`;
+      if (random.below(40) === 0) await primary.call('SET', key, 'x'.repeat(random.below(20_000)));
+      else if (random.below(3) === 0) await primary.call('INCR', 'counter');
+      else await primary.call('APPEND', key, `${i};`);
+      if (random.below(150) === 0) cuts[random.below(2)]?.cut();
+    }
+    for (const replica of replicas) await same(replica, primary);
+    expect(await primary.count('stats', 'sync_partial_ok')).toBeGreaterThan(0);
+  });
 
   it('resyncs fully when the backlog no longer holds what the replica lacks', async () => {
     const primary = await start('ours', '--repl-backlog-size', '16kb');
