@@ -20,7 +20,7 @@ import type { AofDirectory } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
 import type { AofWriter } from './aof-writer.ts';
 import { FileSink } from './file-sink.ts';
-import type { SnapshotBegin, SnapshotHandle, Snapshots } from './snapshot.ts';
+import { type SnapshotBegin, SnapshotCancelled, type SnapshotHandle, type Snapshots } from './snapshot.ts';
 
 export type AofState = 'off' | 'waiting' | 'on';
 
@@ -233,7 +233,7 @@ export class AppendOnlyFile {
           if (error !== null) throw error;
           this.#finish(stateAtStart, base, firstKept);
         } catch (failure) {
-          this.#failed(messageOf(failure));
+          this.#failed(failure);
         }
       },
     });
@@ -286,12 +286,16 @@ export class AppendOnlyFile {
     this.#removeHistory();
   }
 
-  #failed(reason: string): void {
+  #failed(failure: unknown): void {
     const { log } = this.#environment;
-    this.lastRewriteOk = false;
-    this.consecutiveFailures += 1;
-    this.#retryAtMs = this.#environment.nowMs() + RETRY_MS;
-    log.warning(`Background AOF rewrite terminated with error: ${reason}`);
+    if (failure instanceof SnapshotCancelled)
+      log.notice(`Background AOF rewrite terminated: ${failure.message}`);
+    else {
+      this.lastRewriteOk = false;
+      this.consecutiveFailures += 1;
+      this.#retryAtMs = this.#environment.nowMs() + RETRY_MS;
+      log.warning(`Background AOF rewrite terminated with error: ${messageOf(failure)}`);
+    }
     if (this.state !== 'waiting') return;
     this.#detach();
     this.writer.close();

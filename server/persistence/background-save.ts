@@ -6,7 +6,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { FileSink } from './file-sink.ts';
 import { saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
-import type { SnapshotBegin, SnapshotHandle, Snapshots } from './snapshot.ts';
+import { type SnapshotBegin, SnapshotCancelled, type SnapshotHandle, type Snapshots } from './snapshot.ts';
 
 export interface SaveEnvironment {
   readonly log: Log;
@@ -128,6 +128,10 @@ export class BackgroundSave {
     const nowMs = this.#environment.nowMs();
     this.lastSeconds = Math.floor((nowMs - this.startedMs) / 1000);
     this.lastCopyOnWriteBytes = snapshots.copyOnWriteBytes;
+    if (error instanceof SnapshotCancelled) {
+      log.notice(`Background saving terminated: ${error.message}`);
+      return;
+    }
     if (error !== null) {
       this.lastOk = false;
       log.warning(`Background saving error: ${error.message}`);

@@ -43,6 +43,9 @@ export interface SnapshotSink {
   abort(): void;
 }
 
+/** A request was not wanted any more: no failure. */
+export class SnapshotCancelled extends Error {}
+
 export interface SnapshotBegin {
   readonly sink: SnapshotSink;
   readonly fields: readonly (readonly [name: string, value: string])[];
@@ -64,7 +67,7 @@ export interface SnapshotRequest {
 export type SnapshotPurpose = 'save' | 'rewrite' | 'sync';
 
 export interface SnapshotHandle {
-  /** Ends the request, running or waiting; `onEnd` gets an error with this reason. */
+  /** Ends the request, running or waiting; `onEnd` gets a SnapshotCancelled with this reason. */
   cancel(reason: string): void;
 }
 
@@ -106,7 +109,7 @@ class Target implements SnapshotHandle {
   }
 
   cancel(reason: string): void {
-    this.#snapshots.drop(this, new Error(reason));
+    this.#snapshots.drop(this, new SnapshotCancelled(reason));
   }
 
   write(chunk: Uint8Array): void {
