@@ -81,9 +81,9 @@ describe.skipIf(!hasRedwarden)('saving', () => {
     await untilField(server, 'rdb_bgsave_in_progress', '0');
     expect(existsSync(join(folder, 'dump.rdb'))).toBe(false);
     await server.call('CONFIG', 'SET', 'save', '3600 1', 'rdb-key-save-delay', '0');
-    await server.call('SET', 'a', 'b');
+    await server.call('SET', 'marker', 'b');
     await server.call('FLUSHALL');
-    expect(readFileSync(join(folder, 'dump.rdb')).includes('a')).toBe(true);
+    expect(readFileSync(join(folder, 'dump.rdb')).includes('marker')).toBe(false);
     expect(await server.call('DBSIZE')).toBe(0);
   });
 
