@@ -17,7 +17,7 @@ type MigrateStep = Extract<Step, { readonly kind: 'migrateSlots' }>;
 /** One pass must not hold up healing. */
 const PASS_BUDGET_MS = 3_000;
 /** Slots that are open at the same time. */
-const SLOTS_AT_ONCE = 16;
+const SLOTS_AT_ONCE = 32;
 /** Keys in one MIGRATE: the source blocks while it sends them. */
 const KEYS_AT_ONCE = 64;
 const MIGRATE_TIMEOUT_MS = 5_000;

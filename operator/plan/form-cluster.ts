@@ -51,7 +51,7 @@ function whyNot(snapshot: Snapshot, intent: Intent, topology: Topology): Block |
   const receivers = topology.shards.filter((shard) => topology.owners.get(shard)?.length === 0);
   const full = receivers
     .map((shard) => topology.primaries.get(shard))
-    .find((each) => (each?.server.keys ?? 0) > 0);
+    .find((each) => each !== undefined && (each.server.keys > 0 || each.server.slots.length > 0));
   if (
     undecided !== undefined ||
     topology.strayOwners.length > 0 ||

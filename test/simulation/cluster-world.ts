@@ -365,7 +365,7 @@ export class World {
       replicaValidityFactor: 0,
       replicaPingPeriodSeconds: 10,
       replicaNoFailover: false,
-      allowReplicaMigration: false,
+      allowReplicaMigration: this.seed % 2 === 0,
       migrationBarrier: 1,
       requireFullCoverage: true,
       allowReadsWhenDown: false,

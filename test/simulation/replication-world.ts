@@ -1,9 +1,9 @@
 /**
- * Several replication nodes in one process: virtual time, a network that tears, delays and cuts, and datasets of
- * appended strings, so that a byte applied twice or not at all shows.
+ * Several replication nodes in one process: virtual time, a network that tears, delays and cuts, and datasets
+ * of appended strings, so that a byte applied twice or not at all shows.
  */
 import type { DialHandlers, Dialled } from '../../server/replication/dial.ts';
-import { encodeCommand, Propagation } from '../../server/replication/propagation.ts';
+import { Propagation } from '../../server/replication/propagation.ts';
 import { Replication } from '../../server/replication/replication.ts';
 import type {
   ReplicaPeer,
@@ -359,9 +359,4 @@ export class ReplicationWorld {
       destroy: () => close(false, ''),
     };
   }
-}
-
-/** One command as a node sends it, for assertions on offsets. */
-export function commandBytes(words: readonly string[]): number {
-  return encodeCommand(words).length;
 }

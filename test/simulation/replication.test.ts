@@ -38,7 +38,7 @@ function settle(world: ReplicationWorld, primary: WorldNode, followers: readonly
 }
 
 describe('Replication between nodes', () => {
-  it('brings a replica to the same dataset and offset, and continues after a broken link without a full sync', () => {
+  it('brings a replica to the same dataset and offset, and continues after a broken link', () => {
     const { world, nodes } = worldOf(7, 'a', 'b');
     const [a, b] = nodes as [WorldNode, WorldNode];
     writeSome(a, world.random, 100);
