@@ -222,7 +222,9 @@ function stalled(findings: Findings): Verdict {
     return verdict(
       'True',
       'KeepsRepeating',
-      `${failure ?? plan.message}: tried many times without effect; are the bus ports reachable?`,
+      failure === undefined
+        ? `${plan.message}: tried many times without effect; are the bus ports reachable?`
+        : `${failure}; tried many times, and goes on`,
     );
   }
   return verdict('False', 'NotStalled', 'nothing waits for a person');

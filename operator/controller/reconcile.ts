@@ -38,6 +38,8 @@ const REPEATS_MAX = 20;
 interface Memory {
   steps: string;
   repeats: number;
+  /** What the steps that repeat failed with when they were last tried. */
+  failure: string | undefined;
   readonly reporter: Reporter;
 }
 
@@ -72,6 +74,7 @@ export function makeReconcile(options: ReconcileOptions = {}): ReconcileCluster 
     const memory = memories.get(key) ?? {
       steps: '',
       repeats: 0,
+      failure: undefined,
       reporter: { client: pass.client, recorder: pass.recorder, now, writtenAt: 0 },
     };
     memories.set(key, memory);
@@ -173,10 +176,13 @@ async function decideAndAct(
     if (repeating && memory.repeats % 2 === 1) {
       skip.add(plan.rule);
       blamed ??= plan;
+      // Said in every pass: a message that comes and goes would be written, seen and acted on without end.
+      failure ??= memory.failure;
       continue;
     }
     const acted =
       actor === undefined ? NOTHING_DONE : await actOn(key, plan, observation, actor, pass, memory);
+    if (skip.size === 0) memory.failure = acted.failure;
     failure ??= acted.failure;
     // The same step again is progress as long as it moves something.
     if (acted.unfinished) memory.repeats = 0;
