@@ -23,8 +23,18 @@ import { describeNode, describeNodes } from '../cluster/nodes-conf.ts';
 import { keySlot, SLOT_COUNT } from '../structures/crc16.ts';
 import type { Call } from './call.ts';
 import { describeInfo, writeLinks, writeShards, writeSlots } from './cluster-topology.ts';
-import { SYNTAX, wrongArity } from './errors.ts';
-import { ADMIN, FAST, type Handler, LOADING, NO_ASYNC_LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
+import { NOT_INTEGER, SYNTAX, wrongArity } from './errors.ts';
+import {
+  ADMIN,
+  FAST,
+  type Handler,
+  LOADING,
+  NO_ASYNC_LOADING,
+  NO_KEY,
+  NOSCRIPT,
+  type Row,
+  STALE,
+} from './row.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
 const BAD_SLOT = 'ERR Invalid or out of range slot';
@@ -96,6 +106,12 @@ function slotAt(call: Call, index: number): number {
   return slot >= 0 && slot < SLOT_COUNT ? slot : Number.NaN;
 }
 
+/** More words than any form of the subcommand has. */
+function unknownForm(call: Call): void {
+  const name = call.text(1);
+  call.reply.error(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try CLUSTER HELP.`);
+}
+
 /** The slots that words 2… name one by one, or null after an error reply. */
 function slotList(call: Call): number[] | null {
   const slots: number[] = [];
@@ -161,7 +177,8 @@ function countFailureReports(call: Call, cluster: Cluster): void {
 
 function countKeysInSlot(call: Call, cluster: Cluster): void {
   const slot = slotAt(call, 2);
-  if (Number.isNaN(slot)) call.reply.error('ERR Invalid slot');
+  if (Number.isNaN(call.integer(2))) call.reply.error(NOT_INTEGER);
+  else if (Number.isNaN(slot)) call.reply.error('ERR Invalid slot');
   else call.reply.integer(cluster.state.environment.keys.countKeysInSlot(slot));
 }
 
@@ -178,7 +195,8 @@ function delSlotsRange(call: Call, cluster: Cluster): void {
 function failover(call: Call, cluster: Cluster): void {
   const force = call.argc === 3 && call.is(2, 'FORCE');
   const takeover = call.argc === 3 && call.is(2, 'TAKEOVER');
-  if (call.argc > 3 || (call.argc === 3 && !force && !takeover)) call.reply.error(SYNTAX);
+  if (call.argc > 3) unknownForm(call);
+  else if (call.argc === 3 && !force && !takeover) call.reply.error(SYNTAX);
   else
     answer(call, cluster, startFailover(cluster.state, takeover ? 'takeover' : force ? 'force' : 'normal'));
 }
@@ -194,6 +212,10 @@ function forgetCommand(call: Call, cluster: Cluster): void {
 function getKeysInSlot(call: Call, cluster: Cluster): void {
   const slot = slotAt(call, 2);
   const count = call.integer(3);
+  if (Number.isNaN(call.integer(2)) || Number.isNaN(count)) {
+    call.reply.error(NOT_INTEGER);
+    return;
+  }
   if (Number.isNaN(slot) || !(count >= 0)) {
     call.reply.error('ERR Invalid slot or number of keys');
     return;
@@ -213,21 +235,21 @@ function keySlotCommand(call: Call): void {
 
 function meet(call: Call, cluster: Cluster): void {
   if (call.argc > 5) {
-    call.reply.error(`ERR unknown subcommand or wrong number of arguments for 'MEET'. Try CLUSTER HELP.`);
+    unknownForm(call);
     return;
   }
   const ip = call.text(2);
   const port = call.integer(3);
-  if (!(port > 0)) {
+  if (!(port >= 0)) {
     call.reply.error(`ERR Invalid base port specified: ${call.text(3)}`);
     return;
   }
   const busPort = call.argc === 5 ? call.integer(4) : port + BUS_PORT_OFFSET;
-  if (!(busPort > 0)) {
+  if (!(busPort >= 0)) {
     call.reply.error(`ERR Invalid bus port specified: ${call.text(4)}`);
     return;
   }
-  if (isIP(ip) === 0 || port > PORT_MAX || busPort > PORT_MAX) {
+  if (isIP(ip) === 0 || port === 0 || busPort === 0 || port > PORT_MAX || busPort > PORT_MAX) {
     call.reply.error(`ERR Invalid node address specified: ${ip}:${call.text(3)}`);
     return;
   }
@@ -263,7 +285,8 @@ function replicate(call: Call, cluster: Cluster): void {
 
 function resetCommand(call: Call, cluster: Cluster): void {
   const hard = call.argc === 3 && call.is(2, 'HARD');
-  if (call.argc > 3 || (call.argc === 3 && !hard && !call.is(2, 'SOFT'))) call.reply.error(SYNTAX);
+  if (call.argc > 3) unknownForm(call);
+  else if (call.argc === 3 && !hard && !call.is(2, 'SOFT')) call.reply.error(SYNTAX);
   else answer(call, cluster, reset(cluster.state, hard));
 }
 
@@ -274,7 +297,8 @@ function saveConfig(call: Call, cluster: Cluster): void {
 
 function setConfigEpochCommand(call: Call, cluster: Cluster): void {
   const epoch = call.integer(2);
-  if (!(epoch >= 0)) call.reply.error(`ERR Invalid config epoch specified: ${call.text(2)}`);
+  if (Number.isNaN(epoch)) call.reply.error(NOT_INTEGER);
+  else if (epoch < 0) call.reply.error(`ERR Invalid config epoch specified: ${call.text(2)}`);
   else answer(call, cluster, setConfigEpoch(cluster.state, epoch));
 }
 
