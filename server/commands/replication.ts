@@ -1,4 +1,4 @@
-/** Replication commands: who follows whom, and the words that primaries and replicas speak with each other. */
+/** Replication commands: who follows whom, and what primaries and replicas say to each other. */
 
 import { linkState } from '../replication/replication-info.ts';
 import { CAPABILITY_EOF, CAPABILITY_PSYNC2, WANTS_RDB_ONLY } from '../replication/replication-seams.ts';
@@ -34,7 +34,8 @@ export const replicationCommands: readonly Row[] = [
 const NOT_IN_CLUSTER = 'ERR REPLICAOF not allowed in cluster mode.';
 const WAIT_ON_REPLICA =
   'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is ' +
-  'configured to be writable (which is not the default) writes to replicas are just local and are not propagated.';
+  'configured to be writable (which is not the default) writes to replicas are just local and are not ' +
+  'propagated.';
 const WAIT_UNBLOCKED =
   'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
 const TIMEOUT_NOT_INTEGER = 'ERR timeout is not an integer or out of range';

@@ -55,7 +55,7 @@ export class AttachedReplica implements BacklogReader {
     return Math.max(0, Math.floor(nowMs / 1000) - Math.floor(this.ackedAtMs / 1000));
   }
 
-  /** Bytes of the stream that wait for it, in the log and in its connection; an RDB on its way does not count. */
+  /** Bytes of the stream that wait for it, in log and connection; an RDB on its way does not count. */
   waitingBytes(backlog: Backlog): number {
     return backlog.end - this.position + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);
   }

@@ -94,11 +94,6 @@ export class Backlog {
     return block.subarray(within, Math.min(BLOCK_BYTES, within + this.#end - position));
   }
 
-  /** True when the stream can continue at `position`. */
-  holds(position: number): boolean {
-    return position >= this.#start && position <= this.#end;
-  }
-
   addReader(reader: BacklogReader): void {
     this.#readers.add(reader);
   }

@@ -1,4 +1,4 @@
-/** A full sync's RDB into a dataset beside the present one: the persistence room's builder as the loader of replication. */
+/** The persistence room's builder as replication's loader: an RDB into a dataset beside the present one. */
 import type { DatasetBuilder } from '../persistence/rdb-load.ts';
 import { RdbError } from '../persistence/rdb-reader.ts';
 import type { DatasetLoad, DatasetLoader } from './replication-seams.ts';

@@ -1,7 +1,7 @@
 /**
  * Full resyncs of the replicas of this server. One snapshot runs at a time and goes to all who wait when it
- * begins, straight to their connections; who comes later waits for the next. The stream since T0 waits in the log,
- * which keeps what a replica has not passed (backlog.ts).
+ * begins, straight to their connections; who comes later waits for the next. The stream since T0 waits in the
+ * log, which keeps what a replica has not passed (backlog.ts).
  *
  *   add -> wait_bgsave --T0: FULLRESYNC, header--> send_bulk --end--> online (on ACK after a mark)
  *
@@ -45,8 +45,8 @@ const encoder = new TextEncoder();
 const NEWLINE = encoder.encode('\n');
 
 /**
- * One RDB on its way to several replicas: a sink of the snapshot. The snapshot may write while a command of another
- * client runs, so bytes are handed to the connections at the end of the turn.
+ * One RDB on its way to several replicas: a sink of the snapshot. The snapshot may write while a command of
+ * another client runs, so bytes are handed to the connections at the end of the turn.
  */
 class Transfer implements SnapshotSink {
   readonly replicas: Set<AttachedReplica>;
@@ -128,14 +128,6 @@ export class FullSync {
     this.#seams = seams;
     this.#log = log;
     this.#runtime = runtime;
-  }
-
-  get running(): boolean {
-    return this.#handle !== null;
-  }
-
-  get waitingCount(): number {
-    return this.#waiting.size;
   }
 
   add(replica: AttachedReplica): void {

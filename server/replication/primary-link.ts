@@ -82,9 +82,9 @@ export interface PrimaryLinkEffects {
 const PEER_VERSION = '7.2.0';
 const LINE_BYTES_MAX = 4096;
 const ACK_EVERY_MS = 1000;
-/** Waits before the attempts after a failure; the last one repeats. The first is taken after a stream broke. */
+/** Waits before attempts after failures; the last one repeats. The first is for a stream that broke. */
 export const RETRY_DELAYS_MS: readonly number[] = [0, 250, 500, 1000];
-/** After an RDB that cannot be loaded: the next one is hardly better, and each costs the primary a snapshot. */
+/** After an RDB that cannot be loaded: the next is hardly better, and each costs the primary a snapshot. */
 export const RETRY_AFTER_BAD_RDB_MS = 10_000;
 
 const decoder = new TextDecoder('latin1');

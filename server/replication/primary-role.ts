@@ -88,10 +88,6 @@ export class PrimaryRole {
     return this.#replicas.size;
   }
 
-  get syncRunning(): boolean {
-    return this.#fullSync.running || this.#fullSync.waitingCount > 0;
-  }
-
   /** PSYNC, or SYNC (`legacy`) as a request for `?`. The answer goes to the peer's link. */
   attach(peer: ReplicaPeer, request: PsyncRequest, legacy: boolean): void {
     const { history, log, counters, runtime } = this.#parts;
@@ -235,12 +231,6 @@ export class PrimaryRole {
   /** Disconnects all replicas, so that they come back and learn what changed. */
   dropAll(reason: string): void {
     for (const replica of this.replicas) this.#drop(replica, reason);
-  }
-
-  /** Online replicas that have not everything yet. */
-  laggingReplicas(): readonly AttachedReplica[] {
-    const { offset } = this.#parts.history;
-    return this.replicas.filter((replica) => replica.state === 'online' && replica.ackedOffset < offset);
   }
 
   #register(replica: AttachedReplica): void {

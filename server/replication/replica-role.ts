@@ -86,7 +86,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
     this.#forgetUnit();
   }
 
-  /** The primary asks for our offset (REPLCONF GETACK in the stream): answered behind the commands at hand. */
+  /** The primary asks for our offset (GETACK in the stream): answered behind the commands at hand. */
   askAck(): void {
     this.#ackAsked = true;
   }
@@ -143,7 +143,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
     };
   }
 
-  /** Our own end: the primary knows better whether it is part of its past. Nothing to offer before anything was counted. */
+  /** Our own end, if anything was counted: the primary knows whether it is part of its past. */
   partialPoint(): PartialPoint | null {
     if (this.#parts.history.backlog === null) return null;
     return { id: this.#parts.history.ids.id, offset: this.#parts.history.offset };

@@ -28,8 +28,8 @@ export interface CommandApplier {
   /** Database that the stream selected; it outlives a broken link. */
   database: number;
   /**
-   * Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`. Throws ApplyFailure; how
-   * many commands ran before is then unknown.
+   * Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`. Throws ApplyFailure;
+   * how many commands ran before is then unknown.
    */
   apply(bytes: Uint8Array, start: number, end: number): number;
 }

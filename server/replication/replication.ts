@@ -4,8 +4,8 @@
  *   Propagation --append--> history.backlog --> replicas            as a primary (primary-role.ts)
  *   primary --stream--> applier, then history.backlog --> replicas  as a replica (replica-role.ts)
  *
- * Invariant: every change of the data since the backlog was opened is in the history, in order and once. As a
- * primary that is done by being a sink of Propagation; as a replica by passing on exactly what was applied, so
+ * Invariant: every change of the data since the backlog was opened is in the history, in order and once. A
+ * primary does that by being a sink of Propagation; a replica by passing on exactly what was applied, so that
  * offsets mean the same on all servers that share a history.
  */
 
@@ -223,12 +223,6 @@ export class Replication implements ChangeSink {
     const { link } = this.#replica;
     const sinceMs = this.linkUp ? link.lastIoMs : link.downSinceMs;
     return Math.max(0, this.#options.runtime.nowMs() - sinceMs);
-  }
-
-  /** For /readyz. A primary has no lag. */
-  get lag(): { readonly bytes: number; readonly seconds: number } {
-    if (this.#replica === null) return { bytes: 0, seconds: 0 };
-    return { bytes: this.#replica.unappliedBytes, seconds: this.primarySilentMs() / SECOND_MS };
   }
 
   /** For a manual failover: the stream stands still until then (unix ms) at most. */

@@ -1,11 +1,12 @@
 /**
- * Finds where the replication stream may be cut: behind a command outside of a transaction, or behind an EXEC.
+ * Finds where the replication stream may be cut: behind a command outside of a transaction, or behind EXEC.
  *
  *   *3 SET a 1 | *1 PING | *1 MULTI  *2 INCR b  *1 EXEC | *2 DEL ..
  *              ^         ^                              ^            ends of units
  *
- * Only whole units are applied and counted, so a link that breaks inside of one continues at its beginning and
- * nothing is applied twice or by half. The scanner keeps its place between calls and looks at no byte twice.
+ * Only whole units are applied and counted, so a link that breaks inside of one continues at its beginning,
+ * and nothing is applied twice or by half. The scanner keeps its place between calls and looks at no byte
+ * twice.
  */
 
 /** The stream is no sequence of commands: whoever sent it is no primary, or a bug. */

@@ -37,7 +37,7 @@ export function makeReplication(server: Server): Replication {
       applier: server.makeApplier('primary'),
     },
     stateChanged: (role, writesPaused) => {
-      // Deleting an expired key is a write: not for replicas, and not while a failover needs the stream to stand.
+      // Deleting an expired key is a write: not for replicas, and not while the stream must stand.
       keyspace.deletesExpired = role === 'primary' && !writesPaused;
       log.role = role === 'replica' ? 'S' : 'M';
     },

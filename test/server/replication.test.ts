@@ -1,4 +1,4 @@
-/** Full and partial resync between our server and the machine's redis-server, in both directions and in chains. */
+/** Full and partial resync between our server and the machine's redis-server, both ways and in chains. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -57,7 +57,7 @@ afterEach(async () => {
 
 describe.skipIf(!hasRedis)('Replication across servers', () => {
   for (const [replicaEngine, primaryEngine] of DIRECTIONS) {
-    it(`brings ${replicaEngine} up to ${primaryEngine}: full resync, stream, and partial resync after a cut`, async () => {
+    it(`brings ${replicaEngine} up to ${primaryEngine}, and again after cuts`, async () => {
       const primary = await start(primaryEngine);
       const replica = await start(replicaEngine);
       await fill(primary, 'before', 200);
@@ -132,7 +132,7 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     ['ours', 'redis', 'ours'],
     ['ours', 'ours', 'ours'],
   ] as const) {
-    it(`passes the stream on in a chain ${first} -> ${second} -> ${third}, and promotion keeps the history`, async () => {
+    it(`passes the stream on: ${first} -> ${second} -> ${third}; promotion keeps the history`, async () => {
       const [a, b, c] = [await start(first), await start(second), await start(third)];
       await fill(a, 'k', 50);
       await b.follow(a);
