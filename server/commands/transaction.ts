@@ -1,4 +1,5 @@
 /** MULTI and what belongs to it. Queued commands are kept as their bytes and parsed again by EXEC. */
+import type { Cluster } from '../cluster/cluster.ts';
 import { watchName } from '../keyspace/watch.ts';
 import { RequestParser } from '../wire/request.ts';
 import { Call } from './call.ts';
@@ -6,6 +7,7 @@ import type { Client } from './client.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
+import { routeQueued } from './route.ts';
 import {
   ALL_KEYS,
   FAST,
@@ -59,7 +61,15 @@ function exec(call: Call): void {
   }
   const broken = client.watchBroken;
   const refused = client.queueError;
+  const inner = innerCall(call);
+  // What comes from our primary or a file runs wherever its slot is now.
+  const routed = context.cluster !== null && client.kind === 'normal';
+  const redirect = routed ? routeQueued(inner.call, queued, context.cluster as Cluster) : null;
   endTransaction(client, context);
+  if (redirect !== null) {
+    reply.error(redirect);
+    return;
+  }
   if (refused) {
     reply.error(errors.EXEC_ABORT);
     return;
@@ -69,7 +79,6 @@ function exec(call: Call): void {
     return;
   }
   reply.array(queued.length);
-  const inner = innerCall(call);
   context.propagation.beginTransaction();
   for (const bytes of queued) {
     const end = parser.parse(bytes, 0, bytes.length, true);
