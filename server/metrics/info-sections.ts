@@ -36,6 +36,8 @@ export function memoryLines(context: ServerContext): string[] {
   const peak = Math.max(stats.peakMemoryBytes, used);
   const total = totalmem();
   const { maxmemory } = config.values;
+  // Replicas read from the backlog itself: there are no other buffers.
+  const backlog = context.replication.backlog?.memoryBytes ?? 0;
   return [
     `used_memory:${used}`,
     `used_memory_human:${humanBytes(used)}`,
@@ -78,6 +80,8 @@ export function memoryLines(context: ServerContext): string[] {
     `mem_fragmentation_ratio:${ratio(resident, used)}`,
     `mem_fragmentation_bytes:${resident - used}`,
     'mem_not_counted_for_evict:0',
+    `mem_replication_backlog:${backlog}`,
+    `mem_total_replication_buffers:${backlog}`,
     'mem_allocator:arena',
     'active_defrag_running:0',
     'lazyfree_pending_objects:0',
