@@ -45,7 +45,13 @@ export class ServerProcess {
   static async start(engine: Engine, ...options: string[]): Promise<ServerProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'redwarden-replication-'));
     const server = new ServerProcess(engine, await freePort(), folder, options);
-    await server.run();
+    try {
+      await server.run();
+    } catch (error) {
+      // Nobody has it yet who could stop it.
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 
