@@ -97,6 +97,7 @@ export function startReplicating(state: ClusterState, id: string): ConfigRefusal
 export function startFailover(state: ClusterState, mode: 'normal' | 'force' | 'takeover'): ConfigRefusal {
   const { myself } = state;
   if (myself.isPrimary) return 'ERR You should send CLUSTER FAILOVER to a replica';
+  if (state.leaving) return 'ERR This node is shutting down';
   if (myself.primary === null) return "ERR I'm a replica but my master is unknown to me";
   if (mode === 'normal' && (myself.primary.has(FAILED) || myself.primary.link === null)) {
     return 'ERR Master is down or failed, please use CLUSTER FAILOVER FORCE';

@@ -97,7 +97,7 @@ export function tick(state: ClusterState): void {
 function refreshMyself(state: ClusterState): void {
   const { myself, settings } = state;
   const ip = settings.announceIp === '' ? myself.ip : settings.announceIp;
-  const noFailover = settings.replicaNoFailover ? NO_FAILOVER : 0;
+  const noFailover = settings.replicaNoFailover || state.leaving ? NO_FAILOVER : 0;
   const changed =
     myself.ip !== ip ||
     myself.port !== settings.port ||

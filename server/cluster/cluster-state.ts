@@ -43,6 +43,8 @@ export class ClusterState {
   currentEpoch = 0;
   lastVoteEpoch = 0;
   ok = false;
+  /** The process is about to end: no election, no failover to this node. */
+  leaving = false;
   /** Primaries with slots; a majority of them decides. */
   size = 0;
   readonly startedAt: number;

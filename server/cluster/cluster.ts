@@ -15,6 +15,7 @@ import { computeOwned, type RouteRequest, routeSlot } from './cluster-routing.ts
 import { settingsFrom } from './cluster-settings.ts';
 import { ClusterState } from './cluster-state.ts';
 import { adoptKeysFound } from './data-check.ts';
+import { broadcastPong } from './gossip.ts';
 import { type HandOverResult, handOverTo } from './hand-over.ts';
 import { BusLinks } from './links.ts';
 import { writeNodesConf } from './nodes-conf.ts';
@@ -127,11 +128,22 @@ export class Cluster {
     broadcastPublish(this.state, channel, payload, sharded);
   }
 
-  /** As a primary with slots, before the process ends: the best replica takes over, within the deadline. */
+  /**
+   * Before the process ends: others hear that this node is not to take over, and as a primary with slots it hands
+   * over to its best replica, within the deadline.
+   */
   handOver(deadlineMs: number): Promise<HandOverResult> {
+    this.state.leaving = true;
+    tick(this.state);
+    broadcastPong(this.state, 'shard');
     const { values } = this.#options.config;
     const credentials = { username: values.masteruser, password: values.masterauth };
     return handOverTo(this.state, credentials, deadlineMs);
+  }
+
+  /** The process goes on after all. */
+  stay(): void {
+    this.state.leaving = false;
   }
 
   #environment(): ClusterEnvironment {

@@ -63,6 +63,7 @@ export class Shutdown {
     if (failure !== null && !options.force) {
       log.warning(`Error trying to save the DB, can't exit: ${failure}`);
       this.#server.replication.resumeWrites();
+      cluster?.stay();
       this.#running = false;
       return;
     }
