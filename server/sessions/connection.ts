@@ -14,6 +14,8 @@ import type { TurnMember } from './turn.ts';
 
 /** Input of one connection that is executed in one turn. */
 export const SHARE_BYTES = 16 * 1024;
+/** Replies of one connection after which the rest of its input waits for the next turn. */
+const REPLY_SHARE_BYTES = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 export class Connection implements ClientLink, TurnMember {
@@ -84,8 +86,9 @@ export class Connection implements ClientLink, TurnMember {
       if (!this.#blocked && !this.#resuming && this.queryBytes >= this.#needed) this.#runPending();
     }
     if (this.#closed) return false;
-    if (length < SHARE_BYTES && !this.#blocked && !this.#resuming) return true;
-    // A full buffer: the kernel has more, and the others come first.
+    const runnable = this.queryBytes > 0 && this.queryBytes >= this.#needed;
+    if (length < SHARE_BYTES && !this.#blocked && !this.#resuming && !runnable) return true;
+    // A full buffer or a full share of replies: there is more to do, and the others come first.
     this.#reading = false;
     if (!this.#blocked && !this.#resuming) this.#resumeLater();
     return false;
@@ -176,7 +179,7 @@ export class Connection implements ClientLink, TurnMember {
     this.#session.beginCommands();
     this.#executing = true;
     this.#needed = 0;
-    while (at < end && !this.#blocked) {
+    while (at < end && !this.#blocked && reply.at - start < REPLY_SHARE_BYTES) {
       const next = parser.parse(bytes, at, end, client.authenticated);
       if (next === INCOMPLETE) {
         this.#needed = end - at + parser.missing;
@@ -270,13 +273,18 @@ export class Connection implements ClientLink, TurnMember {
     if (this.#handle === null) {
       this.#inFlightBytes = bytes.length;
       this.#socket.write(bytes, () => this.#drained(0));
+      this.#checkOutputLimit();
       return false;
     }
     const result = writeNow(this.#handle, bytes, this.#drained);
     if (result === SENT) return true;
-    if (result === FAILED) this.destroy('write failed');
-    else this.#inFlightBytes = bytes.length;
-    return result === FAILED;
+    if (result === FAILED) {
+      this.destroy('write failed');
+      return true;
+    }
+    this.#inFlightBytes = bytes.length;
+    this.#checkOutputLimit();
+    return false;
   }
 
   readonly #drained = (status: number): void => {

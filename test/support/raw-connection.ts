@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 
 const answerMsMax = 10_000;
 const LF = 10;
+const largeBytes = 4 * 1024 * 1024;
 
 /** One word of a command. */
 export type Word = string | Uint8Array;
@@ -48,6 +49,9 @@ interface Waiting {
 export class RawConnection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
+  #scheduled = false;
   readonly #waiting: Waiting[] = [];
 
   private constructor(socket: Socket) {
@@ -80,6 +84,11 @@ export class RawConnection {
     return Promise.all(answers);
   }
 
+  /** Sends bytes that belong to a reply which is awaited already. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -104,7 +113,29 @@ export class RawConnection {
   }
 
   #take(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
+    // A large reply comes in many chunks: put them together only when much has come.
+    if (this.#chunkBytes < this.#received.length && this.#chunkBytes < largeBytes) {
+      this.#joinLater();
+      return;
+    }
+    this.#join();
+  }
+
+  #joinLater(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#join();
+    });
+  }
+
+  #join(): void {
+    this.#received = Buffer.concat([this.#received, ...this.#chunks]);
+    this.#chunks = [];
+    this.#chunkBytes = 0;
     while (this.#waiting.length > 0) {
       const end = this.#received.length === 0 ? -1 : replyEnd(this.#received, 0);
       if (end < 0) return;

@@ -45,6 +45,11 @@ export class ServerProcess {
     child.stderr?.on('data', keep);
   }
 
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** What the server printed, its last lines. */
   get output(): string {
     return this.#output;
@@ -91,7 +96,7 @@ export class ServerProcess {
       if (connection !== undefined) {
         const answer = await connection.call(['PING']).catch(() => Buffer.alloc(0));
         connection.close();
-        if (answer.toString() === '+PONG\r\n') return;
+        if (/^(\+PONG|-NOAUTH)/.test(answer.toString())) return;
       }
       await sleep(25);
     }
