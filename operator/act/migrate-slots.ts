@@ -1,7 +1,7 @@
 /**
  * Moves slots from one primary to another, a few at a time:
  *
- *   target IMPORTING, source MIGRATING, keys in batches by MIGRATE, NODE on the target, the source, the others
+ *   target IMPORTING, source MIGRATING, keys by MIGRATE, NODE on the target, the source, the others
  *
  * Stopped anywhere it leaves markers and keys that `openSlots` finds and finishes. The target learns first
  * that it owns the slot: from then on nobody's crash can lose a key. MIGRATE replaces, because a key that
@@ -36,7 +36,11 @@ export async function migrateSlots(actor: Actor, step: MigrateStep): Promise<Ste
     const opened = await openSlots(source, target, slots);
     for (const slot of opened) await moveKeys(actor, source, target, slot, deadline);
     await handOver(source, target, others, opened);
-    moved += opened.length;
+    const before = slots.filter((slot) => !opened.includes(slot));
+    await Promise.all(
+      before.map((slot) => source.attempt(['CLUSTER', 'SETSLOT', slot, 'NODE', step.to.nodeId])),
+    );
+    moved += slots.length;
   }
   const message = `${moved} of ${step.slots.length} slots moved`;
   return moved === step.slots.length ? DONE : { kind: 'unfinished', message };

@@ -58,6 +58,7 @@ function readAnswer(
     linkUp: !replica || info.get('master_link_status') === 'up',
     syncing: replica ? info.get('master_sync_in_progress') === '1' : sendsFullSync(info),
     replicationOffset: numberOf(info, replica ? 'slave_repl_offset' : 'master_repl_offset'),
+    clusterOk: clusterInfo.get('cluster_state') !== 'fail',
     currentEpoch: numberOf(clusterInfo, 'cluster_current_epoch'),
     configEpoch: table.myself.configEpoch,
     slots: replica ? [] : table.myself.slots,

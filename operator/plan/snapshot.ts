@@ -167,6 +167,8 @@ export interface ServerAnswer {
   /** A full sync is under way: on a replica it receives one, on a primary it sends one. */
   readonly syncing: boolean;
   readonly replicationOffset: number;
+  /** `cluster_state:ok`: it serves clients. Right after forming, members learn of each other one by one. */
+  readonly clusterOk: boolean;
   readonly currentEpoch: number;
   readonly configEpoch: number;
   /** What it claims for itself. */

@@ -1,7 +1,7 @@
 /**
  * Model servers: as much of a Redis cluster as the operator can see or break.
  *
- *   ModelNetwork   addresses -> running nodes; what the operator sends may be lost before or after it took effect
+ *   ModelNetwork   addresses -> running nodes; calls may be lost before or after they took effect
  *   ModelNode      identity and tables on a volume, slots, keys, replication, open slots, settings
  *   gossip()       one round: links, news, failure marks by majority, elections, copies to replicas
  *

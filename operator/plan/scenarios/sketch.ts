@@ -164,6 +164,7 @@ function answerOf(each: Sketched, all: readonly Sketched[], ghosts: readonly Tab
     linkUp: !words.includes('linkdown'),
     syncing: words.includes('syncing'),
     replicationOffset: 100,
+    clusterOk: !words.includes('down'),
     currentEpoch: number('epoch'),
     configEpoch: number('epoch'),
     slots: slotsOf(words),
