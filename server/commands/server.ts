@@ -58,7 +58,6 @@ function shutdown(call: Call): void {
     call.reply.error(alone ? 'ERR No shutdown in progress.' : errors.SYNTAX);
     return;
   }
-  call.context.log.notice(`User requested shutdown...`);
   call.context.shutdown({ save, now, force });
 }
 

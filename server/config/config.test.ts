@@ -62,8 +62,9 @@ describe('Config.set refuses with the text of Redis', () => {
   const related = (name: string, reason: string): string =>
     `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
   it.each([
-    ['port', 'abc', "argument couldn't be parsed into an integer"],
-    ['port', '99999', 'argument must be between 0 and 65535 inclusive'],
+    ['port', '7000', "can't set immutable config"],
+    ['cluster-announce-port', 'abc', "argument couldn't be parsed into an integer"],
+    ['cluster-announce-port', '99999', 'argument must be between 0 and 65535 inclusive'],
     ['timeout', '1.5', "argument couldn't be parsed into an integer"],
     ['maxmemory', '1zz', 'argument must be a memory value'],
     ['maxmemory', '-1', 'argument must be a memory value'],

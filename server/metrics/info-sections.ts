@@ -5,6 +5,7 @@ import type { CommandEntry, CommandTable } from '../commands/command-table.ts';
 import type { ServerContext } from '../commands/context.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
+import { SEGMENT_BYTES } from '../structures/arena.ts';
 
 const UNITS: readonly (readonly [bytes: number, letter: string])[] = [
   [2 ** 40, 'T'],
@@ -36,6 +37,8 @@ export function memoryLines(context: ServerContext): string[] {
   const peak = Math.max(stats.peakMemoryBytes, used);
   const total = totalmem();
   const { maxmemory } = config.values;
+  // Up to one segment the arena is empty rather than fragmented; alerts on the ratio must not fire for it.
+  const base = Math.max(used, Math.min(held, SEGMENT_BYTES));
   // Replicas read from the backlog itself: there are no other buffers.
   const backlog = context.replication.backlog?.memoryBytes ?? 0;
   return [
@@ -71,14 +74,14 @@ export function memoryLines(context: ServerContext): string[] {
     `maxmemory:${maxmemory}`,
     `maxmemory_human:${humanBytes(maxmemory)}`,
     `maxmemory_policy:${config.values['maxmemory-policy']}`,
-    `allocator_frag_ratio:${ratio(held, used)}`,
-    `allocator_frag_bytes:${held - used}`,
+    `allocator_frag_ratio:${ratio(held, base)}`,
+    `allocator_frag_bytes:${held - base}`,
     'allocator_rss_ratio:1.00',
     'allocator_rss_bytes:0',
     `rss_overhead_ratio:${ratio(resident, held)}`,
     `rss_overhead_bytes:${resident - held}`,
-    `mem_fragmentation_ratio:${ratio(resident, used)}`,
-    `mem_fragmentation_bytes:${resident - used}`,
+    `mem_fragmentation_ratio:${ratio(held, base)}`,
+    `mem_fragmentation_bytes:${held - base}`,
     'mem_not_counted_for_evict:0',
     `mem_replication_backlog:${backlog}`,
     `mem_total_replication_buffers:${backlog}`,

@@ -36,6 +36,29 @@ interface Rates {
 
 const SECONDS_A_DAY = 86_400;
 
+/** Counters of mechanisms that this server does not have; programs that read INFO expect the fields. */
+const ABSENT_STATS: readonly string[] = [
+  'expired_stale_perc:0.00',
+  'expired_time_cap_reached_count:0',
+  'expire_cycle_cpu_milliseconds:0',
+  'total_eviction_exceeded_time:0',
+  'current_eviction_exceeded_time:0',
+  'slave_expires_tracked_keys:0',
+  'active_defrag_hits:0',
+  'active_defrag_misses:0',
+  'active_defrag_key_hits:0',
+  'active_defrag_key_misses:0',
+  'total_active_defrag_time:0',
+  'current_active_defrag_time:0',
+  'tracking_total_keys:0',
+  'tracking_total_items:0',
+  'tracking_total_prefixes:0',
+  'io_threaded_reads_processed:0',
+  'io_threaded_writes_processed:0',
+  'reply_buffer_shrinks:0',
+  'reply_buffer_expands:0',
+];
+
 /** Renders INFO and keeps the rates that it shows. */
 export class Info implements InfoSource {
   readonly #parts: InfoParts;
@@ -188,6 +211,7 @@ export class Info implements InfoSource {
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,
       'dump_payload_sanitizations:0',
+      ...ABSENT_STATS,
     ];
   }
 }
