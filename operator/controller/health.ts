@@ -18,6 +18,8 @@ export interface Health {
   readonly missingReplicas: readonly string[];
   /** Members that are expected and do not answer, with the reason. */
   readonly silent: readonly string[];
+  /** Pods that answer clients CLUSTERDOWN. */
+  readonly clusterDown: readonly string[];
   readonly openSlots: readonly number[];
   /** Live settings that differ, `pod: name is "a", not "b"`. */
   readonly wrongSettings: readonly string[];
@@ -50,6 +52,7 @@ export function healthOf(snapshot: Snapshot, topology: Topology, effective: Effe
       return [`${snapshot.name}-shard-${shard} has ${count} of ${wantedReplicas} replicas in sync`];
     }),
     silent: snapshot.members.flatMap(describeSilence),
+    clusterDown: topology.live.filter(({ server }) => !server.clusterOk).map(({ pod }) => pod.name),
     openSlots: [...new Set(topology.live.flatMap(({ server }) => server.openSlots.map((open) => open.slot)))],
     wrongSettings: differences
       .filter(({ setting }) => setting.change === 'live')

@@ -36,6 +36,7 @@ const REPEATS_MAX = 20;
 
 /** What is kept about one cluster between passes. */
 interface Memory {
+  readonly uid: string | undefined;
   steps: string;
   repeats: number;
   /** What the steps that repeat failed with when they were last tried. */
@@ -71,7 +72,12 @@ export function makeReconcile(options: ReconcileOptions = {}): ReconcileCluster 
     const now = (): number => pass.clock.now();
     passwords ??= new Passwords(pass.client, now);
     connections ??= new Connections(now);
-    const memory = memories.get(key) ?? {
+    const { uid } = resource.metadata;
+    const known = memories.get(key);
+    // Another resource of the same name: what was known of the first one is not true of it.
+    if (known?.uid !== uid) passwords.forgetNamespace(resource.metadata.namespace ?? 'default');
+    const memory: Memory = (known?.uid === uid ? known : undefined) ?? {
+      uid,
       steps: '',
       repeats: 0,
       failure: undefined,
@@ -297,7 +303,7 @@ function lookAgain(
   const waits = plan.blocks.some((block) => block.holds.length > 0) || snapshot.cachesBehind;
   const silent = snapshot.members.some((member) => member.server.kind === 'silent');
   const desynced = snapshot.members.some(
-    ({ server }) => server.kind === 'answer' && (!server.linkUp || server.syncing),
+    ({ server }) => server.kind === 'answer' && (!server.linkUp || server.syncing || !server.clusterOk),
   );
   return { requeueAfterMs: waits || silent || desynced ? WAITING_MS : IDLE_MS };
 }
