@@ -45,6 +45,13 @@ export class Passwords {
     this.#kept.delete(`${namespace}/${reference.secretName}/${reference.key}`);
   }
 
+  /** After a cluster was deleted or made: its Secrets may have gone with it, or come. */
+  forgetNamespace(namespace: string): void {
+    for (const id of this.#kept.keys()) {
+      if (id.startsWith(`${namespace}/`)) this.#kept.delete(id);
+    }
+  }
+
   async #fetch(namespace: string, { secretName, key }: Effective['password']): Promise<Password> {
     const secret = await this.#client.get(SECRET, { namespace, name: secretName });
     if (secret instanceof KubeFailure) {
