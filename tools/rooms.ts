@@ -42,6 +42,9 @@ const further: Readonly<Record<string, readonly string[]>> = {
 /** Rooms that see everything and that nobody may import. */
 export const outsideRooms: readonly string[] = ['test', 'tools'];
 
+/** What tests may import from everywhere beside what their room may: seeded randomness. */
+export const testImports: readonly string[] = ['server/structures'];
+
 /** Packages that each half may use; Node's own modules are free except in pure rooms. */
 export const packagesOf: Readonly<Record<string, readonly string[]>> = {
   server: ['prom-client', 'pino', 'lua-redis-wasm'],

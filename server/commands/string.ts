@@ -251,7 +251,10 @@ function strlen(call: Call): void {
 const NOTHING = Buffer.alloc(0);
 const NUMBER = Buffer.alloc(24);
 
-/** The string at word `index`: its record, 0 when there is none, -1 after answering that it is of another type. */
+/**
+ * The string at word `index`: its record, 0 when there is none, -1 after answering that it is of another
+ * type.
+ */
 function findString(call: Call, index: number, reading = false): number {
   const { database } = call;
   const start = call.argStart[index];
@@ -342,7 +345,12 @@ function setWithOptions(call: Call): void {
     else if (call.is(index, 'XX') && condition !== 'NX') condition = 'XX';
     else if (call.is(index, 'GET')) answersOld = true;
     else if (call.is(index, 'KEEPTTL') && timed === undefined) expiresAtMs = KEEP_EXPIRY;
-    else if (unit !== undefined && mayFollow(timed, unit) && expiresAtMs !== KEEP_EXPIRY && index + 1 < call.argc) {
+    else if (
+      unit !== undefined &&
+      mayFollow(timed, unit) &&
+      expiresAtMs !== KEEP_EXPIRY &&
+      index + 1 < call.argc
+    ) {
       timed = unit;
       timeIndex = ++index;
     } else {
@@ -370,7 +378,8 @@ function setWithOptions(call: Call): void {
     call.propagateAs(['DEL', call.copy(1)]);
   } else {
     setPlain(call, 1, 2, expiresAtMs);
-    if (timed !== undefined) call.propagateAs(['SET', call.copy(1), call.copy(2), 'PXAT', String(expiresAtMs)]);
+    if (timed !== undefined)
+      call.propagateAs(['SET', call.copy(1), call.copy(2), 'PXAT', String(expiresAtMs)]);
   }
   if (!answersOld) call.reply.ok();
 }
@@ -385,7 +394,6 @@ function addInteger(call: Call, amount: number, wide: bigint): void {
   const ref = findString(call, 1);
   if (ref < 0) return;
   const records = call.context.keyspace.records;
-  let text: string;
   let value = 0;
   if (ref !== 0) {
     const length = records.valueLength(ref);
@@ -405,8 +413,7 @@ function addInteger(call: Call, amount: number, wide: bigint): void {
     addWide(call, BigInt(value), wide);
     return;
   }
-  text = String(sum);
-  storeNumber(call, text);
+  storeNumber(call, String(sum));
   call.reply.integer(sum);
 }
 

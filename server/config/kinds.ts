@@ -36,9 +36,6 @@ export interface Kind<T> {
   lines?(value: T): readonly string[];
 }
 
-/** The value type of a kind. */
-export type ValueOf<K> = K extends Kind<infer T> ? T : never;
-
 export const INT_MAX = 2_147_483_647n;
 export const INT_MIN = -2_147_483_648n;
 export const UINT_MAX = 4_294_967_295n;

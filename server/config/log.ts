@@ -8,7 +8,7 @@
  * or as one JSON object a line. Lines are written at once, so that the last words of a dying process are there.
  */
 
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { type Clock, systemClock } from './clock.ts';
 
 export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning';
@@ -115,17 +115,4 @@ export function openLog(path: string): LogSink {
       lost += 1;
     }
   };
-}
-
-/** The reason why a log file cannot be written, undefined when it can. */
-export function checkLogFile(path: string): unknown {
-  if (path === '') return undefined;
-  try {
-    const descriptor = openSync(path, 'a', 0o644);
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }
