@@ -3,7 +3,9 @@
  * to a temporary file, is synced, renamed and synced again with its folder before anything relies on it. All
  * calls block: they are few, and what follows them must not start earlier.
  */
+import { createHash } from 'node:crypto';
 import {
+  close,
   closeSync,
   existsSync,
   fsyncSync,
@@ -13,9 +15,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
-import { unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -39,10 +41,11 @@ export class AofDirectory {
   /** First part of all names: `appendfilename`. */
   readonly prefix: string;
   manifest: AofManifest = EMPTY_MANIFEST;
+  /** The single file of an older version that `read` took over, null when there was none. */
+  migrated: string | null = null;
   readonly #parent: () => string;
   readonly #name: string;
   #lock: Server | null = null;
-  #closed = false;
 
   /** `parent` tells `dir`, which may change, `name` is `appenddirname`. */
   constructor(parent: () => string, name: string, prefix: string) {
@@ -74,6 +77,13 @@ export class AofDirectory {
     return this.file(`temp-rewriteaof-bg-${process.pid}.aof`);
   }
 
+  /** The first file of the manifest that is not there, null when all are. */
+  get missing(): string | null {
+    const { base, increments } = this.manifest;
+    const files = base === null ? increments : [base, ...increments];
+    return files.find((file) => !existsSync(this.file(file.name)))?.name ?? null;
+  }
+
   /** Bytes of a file, 0 when it does not exist. */
   bytes(name: string): number {
     return statSync(this.file(name), { throwIfNoEntry: false })?.size ?? 0;
@@ -89,19 +99,19 @@ export class AofDirectory {
 
   /** Creates the folder when it is not there. */
   create(): void {
-    this.#closed = false;
     if (existsSync(this.path)) return;
     mkdirSync(this.path, { mode: 0o755 });
     syncFolderNow(this.#parent());
   }
 
   /**
-   * Makes sure that no other process of this machine uses the folder: holds an abstract socket named after
-   * its inode, which the system frees with the process. Rejects when another process has it.
+   * Makes sure that no other process of this machine uses these files: holds an abstract socket named after
+   * the folder's inode and the prefix, which the system frees with the process. Rejects when another has it.
    */
   async lock(): Promise<void> {
     if (this.#lock !== null || process.platform !== 'linux') return;
     const { dev, ino } = statSync(this.path);
+    const prefix = createHash('sha1').update(this.prefix).digest('hex');
     const lock = createServer((socket) => socket.destroy());
     this.#lock = lock;
     await new Promise<void>((resolve, reject) => {
@@ -110,7 +120,7 @@ export class AofDirectory {
         if (error.code !== 'EADDRINUSE') reject(error);
         else reject(new Error(`Another server uses the append-only files in ${this.path}`));
       });
-      lock.listen({ path: `\0redwarden-aof-${dev}-${ino}` }, resolve);
+      lock.listen({ path: `\0redwarden-aof-${dev}-${ino}-${prefix}` }, resolve);
     });
     lock.unref();
   }
@@ -120,16 +130,22 @@ export class AofDirectory {
    * new one. Throws `AofManifestError`.
    */
   read(): boolean {
-    if (existsSync(this.manifestPath)) {
-      this.manifest = parseManifest(readFileSync(this.manifestPath, 'utf8'));
-      return true;
-    }
+    const found = existsSync(this.manifestPath);
+    if (found) this.manifest = parseManifest(readFileSync(this.manifestPath, 'utf8'));
+    return this.#takeOver() || found;
+  }
+
+  /** Moves the single file of an older version into the folder; goes on where a crash broke that off. */
+  #takeOver(): boolean {
     const old = join(this.#parent(), this.prefix);
-    if (!existsSync(old)) return false;
+    const { base, increments } = this.manifest;
+    const begun = base?.name === this.prefix && !existsSync(this.file(this.prefix));
+    if (increments.length !== 0 || (base !== null && !begun) || !existsSync(old)) return false;
     this.write({ ...EMPTY_MANIFEST, base: { name: this.prefix, sequence: 1 }, baseSequence: 1 });
     renameSync(old, this.file(this.prefix));
     syncFolderNow(this.path);
     syncFolderNow(this.#parent());
+    this.migrated = old;
     return true;
   }
 
@@ -148,24 +164,27 @@ export class AofDirectory {
     this.manifest = manifest;
   }
 
-  /** Deletes the history and forgets it; `failed` gets what could not be deleted. */
-  async removeHistory(failed: (message: string) => void): Promise<void> {
+  /**
+   * Deletes the history and forgets it; `failed` gets what could not be deleted. The names go at once, the
+   * space in the background: a file that is open keeps its content until it is closed, which may take long
+   * for a large one.
+   */
+  removeHistory(failed: (message: string) => void): void {
     const { history } = this.manifest;
     if (history.length === 0) return;
-    for (const file of history) {
+    for (const { name } of history) {
       try {
-        await unlink(this.file(file.name));
+        const descriptor = openSync(this.file(name), 'r');
+        unlinkSync(this.file(name));
+        close(descriptor, (error) => {
+          if (error !== null) failed(`${name}: ${error.message}`);
+        });
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-          failed(`${file.name}: ${(error as Error).message}`);
+          failed(`${name}: ${(error as Error).message}`);
       }
     }
-    // Somebody else may use the folder by now; the next start removes what is left.
-    if (this.#closed) return;
-    // Meanwhile another rewrite may have added to the history: that stays for the next time.
-    const gone = new Set(history.map((file) => file.name));
-    const rest = this.manifest.history.filter((file) => !gone.has(file.name));
-    this.write({ ...withoutHistory(this.manifest), history: rest });
+    this.write(withoutHistory(this.manifest));
   }
 
   /** Deletes what a crash left over. */
@@ -175,7 +194,6 @@ export class AofDirectory {
   }
 
   close(): void {
-    this.#closed = true;
     this.#lock?.close();
     this.#lock = null;
   }

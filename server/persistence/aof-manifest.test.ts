@@ -65,10 +65,10 @@ describe('parseManifest', () => {
 describe('withBase', () => {
   it('turns everything before the rewrite into history and keeps what came since', () => {
     const first = withIncrement(EMPTY_MANIFEST, 'a');
-    const base = nextBase(first, 'a');
+    const base = nextBase(first, 'a', 'rdb');
     expect(base.name).toBe('a.1.base.rdb');
     const second = withIncrement(withIncrement(withBase(first, base, 1), 'a'), 'a');
-    const done = withBase(second, nextBase(second, 'a'), 3);
+    const done = withBase(second, nextBase(second, 'a', 'rdb'), 3);
     expect(done.base?.name).toBe('a.2.base.rdb');
     expect(done.increments.map((file) => file.sequence)).toEqual([3]);
     expect(done.history.map((file) => file.name)).toEqual(['a.1.base.rdb', 'a.1.incr.aof', 'a.2.incr.aof']);

@@ -136,9 +136,9 @@ export function withIncrement(manifest: AofManifest, prefix: string): AofManifes
 }
 
 /** The name and number of the base that the next rewrite makes. */
-export function nextBase(manifest: AofManifest, prefix: string): AofFile {
+export function nextBase(manifest: AofManifest, prefix: string, form: 'rdb' | 'aof'): AofFile {
   const sequence = manifest.baseSequence + 1;
-  return { name: `${prefix}.${sequence}.base.rdb`, sequence };
+  return { name: `${prefix}.${sequence}.base.${form}`, sequence };
 }
 
 /**

@@ -19,6 +19,7 @@ import type { Log } from '../config/log.ts';
 import type { AofDirectory } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
 import type { AofWriter } from './aof-writer.ts';
+import { CommandSink } from './command-sink.ts';
 import { FileSink } from './file-sink.ts';
 import { type SnapshotBegin, SnapshotCancelled, type SnapshotHandle, type Snapshots } from './snapshot.ts';
 
@@ -30,6 +31,8 @@ export interface AppendOnlyEnvironment {
   nowMs(): number;
   /** Format of the base. */
   rdb(): { readonly version: number; readonly compression: boolean; readonly checksum: boolean };
+  /** Form of the base: an RDB, or commands. */
+  form(): 'rdb' | 'aof';
   /** Fields of the base's header besides aof-base. */
   fields(): readonly (readonly [name: string, value: string])[];
   /** Whether old files are kept (`aof-disable-auto-gc`). */
@@ -95,7 +98,7 @@ export class AppendOnlyFile {
     const { log } = this.#environment;
     let { manifest } = directory;
     if (manifest.base === null && manifest.increments.length === 0) {
-      const base = nextBase(manifest, directory.prefix);
+      const base = nextBase(manifest, directory.prefix, this.#environment.form());
       log.notice(`Creating AOF base file ${base.name} on server start`);
       writeBase(directory.file(base.name));
       manifest = withBase(manifest, base, 1);
@@ -158,7 +161,7 @@ export class AppendOnlyFile {
     writer.close();
     rmSync(directory.temporaryIncrement, { force: true });
     directory.create();
-    const base = nextBase(directory.manifest, directory.prefix);
+    const base = nextBase(directory.manifest, directory.prefix, this.#environment.form());
     writeBase(directory.file(base.name));
     const manifest = withIncrement(directory.manifest, directory.prefix);
     const increment = lastIncrement(manifest.increments);
@@ -216,10 +219,12 @@ export class AppendOnlyFile {
       ...format,
       begin: (): SnapshotBegin => {
         firstKept = this.#openIncrement();
-        base = nextBase(this.directory.manifest, this.directory.prefix);
+        const form = this.#environment.form();
+        base = nextBase(this.directory.manifest, this.directory.prefix, form);
+        const file = new FileSink(this.directory.temporaryBase, this.directory.file(base.name));
         log.notice(`Background append only file rewriting started by pid ${process.pid}`);
         return {
-          sink: new FileSink(this.directory.temporaryBase, this.directory.file(base.name)),
+          sink: form === 'rdb' ? file : new CommandSink(file),
           fields: [...this.#environment.fields(), ['aof-base', '1']],
         };
       },
@@ -324,9 +329,13 @@ export class AppendOnlyFile {
     for (const file of this.directory.manifest.history) {
       log.notice(`Removing the history file ${file.name} in the background`);
     }
-    this.directory
-      .removeHistory((message) => log.warning(`Cannot remove an old append-only file: ${message}`))
-      .catch((error: unknown) => log.warning(`Cannot write the AOF manifest: ${messageOf(error)}`));
+    try {
+      this.directory.removeHistory((message) =>
+        log.warning(`Cannot remove an old append-only file: ${message}`),
+      );
+    } catch (error) {
+      log.warning(`Cannot write the AOF manifest: ${messageOf(error)}`);
+    }
   }
 
   #attach(): void {

@@ -88,6 +88,9 @@ export class DatasetLoading {
     directory.create();
     await directory.lock();
     if (!this.#readManifest(directory)) return;
+    if (directory.missing !== null) {
+      throw new Error(`The append log file ${directory.missing} doesn't exist: No such file or directory`);
+    }
     const bytesTotal = directory.bytesTotal;
     log.notice('Loading DB in memory...');
     // The file says itself when a key has expired.
@@ -136,6 +139,12 @@ export class DatasetLoading {
       log.warning(`Reading the manifest file, at line ${error.line}`);
       log.warning(`>>> '${error.text}'`);
       throw error;
+    }
+    if (directory.migrated !== null) {
+      const { migrated, path } = directory;
+      log.notice(
+        `Successfully migrated an old-style AOF configuration (${migrated}) into the AOF directory (${path}).`,
+      );
     }
     return directory.manifest.base !== null || directory.manifest.increments.length !== 0;
   }

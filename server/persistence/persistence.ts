@@ -19,10 +19,11 @@ import { positionAnnotation } from './aof-position.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
+import { CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { persistenceInfo } from './persistence-info.ts';
 import { DatasetBuilder } from './rdb-load.ts';
-import { saveDataset } from './rdb-save.ts';
+import { type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
 import { Snapshots } from './snapshot.ts';
 
@@ -346,6 +347,7 @@ export class Persistence {
       snapshots: this.snapshots,
       nowMs: () => clock.wallMs(),
       rdb: () => this.#format(),
+      form: () => (values['aof-use-rdb-preamble'] ? 'rdb' : 'aof'),
       fields: () => this.rdbFields(),
       keepsHistory: () => values['aof-disable-auto-gc'],
       attach: () => this.#options.attach(this.#writer),
@@ -357,13 +359,20 @@ export class Persistence {
     });
   }
 
-  /** The base of an AOF that is new: an RDB of what is there, mostly nothing. */
+  /** The base of an AOF that is new: what is there, mostly nothing. */
   #saveBase(path: string): void {
-    saveDataset(this.#options.keyspace, this.aof.directory.temporaryBase, path, {
+    const { keyspace, config } = this.#options;
+    const options: SaveOptions = {
       ...this.#format(),
       attributes: this.accessAttributes,
       fields: [...this.rdbFields(), ['aof-base', '1']],
-    });
+    };
+    const commands: SaveForm = (put) => {
+      const writer = new CommandWriter(put);
+      return (chunk) => writer.feed(chunk);
+    };
+    const form = config.values['aof-use-rdb-preamble'] ? undefined : commands;
+    saveDataset(keyspace, this.aof.directory.temporaryBase, path, options, form);
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {

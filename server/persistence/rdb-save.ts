@@ -30,6 +30,9 @@ function writeDataset(keyspace: Keyspace, writer: RdbWriter, records: RecordWrit
   }
 }
 
+/** How bytes of the RDB reach the file: as they are, or turned into commands. */
+export type SaveForm = (put: (chunk: Uint8Array) => void) => (chunk: Uint8Array) => void;
+
 /**
  * Writes, syncs and renames. Throws on failure; what stood under `final` is whole then. Returns the bytes
  * written.
@@ -39,15 +42,16 @@ export function saveDataset(
   temporary: string,
   final: string,
   options: SaveOptions,
+  form: SaveForm = (put) => put,
 ): number {
   const descriptor = openSync(temporary, 'w', 0o644);
   let bytesTotal = 0;
   try {
     const crc = new Crc64();
-    const put = (chunk: Uint8Array): void => {
+    const put = form((chunk) => {
       for (let at = 0; at < chunk.length; ) at += writeSync(descriptor, chunk, at);
       bytesTotal += chunk.length;
-    };
+    });
     const writer = new RdbWriter(options.compression);
     const flush = (): void => {
       const chunk = writer.take();
