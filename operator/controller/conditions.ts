@@ -68,6 +68,7 @@ const NEEDS_A_PERSON: ReadonlySet<string> = new Set([
   'RollHalted',
   'SecretMissing',
   'SettingRefused',
+  'ShardLost',
   'ShrinkNotSupported',
   'SlotsUnassigned',
   'TargetTooFull',

@@ -32,20 +32,19 @@ export function formCluster(snapshot: Snapshot, holds: Holds): Decision {
 
 function whyNot(snapshot: Snapshot, intent: Intent, topology: Topology): Block | undefined {
   const missing = printSlots(toRanges(topology.unowned));
+  const expected = topology.shards.length * (intent.replicasPerShard + 1);
+  if (topology.live.length < expected) {
+    return waiting(`${topology.live.length} of ${expected} members answer: ${describeSilent(snapshot)}`);
+  }
   // Once forming has begun, early clients may have written into the shards that have their slots already.
   const holder =
     snapshot.history.formed === false ? undefined : topology.live.find((member) => member.server.keys > 0);
   if (snapshot.history.formed === true || holder !== undefined) {
     const because = holder === undefined ? 'the cluster was formed before' : `${holder.pod.name} holds keys`;
-    if (topology.live.length === 0) return waiting(`no member answers: ${describeSilent(snapshot)}`);
     return unassigned(
       `nobody owns slots ${missing}, and they are not assigned anew because ${because}: ` +
         'bring back the volume that owned them, or restore a backup into a new RedisCluster',
     );
-  }
-  const expected = topology.shards.length * (intent.replicasPerShard + 1);
-  if (topology.live.length < expected) {
-    return waiting(`${topology.live.length} of ${expected} members answer: ${describeSilent(snapshot)}`);
   }
   const undecided = topology.shards.find((shard) => !topology.primaries.has(shard));
   const receivers = topology.shards.filter((shard) => topology.owners.get(shard)?.length === 0);

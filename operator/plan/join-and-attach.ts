@@ -54,7 +54,7 @@ export function attachMembers(snapshot: Snapshot, holds: Holds): Decision {
     if (holds.on('members', shard)) continue;
     const primary = topology.primaries.get(shard);
     if (primary === undefined) {
-      const block = ownerUnclear(topology, shard);
+      const block = ownerUnclear(snapshot, topology, shard);
       if (block !== undefined) blocks.push(block);
       continue;
     }
@@ -69,7 +69,7 @@ export function attachMembers(snapshot: Snapshot, holds: Holds): Decision {
   return actOrBlock(steps, 'members attach to the primary of their shard', blocks);
 }
 
-function ownerUnclear(topology: Topology, shard: number): Block | undefined {
+function ownerUnclear(snapshot: Snapshot, topology: Topology, shard: number): Block | undefined {
   const owners = topology.owners.get(shard) ?? [];
   if (owners.length === 0) return undefined;
   if (owners.length > 1) {
@@ -81,12 +81,25 @@ function ownerUnclear(topology: Topology, shard: number): Block | undefined {
       message: `${names} own slots of the same shard; nothing is attached until one of them has handed over`,
     };
   }
+  const nodeId = owners[0]?.nodeId ?? '';
+  const members = membersOfShard(topology, shard);
+  const silent = snapshot.members.some(({ pod, server }) => pod.shard === shard && server.kind === 'silent');
+  if (!silent && members.length > 0 && members.every(({ server }) => server.primaryId !== nodeId)) {
+    return {
+      scope: shard,
+      holds: ['members', 'slots', 'destroy'],
+      reason: 'ShardLost',
+      message:
+        `no member of this shard has its data: slots belong to node ${nodeId.slice(0, 8)}, which no pod is any ` +
+        'more; bring back its volume, or restore a backup into a new RedisCluster',
+    };
+  }
   return {
     scope: shard,
     holds: ['members', 'slots', 'destroy'],
     reason: 'PrimaryDown',
     message:
-      `the primary of this shard (node ${owners[0]?.nodeId.slice(0, 8)}) does not answer; ` +
+      `the primary of this shard (node ${nodeId.slice(0, 8)}) does not answer; ` +
       'its replicas take over by election, or it comes back with its volume',
   };
 }

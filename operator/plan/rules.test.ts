@@ -172,6 +172,16 @@ describe('joinMembers and attachMembers', () => {
     expect(plan.steps).toEqual([]);
     expect(plan.blocks).toEqual(['attachMembers 1 PrimaryDown']);
   });
+  it('a shard whose members are all new is lost, and nothing is done to it', () => {
+    const text = HEALTHY.replace('1-0 zone b primary 5461-10922 epoch 2', '1-0 primary').replace(
+      '1-1 zone c replica of 1-0',
+      '1-1 primary',
+    );
+    const history = { ...sketch(HEALTHY).history, nodeIds: new Map([['c-shard-1-0', 'ghost-9']]) };
+    const plan = decided(sketch(`${text}\n ghost 9 slots 5461-10922 epoch 2`, { history }));
+    expect(plan.steps).toEqual([]);
+    expect(plan.blocks).toEqual(['attachMembers 1 ShardLost']);
+  });
   it('a stranger that claims our slots is not let in', () => {
     const text = HEALTHY.replace('1-1 zone c replica of 1-0', '1-1 primary 5461-10922 alone epoch 1');
     expect(decided(sketch(text)).blocks).toContain('joinMembers 1 RivalOwners');

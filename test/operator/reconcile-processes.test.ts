@@ -201,6 +201,26 @@ describe.skipIf(!available)(`an operator and real servers, seed ${seed}`, () => 
     expect(await lost()).toEqual([]);
   }, 120_000);
 
+  it('rewrites append-only files in the window, replicas first, and then says why not', async () => {
+    const window = { schedule: '* * * * *', duration: '5m' };
+    const aof = { rewrite: { window, growthPercent: 10, minSize: 1 } };
+    const spec = { ...SPEC, shards: 4, pod: { annotations: { change: 'yes' } } };
+    await write(400, 100_000);
+    world.applyCluster({ ...spec, persistence: { aof } });
+    const skipped = (): boolean =>
+      world.cluster.status?.shards?.every((shard) => shard.aof?.lastSkip !== undefined) === true;
+    await until('rewritten', () => (world.cluster.status?.rewrites ?? []).length >= 4 && skipped());
+    const order = world.events
+      .filter((event) => event.reason === 'RewriteStarted')
+      .map((event) => event.note);
+    const shard = order.filter((note) => note.startsWith('c-shard-0-')).map((note) => note.split(' ')[0]);
+    const replica = world.cluster.status?.shards?.[0]?.replicas?.[0]?.pod;
+    expect(shard[0]).toBe(replica);
+    world.applyCluster(spec);
+    await until('Ready', isReady);
+    expect(await lost()).toEqual([]);
+  });
+
   it('refuses to shrink, in words', async () => {
     world.applyCluster({ ...SPEC, pod: { annotations: { change: 'yes' } } });
     await until('Stalled', () => world.condition('Stalled')?.status === 'True');
