@@ -9,7 +9,9 @@ const BACKGROUND = 'REDWARDEN_IN_BACKGROUND';
 const arguments_ = process.argv.slice(2);
 
 if (arguments_[0] === '--version' || arguments_[0] === '-v') {
-  process.stdout.write(`Redis server v=${REDIS_VERSION} redwarden=${VERSION} node=${process.version} bits=64\n`);
+  process.stdout.write(
+    `Redis server v=${REDIS_VERSION} redwarden=${VERSION} node=${process.version} bits=64\n`,
+  );
   process.exit(0);
 }
 
@@ -41,7 +43,9 @@ try {
   process.exit(1);
 }
 log.notice('oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo');
-log.notice(`Redis version=${REDIS_VERSION}, bits=64, commit=redwarden-${VERSION}, modified=0, pid=${process.pid}, just started`);
+log.notice(
+  `Redis version=${REDIS_VERSION}, bits=64, commit=redwarden-${VERSION}, modified=0, pid=${process.pid}, just started`,
+);
 log.notice('Configuration loaded');
 log.role = 'M';
 
@@ -52,8 +56,9 @@ process.on('uncaughtException', (error) => {
 });
 
 const server = new Server(config, log, VERSION);
-log.notice(`Running mode=${server.cluster === null ? 'standalone' : 'cluster'}, port=${values.port}. PID: ${process.pid}`);
-log.notice('Server initialized');
+log.notice(
+  `Running mode=${server.cluster === null ? 'standalone' : 'cluster'}, port=${values.port}. PID: ${process.pid}`,
+);
 process.on('SIGTERM', () => server.signalled('SIGTERM'));
 process.on('SIGINT', () => server.signalled('SIGINT'));
 process.on('SIGHUP', () => log.notice('Received SIGHUP, ignored'));

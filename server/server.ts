@@ -2,11 +2,12 @@
  * One server: owns all parts, starts them in order, ticks them, stops them. The tour of the code begins here.
  *
  *   main.ts -> Server.start() -> listen -> load -> ready
- *   a request: sessions/connection.ts -> commands/execute.ts -> a handler -> keyspace -> propagation -> the turn's end
+ *   a request: sessions/connection.ts -> commands/execute.ts -> handler -> keyspace -> propagation -> turn
  */
 import { randomBytes } from 'node:crypto';
 import { unlinkSync, writeFileSync } from 'node:fs';
 import type { Cluster } from './cluster/cluster.ts';
+import { allCommands } from './commands/all-commands.ts';
 import { CommandApplier } from './commands/applier.ts';
 import type { Client } from './commands/client.ts';
 import { CommandTable } from './commands/command-table.ts';
@@ -25,7 +26,6 @@ import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
 import { Clients, Sessions } from './sessions/sessions.ts';
 import { Turn } from './sessions/turn.ts';
-import { allCommands } from './commands/all-commands.ts';
 import { makeCluster } from './wiring/cluster-wiring.ts';
 import { applyLiveSettings } from './wiring/live-settings.ts';
 import { makePersistence } from './wiring/persistence-wiring.ts';
@@ -93,14 +93,20 @@ export class Server implements ServerContext {
       port === 0 ? null : new AdminServer({ port, address: values['admin-bind'], info: this.info, log });
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
-    this.keyspace.onExpired = (database, key, start, length) => this.#propagateDelete(database, key, start, length);
+    this.keyspace.onExpired = (database, key, start, length) =>
+      this.#propagateDelete(database, key, start, length);
     this.keyspace.eviction.onEvicted = (database, key) => this.#propagateDelete(database, key, 0, key.length);
   }
 
-  /** Listens, loads the data, joins cluster or primary. Throws an Error whose message says why it cannot serve. */
+  /**
+   * Listens, loads the data, joins cluster or primary. Throws an Error whose message says why it cannot
+   * serve.
+   */
   async start(): Promise<void> {
     const { values } = this.config;
     await this.#listen();
+    // Who waits for this line connects at once.
+    this.log.notice('Server initialized');
     await this.#admin?.listen();
     if (this.cluster !== null) {
       const reason = await this.cluster.start();
@@ -138,13 +144,17 @@ export class Server implements ServerContext {
     if (values.port !== 0) {
       for (const address of values.bind) {
         const optional = address.startsWith('-');
-        const host = (optional ? address.slice(1) : address).replace(/^\*$/, '0.0.0.0').replace(/^::\*$/, '::');
+        const host = (optional ? address.slice(1) : address)
+          .replace(/^\*$/, '0.0.0.0')
+          .replace(/^::\*$/, '::');
         try {
           await this.sessions.listen({ host, port: values.port, backlog, ipv6Only: host.includes(':') });
         } catch (error) {
           const code = (error as NodeJS.ErrnoException).code;
           if (optional && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) continue;
-          this.log.warning(`Warning: Could not create server TCP listening socket ${host}:${values.port}: ${code}`);
+          this.log.warning(
+            `Warning: Could not create server TCP listening socket ${host}:${values.port}: ${code}`,
+          );
           throw new Error(`Failed listening on port ${values.port} (tcp), aborting.`);
         }
       }
@@ -159,7 +169,9 @@ export class Server implements ServerContext {
     }
   }
 
-  /** A dataset that knows its place in a history lets replicas and primary continue instead of copying all. */
+  /**
+   * A dataset that knows its place in a history lets replicas and primary continue instead of copying all.
+   */
   #restoreReplication(): void {
     const fields = this.persistence.loadedFields;
     const id = fields.get('repl-id');
@@ -210,4 +222,3 @@ export class Server implements ServerContext {
     }
   }
 }
-
