@@ -13,7 +13,7 @@ const DECIMAL: { readonly [suffix: string]: number } = {
   E: 1e18,
 };
 
-export const KIBIBYTE = 1024;
+const KIBIBYTE = 1024;
 export const MEBIBYTE = 1024 * 1024;
 export const GIBIBYTE = 1024 * 1024 * 1024;
 

@@ -3,7 +3,7 @@ import type { V1ObjectMeta, V1OwnerReference } from '@kubernetes/client-node';
 import { API_VERSION, type ClusterIdentity, clusterLabels, type Labels } from './names.ts';
 
 /** Deleted with the cluster by garbage collection. */
-export function ownerReference(cluster: ClusterIdentity): V1OwnerReference {
+function ownerReference(cluster: ClusterIdentity): V1OwnerReference {
   return {
     apiVersion: API_VERSION,
     kind: 'RedisCluster',

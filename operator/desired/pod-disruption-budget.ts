@@ -11,7 +11,7 @@ export interface Disruption {
 }
 
 /** Until somebody looked at the servers: one at a time, and none that would be the last. */
-export const CAUTIOUS_DISRUPTION: Disruption = { allowed: 1, evictUnready: false };
+const CAUTIOUS_DISRUPTION: Disruption = { allowed: 1, evictUnready: false };
 
 export function podDisruptionBudget(
   cluster: ClusterIdentity,

@@ -7,7 +7,7 @@ import type { Engine } from '../api/effective.ts';
 export type StockEngine = Exclude<Engine, 'Redwarden'>;
 
 /** Seconds for the hand-over and its confirmation, within the pod's grace period. */
-export const HAND_OVER_SECONDS = 15;
+const HAND_OVER_SECONDS = 15;
 
 export function serverProgram(engine: StockEngine): string {
   return engine === 'Valkey' ? 'valkey-server' : 'redis-server';
