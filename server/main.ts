@@ -56,9 +56,6 @@ process.on('uncaughtException', (error) => {
 });
 
 const server = new Server(config, log, VERSION);
-log.notice(
-  `Running mode=${server.cluster === null ? 'standalone' : 'cluster'}, port=${values.port}. PID: ${process.pid}`,
-);
 process.on('SIGTERM', () => server.signalled('SIGTERM'));
 process.on('SIGINT', () => server.signalled('SIGINT'));
 process.on('SIGHUP', () => log.notice('Received SIGHUP, ignored'));

@@ -105,7 +105,9 @@ export class Server implements ServerContext {
   async start(): Promise<void> {
     const { values } = this.config;
     await this.#listen();
-    // Who waits for this line connects at once.
+    const mode = values['cluster-enabled'] ? 'cluster' : 'standalone';
+    // Who waits for these lines connects at once.
+    this.log.notice(`Running mode=${mode}, port=${values.port}. PID: ${process.pid}`);
     this.log.notice('Server initialized');
     await this.#admin?.listen();
     if (this.cluster !== null) {
