@@ -42,15 +42,30 @@ describe('Database', () => {
     const keyspace = makeKeyspace();
     const [database] = keyspace.databases;
     const model = new Map<string, { value: Buffer; expiresAtMs: number }>();
-    const sizes = [0, 1, 7, 30, 200, 5000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, CHUNK_BYTES * 3 + 5];
+    const sizes = [
+      0,
+      1,
+      7,
+      30,
+      200,
+      5000,
+      CHUNK_BYTES - 1,
+      CHUNK_BYTES,
+      CHUNK_BYTES + 1,
+      CHUNK_BYTES * 3 + 5,
+    ];
     for (let step = 0; step < 4000; step++) {
       const name = `key:${prng.below(60)}`;
       const known = model.get(name);
       const action = prng.below(10);
       if (action < 4) {
-        const value = Buffer.alloc(sizes[prng.below(step % 20 === 0 ? sizes.length : 6)], 65 + prng.below(26));
+        const value = Buffer.alloc(
+          sizes[prng.below(step % 20 === 0 ? sizes.length : 6)],
+          65 + prng.below(26),
+        );
         const choice = prng.below(3);
-        const expiresAtMs = choice === 0 ? 2_000_000 + prng.below(1000) : choice === 1 ? KEEP_EXPIRY : NO_EXPIRY;
+        const expiresAtMs =
+          choice === 0 ? 2_000_000 + prng.below(1000) : choice === 1 ? KEEP_EXPIRY : NO_EXPIRY;
         set(database, name, value, expiresAtMs);
         const kept = expiresAtMs === KEEP_EXPIRY ? (known?.expiresAtMs ?? NO_EXPIRY) : expiresAtMs;
         model.set(name, { value, expiresAtMs: kept });
@@ -66,7 +81,8 @@ describe('Database', () => {
       } else if (remove(database, name) !== model.delete(name)) expect.fail(`seed ${seed} step ${step}`);
       const now = model.get(name);
       const found = get(keyspace, name);
-      if (now === undefined ? found !== null : !found?.equals(now.value)) expect.fail(`seed ${seed} step ${step}`);
+      if (now === undefined ? found !== null : !found?.equals(now.value))
+        expect.fail(`seed ${seed} step ${step}`);
       const expiry = now === undefined ? -1 : keyspace.records.expiresAtMs(refOf(database, name));
       if (now !== undefined && expiry !== now.expiresAtMs) expect.fail(`seed ${seed} step ${step} expiry`);
     }
@@ -83,7 +99,8 @@ describe('Database', () => {
     keyspace.onExpired = (_, key, start, length) => {
       gone.push(Buffer.from(key.subarray(start, start + length)).toString());
     };
-    for (let index = 0; index < 5000; index++) set(database, `k${index}`, Buffer.from('v'), 1_000_010 + index);
+    for (let index = 0; index < 5000; index++)
+      set(database, `k${index}`, Buffer.from('v'), 1_000_010 + index);
     keyspace.setNow(1_000_500);
     keyspace.deletesExpired = false;
     expect(refOf(database, 'k0')).toBe(0);
@@ -107,7 +124,9 @@ describe('Database', () => {
     do cursor = database.scan(cursor, (ref) => seen.add(ref));
     while (cursor !== 0);
     expect(seen.size).toBe(3000);
-    const slots = Array.from({ length: 16384 }, (_, slot) => slot).filter((slot) => database.countInSlot(slot) > 0);
+    const slots = Array.from({ length: 16384 }, (_, slot) => slot).filter(
+      (slot) => database.countInSlot(slot) > 0,
+    );
     expect(slots.map((slot) => database.countInSlot(slot))).toEqual([1000, 1000, 1000]);
     expect(database.keysInSlot(slots[0], 10).length).toBe(10);
     expect(database.flushSlot(slots[0])).toBe(1000);
@@ -117,12 +136,15 @@ describe('Database', () => {
   it('tells the snapshot of every record before it changes or goes, once', () => {
     const keyspace = makeKeyspace();
     const [database] = keyspace.databases;
-    for (const name of ['set', 'resized', 'expired', 'removed', 'kept']) set(database, name, Buffer.from('old'));
+    for (const name of ['set', 'resized', 'expired', 'removed', 'kept'])
+      set(database, name, Buffer.from('old'));
     keyspace.epoch = 2;
     const told: string[] = [];
     keyspace.snapshotHook = (_, ref) => {
       const start = keyspace.records.keyStart(ref);
-      told.push(keyspace.records.segment(ref).toString('latin1', start, start + keyspace.records.keyLength(ref)));
+      told.push(
+        keyspace.records.segment(ref).toString('latin1', start, start + keyspace.records.keyLength(ref)),
+      );
       keyspace.records.setMark(ref, keyspace.epoch);
     };
     for (let twice = 0; twice < 2; twice++) {

@@ -81,8 +81,8 @@ export class Database {
   }
 
   /**
-   * Sets a string. `expiresAtMs`: unix ms, NO_EXPIRY or KEEP_EXPIRY. The value's bytes must not lie in the arena.
-   * Throws RangeError when the key is longer than 1 MiB.
+   * Sets a string. `expiresAtMs`: unix ms, NO_EXPIRY or KEEP_EXPIRY. The value's bytes must not lie in the
+   * arena. Throws RangeError when the key is longer than 1 MiB.
    */
   setString(
     key: Uint8Array,
@@ -133,8 +133,8 @@ export class Database {
   }
 
   /**
-   * Makes the string at `ref` (just found, live) `length` bytes long, new bytes zero, and returns the record to write
-   * into. Keeps expiry and key; the encoding becomes raw.
+   * Makes the string at `ref` (just found, live) `length` bytes long, new bytes zero, and returns the record
+   * to write into. Keeps expiry and key; the encoding becomes raw.
    */
   resizeString(ref: number, length: number): number {
     const keyspace = this.#keyspace;
@@ -185,9 +185,21 @@ export class Database {
       const next = keyspace.arena.allocate(Records.inlineBytes(keyLength, tail, expiresAtMs >= 0));
       const first = records.type(ref) | (records.encoding(ref) << 4) | (records.accessClock(ref) << 8);
       records.writeHeader(
-        next, first, keyspace.epoch, keyLength, records.valueLength(ref), expiresAtMs, records.chunked(ref),
+        next,
+        first,
+        keyspace.epoch,
+        keyLength,
+        records.valueLength(ref),
+        expiresAtMs,
+        records.chunked(ref),
       );
-      copyBytes(records.segment(ref), keyStart, keyStart + keyLength + tail, records.segment(next), records.keyStart(next));
+      copyBytes(
+        records.segment(ref),
+        keyStart,
+        keyStart + keyLength + tail,
+        records.segment(next),
+        records.keyStart(next),
+      );
       keyspace.table.replaceFound(next);
       keyspace.arena.free(ref);
     }
@@ -274,7 +286,8 @@ export class Database {
     do {
       cursor = table.scan(header, cursor, (ref) => {
         const start = records.keyStart(ref);
-        if (keys.length < max) keys.push(Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref))));
+        if (keys.length < max)
+          keys.push(Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref))));
       });
     } while (cursor !== 0 && keys.length < max);
     return keys;
@@ -299,7 +312,8 @@ export class Database {
     const expired = (ref: number): void => this.expireRecord(ref);
     for (let left = Math.max(budget, 1); left > 0; ) {
       const header = this.#headers[this.#expireSlot];
-      if (header !== 0) this.#expireEntry = table.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
+      if (header !== 0)
+        this.#expireEntry = table.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
       left -= this.#expireEntry === 0 ? 1 : SEGMENTS_PER_STEP;
       if (this.#expireEntry === 0) {
         this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
@@ -391,7 +405,9 @@ export class Database {
     copyBytes(key, 0, key.length, records.segment(next), records.keyStart(next));
     const kept = Math.min(oldLength, length);
     const oldChunks = records.chunked(ref) ? Records.chunkCount(oldLength) : 0;
-    const wholeKept = inline ? 0 : Math.min(oldChunks, Math.floor(oldLength / CHUNK_BYTES), Records.chunkCount(length));
+    const wholeKept = inline
+      ? 0
+      : Math.min(oldChunks, Math.floor(oldLength / CHUNK_BYTES), Records.chunkCount(length));
     const count = inline ? 0 : Records.chunkCount(length);
     for (let index = 0; index < count; index++) {
       const size = Math.min(CHUNK_BYTES, length - index * CHUNK_BYTES);

@@ -1,6 +1,6 @@
 /**
- * Keeps the data within maxmemory: samples keys and deletes the best candidates of the policy. Only memory of the
- * data counts; buffers of clients and replicas never evict a key.
+ * Keeps the data within maxmemory: samples keys and deletes the best candidates of the policy. Only memory of
+ * the data counts; buffers of clients and replicas never evict a key.
  */
 import type { Keyspace } from './keyspace.ts';
 

@@ -1,13 +1,13 @@
 /**
- * All data of one server and what happens around a change of it: the moment of a snapshot, WATCH, the count of
- * changes for save points. The rooms above hang in by the fields marked as hooks.
+ * All data of one server and what happens around a change of it: the moment of a snapshot, WATCH, the count
+ * of changes for save points. The rooms above hang in by the fields marked as hooks.
  */
 import { Arena } from '../structures/arena.ts';
 import { Records } from '../structures/record.ts';
 import { Table } from '../structures/table.ts';
 import { Database } from './database.ts';
 import { Eviction, LFU_INITIAL, lfuAfterAccess } from './eviction.ts';
-import { Stats } from './stats.ts';
+import type { Stats } from './stats.ts';
 import { Watches } from './watch.ts';
 
 export interface KeyspaceOptions {
@@ -80,7 +80,10 @@ export class Keyspace {
       : (ref) => {
           const clock = this.records.accessClock(ref);
           const minutes = this.freshClock >>> 8;
-          this.records.setAccessClock(ref, lfuAfterAccess(clock, minutes, decayMinutes, logFactor, this.random));
+          this.records.setAccessClock(
+            ref,
+            lfuAfterAccess(clock, minutes, decayMinutes, logFactor, this.random),
+          );
         };
     this.setNow(this.nowMs);
   }

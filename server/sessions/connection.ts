@@ -1,9 +1,10 @@
 /**
  * One client connection: bytes in, commands in their order, replies out. All connections read into one shared
- * buffer; only the torn tail of a command is copied. A connection gets SHARE_BYTES of input a turn, then the others.
+ * buffer; only the torn tail of a command is copied. A connection gets SHARE_BYTES of input a turn, then the
+ * others.
  */
 import type { Socket } from 'node:net';
-import { Call } from '../commands/call.ts';
+import type { Call } from '../commands/call.ts';
 import { Client, type ClientLink } from '../commands/client.ts';
 import { DONE, type Executor } from '../commands/execute.ts';
 import type { Reply } from '../wire/reply.ts';
@@ -111,24 +112,31 @@ export class Connection implements ClientLink, TurnMember {
 
   unblock(write: (reply: Reply) => void): void {
     this.#blocked = false;
-    if (this.#closed) return;
-    const start = this.#reply.at;
-    this.#reply.protocol = this.client.protocol;
-    write(this.#reply);
-    this.#session.turn.note(this, start);
-    this.#resumeLater();
+    this.#session.turn.whenIdle(() => {
+      if (this.#closed) return;
+      const start = this.#reply.at;
+      this.#reply.protocol = this.client.protocol;
+      write(this.#reply);
+      this.#session.turn.note(this, start);
+      this.#resumeLater();
+    });
   }
 
   /** Bytes beside the replies of commands: a stream of changes, a pushed message. */
   write(bytes: Uint8Array): void {
     if (this.#closed) return;
-    const start = this.#reply.at;
     if (this.#executing) {
       this.#reply.raw(bytes);
       return;
     }
-    this.#reply.raw(bytes);
-    this.#session.turn.note(this, start);
+    const { turn } = this.#session;
+    const own = turn.executing ? Buffer.from(bytes) : bytes;
+    turn.whenIdle(() => {
+      if (this.#closed) return;
+      const start = this.#reply.at;
+      this.#reply.raw(own);
+      turn.note(this, start);
+    });
   }
 
   send(bytes: Buffer): boolean {
@@ -178,6 +186,7 @@ export class Connection implements ClientLink, TurnMember {
     const start = reply.at;
     this.#session.beginCommands();
     this.#executing = true;
+    this.#session.turn.executing = true;
     this.#needed = 0;
     while (at < end && !this.#blocked && reply.at - start < REPLY_SHARE_BYTES) {
       const next = parser.parse(bytes, at, end, client.authenticated);
@@ -206,6 +215,7 @@ export class Connection implements ClientLink, TurnMember {
       at = next;
     }
     this.#executing = false;
+    this.#session.turn.executing = false;
     this.#session.turn.note(this, start);
     if (this.queryBytes + (end - at) > this.#session.queryBytesMax) {
       this.destroy('the query buffer limit was exceeded');
@@ -252,7 +262,8 @@ export class Connection implements ClientLink, TurnMember {
     const waiting = this.queryBytes;
     if (this.#pendingEnd + length > this.#pending.length) {
       const size = Math.max(waiting + length, this.#needed, Math.min(waiting * 2, 1 << 26), 256);
-      const next = this.#pendingStart > 0 && size <= this.#pending.length ? this.#pending : Buffer.allocUnsafeSlow(size);
+      const next =
+        this.#pendingStart > 0 && size <= this.#pending.length ? this.#pending : Buffer.allocUnsafeSlow(size);
       this.#pending.copy(next, 0, this.#pendingStart, this.#pendingEnd);
       this.#pending = next;
       this.#pendingStart = 0;

@@ -1,7 +1,7 @@
 /**
- * Writes to a socket without the stream machinery above it: one call into the runtime a reply. Uses the handle
- * method that `net.Socket` itself uses in the Node that the project pins; where it is missing or behaves otherwise,
- * the caller takes `socket.write`.
+ * Writes to a socket without the stream machinery above it: one call into the runtime a reply. Uses the
+ * handle method that `net.Socket` itself uses in the Node that the project pins; where it is missing or
+ * behaves otherwise, the caller takes `socket.write`.
  */
 import type { Socket } from 'node:net';
 
@@ -35,8 +35,8 @@ export function streamHandle(socket: Socket): StreamHandle | null {
 }
 
 /**
- * Writes `bytes` at once. SENT: the kernel has them. QUEUED: the runtime still reads from `bytes`; `onDrained` is
- * called with a status (negative: failed) when it is done. FAILED: the connection is broken.
+ * Writes `bytes` at once. SENT: the kernel has them. QUEUED: the runtime still reads from `bytes`;
+ * `onDrained` is called with a status (negative: failed) when it is done. FAILED: the connection is broken.
  */
 export function writeNow(
   handle: StreamHandle,

@@ -106,7 +106,8 @@ export class Sessions implements SessionContext {
   }
 
   startReading(socket: Socket): void {
-    const handle = (socket as unknown as { _handle: { readStart(): number; reading: boolean } | null })._handle;
+    const handle = (socket as unknown as { _handle: { readStart(): number; reading: boolean } | null })
+      ._handle;
     if (handle === null) return;
     handle.reading = true;
     handle.readStart();
@@ -121,13 +122,17 @@ export class Sessions implements SessionContext {
 
   /** Listens on host and port, or on the path of a Unix socket. Rejects with the system's error. */
   listen(where: ListenPlace): Promise<void> {
-    const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
+      this.#accept(socket),
+    );
     this.#servers.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(where, () => {
         server.off('error', reject);
-        server.on('error', (error) => this.context.log.warning(`Accepting client connection: ${error.message}`));
+        server.on('error', (error) =>
+          this.context.log.warning(`Accepting client connection: ${error.message}`),
+        );
         resolve();
       });
     });
@@ -156,7 +161,8 @@ export class Sessions implements SessionContext {
       handle,
       onread: {
         buffer: this.#shared,
-        callback: (length: number, bytes: Uint8Array): boolean => holder.connection?.receive(bytes, length) ?? false,
+        callback: (length: number, bytes: Uint8Array): boolean =>
+          holder.connection?.receive(bytes, length) ?? false,
       },
     } as unknown as net.SocketConstructorOpts);
     const keepAliveSeconds = config.values['tcp-keepalive'];

@@ -1,7 +1,7 @@
 /**
- * The turn: all commands that one round of the event loop brings write their replies into one buffer; when the
- * round ends the AOF gets its bytes first, in one write, then every connection its replies, in one write each.
- * What may not leave before the disk has it (appendfsync always) waits by its AOF offset.
+ * The turn: all commands that one round of the event loop brings write their replies into one buffer; when
+ * the round ends the AOF gets its bytes first, in one write, then every connection its replies, in one write
+ * each. What may not leave before the disk has it (appendfsync always) waits by its AOF offset.
  */
 import type { Persistence } from '../persistence/persistence.ts';
 import { Reply } from '../wire/reply.ts';
@@ -25,6 +25,9 @@ export class Turn {
   readonly #persistence: Persistence;
   readonly #members: TurnMember[] = [];
   readonly #starts: number[] = [];
+  /** True while commands of a connection write their replies. */
+  executing = false;
+  #tasks: (() => void)[] = [];
   #scheduled = false;
   #resumable: TurnMember[] = [];
   /** Replies held back until the AOF is safe, oldest first. */
@@ -42,6 +45,19 @@ export class Turn {
     if (start === this.reply.at) return;
     this.#members.push(member);
     this.#starts.push(start);
+    this.schedule();
+  }
+
+  /**
+   * Runs `task`, which writes for one connection, when no command of another is writing its replies: now, or at
+   * the end of the turn.
+   */
+  whenIdle(task: () => void): void {
+    if (!this.executing) {
+      task();
+      return;
+    }
+    this.#tasks.push(task);
     this.schedule();
   }
 
@@ -69,6 +85,11 @@ export class Turn {
 
   /** Sends what the turn has made so far. */
   flush(): void {
+    if (this.#tasks.length > 0) {
+      const tasks = this.#tasks;
+      this.#tasks = [];
+      for (const task of tasks) task();
+    }
     this.#persistence.flushTurn();
     const count = this.#members.length;
     if (count === 0) return;

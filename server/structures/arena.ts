@@ -14,7 +14,7 @@
  * the blocks handed out. Complexity: alloc and free O(1), a new slab O(pages of a segment).
  * A segment without a used page is given back to the system at once.
  */
-import { classOfBytes, CLASS_BYTES, CLASS_COUNT, LARGE_CLASS, slabPages } from './size-class.ts';
+import { CLASS_BYTES, CLASS_COUNT, classOfBytes, LARGE_CLASS, slabPages } from './size-class.ts';
 
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
 export const UNIT_BYTES = 8;
@@ -68,7 +68,9 @@ export class Arena {
   #slabCount = 1;
   #freeSlab = 0;
 
-  /** A block of at least `bytes` (1 … BLOCK_BYTES_MAX); its content is undefined. Throws OutOfArena at 32 GiB. */
+  /**
+   * A block of at least `bytes` (1 … BLOCK_BYTES_MAX); its content is undefined. Throws OutOfArena at 32 GiB.
+   */
   allocate(bytes: number): number {
     const sizeClass = classOfBytes(bytes);
     if (sizeClass === LARGE_CLASS) return this.#allocatePages(bytes);
@@ -187,7 +189,8 @@ export class Arena {
       return this.#markPages(segment, first, pages);
     }
     const segment = this.bytes.length;
-    if (segment >= SEGMENTS_MAX) throw new OutOfArena('the data reached 32 GiB, the most one server can hold');
+    if (segment >= SEGMENTS_MAX)
+      throw new OutOfArena('the data reached 32 GiB, the most one server can hold');
     this.#makeSegment(segment);
     return this.#markPages(segment, segment === 0 ? 1 : 0, pages);
   }

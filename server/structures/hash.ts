@@ -1,6 +1,6 @@
 /**
- * HalfSipHash-1-3: a keyed 32-bit hash made for 32-bit arithmetic, so that nobody can choose keys that collide.
- * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", reduced to 32-bit words.
+ * HalfSipHash-1-3: a keyed 32-bit hash made for 32-bit arithmetic, so that nobody can choose keys that
+ * collide. Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", reduced to 32-bit words.
  */
 import { randomBytes } from 'node:crypto';
 

@@ -168,7 +168,8 @@ export class Records {
     const head = this.words[segment][((ref & UNIT_MASK) << 1) + 1];
     if ((head & KEY_LENGTH_MASK) !== length) return false;
     const bytes = this.bytes[segment];
-    const own = ((ref & UNIT_MASK) << 3) + ((head & EXPIRES) !== 0 ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES);
+    const own =
+      ((ref & UNIT_MASK) << 3) + ((head & EXPIRES) !== 0 ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES);
     for (let at = 0; at < length; at++) if (bytes[own + at] !== key[start + at]) return false;
     return true;
   }

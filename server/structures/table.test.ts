@@ -38,7 +38,10 @@ function remove(made: Made, name: string): boolean {
 
 function nameOf(made: Made, ref: number): string {
   const start = made.records.keyStart(ref);
-  return made.records.segment(ref).subarray(start, start + made.records.keyLength(ref)).toString();
+  return made.records
+    .segment(ref)
+    .subarray(start, start + made.records.keyLength(ref))
+    .toString();
 }
 
 describe('Table', () => {

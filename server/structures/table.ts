@@ -6,10 +6,11 @@
  *
  *   bucket (64 bytes):  12 refs | 12 tags (8 bits of the hash) | reach, chained, -, -
  *
- * A small table has 1 to 32 buckets and no directory: the header's root is the first bucket. A hash chooses the
- * directory entry by its top bits, the bucket by its low 16 bits taken as a fraction of the bucket count (so that
- * the order of buckets is the same for every size, which SCAN needs), the tag by a product of all its bits.
- * A record stands in its home bucket or in one of the next three; `reach` of the home bucket tells how far to look.
+ * A small table has 1 to 32 buckets and no directory: the header's root is the first bucket. A hash chooses
+ * the directory entry by its top bits, the bucket by its low 16 bits taken as a fraction of the bucket count
+ * (so that the order of buckets is the same for every size, which SCAN needs), the tag by a product of all
+ * its bits. A record stands in its home bucket or in one of the next three; `reach` of the home bucket tells
+ * how far to look.
  *
  * Invariants: a record's home is within `reach` before its place; a segment of local depth l is named by
  * 2^(depth-l) neighbouring directory entries; a segment that cannot split any more is chained to another.
@@ -20,38 +21,33 @@
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { hashBytes } from './hash.ts';
 import type { Records } from './record.ts';
-
-export const TABLE_HEADER_BYTES = 32;
-const BUCKET_WORDS = 16;
-const SLOTS_PER_BUCKET = 12;
-const TAG_WORD = 12;
-const META_WORD = 15;
-const REACH_MAX = 3;
-const CHAINED = 0x100;
-const SMALL_BUCKETS_MAX = 32;
-const SEGMENT_BUCKETS = 63;
-const TABLE_SEGMENT_BYTES = 4096;
-/** More would make the directory too large; equal hashes beyond it are chained. */
-const DEPTH_MAX = 19;
-/** A directory this many times larger than its segments means that hashes are equal, not that keys are many. */
-const DIRECTORY_EXCESS_MAX = 64;
-/** Cursor of SCAN: top DEPTH_MAX bits of the hash, then the 16-bit fraction. */
-const CURSOR_TOP = 1 << DEPTH_MAX;
-
-// Words of the header.
-const COUNT = 0;
-const ROOT = 1;
-const SHAPE = 2;
-const SEGMENTS = 3;
-const MIN_EXPIRY_LOW = 4;
-const EXPIRING = 6;
-const DIRECTORY = 0x80;
-
-// Words of a table segment's head.
-const LOCAL_DEPTH = 0;
-const CHAIN = 1;
-
-const NO_EXPIRY_LOW = 0xffffffff;
+import { collectRefs, putInBuckets, tagOf } from './table-buckets.ts';
+import {
+  BUCKET_WORDS,
+  CHAIN,
+  CHAINED,
+  COUNT,
+  CURSOR_TOP,
+  DEPTH_MAX,
+  DIRECTORY,
+  DIRECTORY_EXCESS_MAX,
+  EXPIRING,
+  LOCAL_DEPTH,
+  lowerMinimum,
+  META_WORD,
+  MIN_EXPIRY_LOW,
+  NO_EXPIRY_LOW,
+  ROOT,
+  readMs,
+  SEGMENT_BUCKETS,
+  SEGMENTS,
+  SHAPE,
+  SLOTS_PER_BUCKET,
+  SMALL_BUCKETS_MAX,
+  TABLE_HEADER_BYTES,
+  TABLE_SEGMENT_BYTES,
+  TAG_WORD,
+} from './table-layout.ts';
 
 export class Table {
   readonly #arena: Arena;
@@ -61,7 +57,6 @@ export class Table {
   #foundWords: Uint32Array = new Uint32Array(0);
   #foundAt = 0;
   #foundSlot = 0;
-  readonly #moving = new Uint32Array(SEGMENT_BUCKETS * SLOTS_PER_BUCKET);
 
   constructor(arena: Arena, records: Records) {
     this.#arena = arena;
@@ -105,7 +100,7 @@ export class Table {
       buckets = SEGMENT_BUCKETS;
       skip = BUCKET_WORDS;
     }
-    const pattern = Math.imul(Math.imul(hash, 0x9e3779b1) >>> 24, 0x01010101);
+    const pattern = Math.imul(tagOf(hash), 0x01010101);
     const records = this.#records;
     for (;;) {
       const words = this.#words[segment >>> SEGMENT_SHIFT];
@@ -137,7 +132,9 @@ export class Table {
     }
   }
 
-  /** Points the place that `find` just returned to another ref of the same key; nothing may happen in between. */
+  /**
+   * Points the place that `find` just returned to another ref of the same key; nothing may happen in between.
+   */
   replaceFound(ref: number): void {
     this.#foundWords[this.#foundAt + this.#foundSlot] = ref;
   }
@@ -145,8 +142,7 @@ export class Table {
   /** Adds a record whose key is not in the table. */
   insert(header: number, hash: number, ref: number): void {
     this.#place(header, hash, ref);
-    const words = this.#words[header >>> SEGMENT_SHIFT];
-    words[((header & UNIT_MASK) << 1) + COUNT]++;
+    this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + COUNT]++;
   }
 
   /** Takes the record that `find` just returned out of the table; the caller frees it. */
@@ -156,8 +152,7 @@ export class Table {
     const slot = this.#foundSlot;
     words[at + slot] = 0;
     words[at + TAG_WORD + (slot >>> 2)] &= ~(0xff << ((slot & 3) << 3));
-    const headerWords = this.#words[header >>> SEGMENT_SHIFT];
-    headerWords[((header & UNIT_MASK) << 1) + COUNT]--;
+    this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + COUNT]--;
   }
 
   /** Told whenever a record gets (+1) or loses (-1) an expiry; `expiresAtMs` matters for +1 and 0 alike. */
@@ -166,17 +161,10 @@ export class Table {
     const at = (header & UNIT_MASK) << 1;
     words[at + EXPIRING] += change;
     if (change < 0) return;
-    const shape = words[at + SHAPE];
-    if ((shape & DIRECTORY) === 0) {
-      lowerMinimum(words, at + MIN_EXPIRY_LOW, expiresAtMs);
-      return;
-    }
-    const segment = this.#segmentOf(words, at, hash);
-    lowerMinimum(
-      this.#words[segment >>> SEGMENT_SHIFT],
-      ((segment & UNIT_MASK) << 1) + MIN_EXPIRY_LOW,
-      expiresAtMs,
-    );
+    const small = (words[at + SHAPE] & DIRECTORY) === 0;
+    const place = small ? header : this.#segmentOf(words, at, hash);
+    const minimum = ((place & UNIT_MASK) << 1) + MIN_EXPIRY_LOW;
+    lowerMinimum(this.#words[place >>> SEGMENT_SHIFT], minimum, expiresAtMs);
   }
 
   /** Frees buckets, directory and header; `visit` gets every record and frees it. */
@@ -186,7 +174,7 @@ export class Table {
     const shape = words[at + SHAPE];
     const root = words[at + ROOT];
     if ((shape & DIRECTORY) === 0) {
-      this.#visitBuckets(root, shape >>> 16, 0, visit);
+      for (const ref of this.#refsIn(root, shape >>> 16, 0)) visit(ref);
       this.#arena.free(root);
     } else {
       const entries = 1 << (shape & 31);
@@ -204,8 +192,9 @@ export class Table {
   }
 
   /**
-   * One step of an iteration that sees every record that is there from its first to its last step at least once,
-   * however the table grows meanwhile. Starts and ends with cursor 0; a cursor is an integer below 2^35.
+   * One step of an iteration that sees every record that is there from its first to its last step at least
+   * once, however the table grows meanwhile. Starts and ends with cursor 0; a cursor is an integer below
+   * 2^35.
    */
   scan(header: number, cursor: number, visit: (ref: number) => void): number {
     const words = this.#words[header >>> SEGMENT_SHIFT];
@@ -233,17 +222,23 @@ export class Table {
   }
 
   /**
-   * Visits the records of segments that may hold one expired by `nowMs`, from directory entry `from` on, at most
-   * `segmentsMax` segments. `visit` returns the record's expiry if it stays (-1: none), or -2 when it expired; the
-   * expired are collected and handed out by `expired` after the walk. Returns the next entry, 0 at the end.
+   * Hands out what expired by `nowMs`, from directory entry `from` on, in at most `segmentsMax` segments.
+   * Returns the entry to go on with, 0 at the end.
    */
-  expire(header: number, from: number, segmentsMax: number, nowMs: number, expired: (ref: number) => void): number {
+  expire(
+    header: number,
+    from: number,
+    segmentsMax: number,
+    nowMs: number,
+    expired: (ref: number) => void,
+  ): number {
     const words = this.#words[header >>> SEGMENT_SHIFT];
     const at = (header & UNIT_MASK) << 1;
     const shape = words[at + SHAPE];
     if (words[at + EXPIRING] === 0) return 0;
     if ((shape & DIRECTORY) === 0) {
       if (readMs(words, at + MIN_EXPIRY_LOW) <= nowMs) {
+        this.#resetExpiry(words, at);
         this.#expireBuckets(words, at + MIN_EXPIRY_LOW, words[at + ROOT], shape >>> 16, 0, nowMs, expired);
       }
       return 0;
@@ -252,14 +247,22 @@ export class Table {
     const entries = 1 << depth;
     for (let entry = from; entry < entries; segmentsMax--) {
       if (segmentsMax === 0) return entry;
-      let segment = this.#words[words[at + ROOT] >>> SEGMENT_SHIFT][((words[at + ROOT] & UNIT_MASK) << 1) + entry];
+      let segment =
+        this.#words[words[at + ROOT] >>> SEGMENT_SHIFT][((words[at + ROOT] & UNIT_MASK) << 1) + entry];
       const head = (segment & UNIT_MASK) << 1;
       const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
       entry += 1 << (depth - segmentWords[head + LOCAL_DEPTH]);
       if (readMs(segmentWords, head + MIN_EXPIRY_LOW) > nowMs) continue;
+      this.#resetExpiry(segmentWords, head);
       while (segment !== 0) {
         this.#expireBuckets(
-          segmentWords, head + MIN_EXPIRY_LOW, segment, SEGMENT_BUCKETS, BUCKET_WORDS, nowMs, expired,
+          segmentWords,
+          head + MIN_EXPIRY_LOW,
+          segment,
+          SEGMENT_BUCKETS,
+          BUCKET_WORDS,
+          nowMs,
+          expired,
         );
         segment = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + CHAIN];
       }
@@ -307,46 +310,35 @@ export class Table {
 
   /** Puts a ref into the table, growing it as often as needed. */
   #place(header: number, hash: number, ref: number): void {
-    const tag = Math.imul(hash, 0x9e3779b1) >>> 24;
     const words = this.#words[header >>> SEGMENT_SHIFT];
     const at = (header & UNIT_MASK) << 1;
     for (;;) {
       const shape = words[at + SHAPE];
       if ((shape & DIRECTORY) === 0) {
-        if (this.#put(words[at + ROOT], shape >>> 16, 0, hash, tag, ref)) return;
+        if (this.#put(words[at + ROOT], shape >>> 16, 0, hash, ref)) return;
         this.#growSmall(words, at, shape >>> 16);
         continue;
       }
       const segment = this.#segmentOf(words, at, hash);
-      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, tag, ref)) return;
+      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, ref)) return;
       if (!this.#split(header, words, at, segment, hash)) {
-        this.#putChained(segment, hash, tag, ref);
+        this.#putChained(segment, hash, ref);
         return;
       }
     }
   }
 
-  #put(segment: number, buckets: number, skip: number, hash: number, tag: number, ref: number): boolean {
+  #put(segment: number, buckets: number, skip: number, hash: number, ref: number): boolean {
     const words = this.#words[segment >>> SEGMENT_SHIFT];
-    const base = ((segment & UNIT_MASK) << 1) + skip;
-    const home = ((hash & 0xffff) * buckets) >>> 16;
-    const reachMax = Math.min(REACH_MAX, buckets - 1);
-    for (let reach = 0, bucket = home; reach <= reachMax; reach++) {
-      const at = base + bucket * BUCKET_WORDS;
-      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
-        if (words[at + slot] !== 0) continue;
-        words[at + slot] = ref;
-        words[at + TAG_WORD + (slot >>> 2)] |= tag << ((slot & 3) << 3);
-        const meta = base + home * BUCKET_WORDS + META_WORD;
-        if ((words[meta] & 3) < reach) words[meta] = (words[meta] & ~3) | reach;
-        return true;
-      }
-      if (++bucket === buckets) bucket = 0;
-    }
-    return false;
+    return putInBuckets(words, ((segment & UNIT_MASK) << 1) + skip, buckets, hash, ref);
   }
 
-  #putChained(segment: number, hash: number, tag: number, ref: number): void {
+  #refsIn(segment: number, buckets: number, skip: number): Uint32Array {
+    const words = this.#words[segment >>> SEGMENT_SHIFT];
+    return collectRefs(words, ((segment & UNIT_MASK) << 1) + skip, buckets);
+  }
+
+  #putChained(segment: number, hash: number, ref: number): void {
     for (;;) {
       const words = this.#words[segment >>> SEGMENT_SHIFT];
       const at = (segment & UNIT_MASK) << 1;
@@ -354,13 +346,13 @@ export class Table {
       words[at + BUCKET_WORDS + home * BUCKET_WORDS + META_WORD] |= CHAINED;
       if (words[at + CHAIN] === 0) words[at + CHAIN] = this.#newSegment(words[at + LOCAL_DEPTH]);
       segment = words[at + CHAIN];
-      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, tag, ref)) return;
+      if (this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, ref)) return;
     }
   }
 
   #growSmall(words: Uint32Array, at: number, buckets: number): void {
     const old = words[at + ROOT];
-    const moving = this.#collect(old, buckets, 0);
+    const moving = this.#refsIn(old, buckets, 0);
     if (buckets < SMALL_BUCKETS_MAX) {
       words[at + ROOT] = this.#newBuckets(buckets * 2);
       words[at + SHAPE] = (buckets * 2) << 16;
@@ -384,33 +376,19 @@ export class Table {
   #replace(words: Uint32Array, at: number, refs: Uint32Array): void {
     for (const ref of refs) {
       const hash = this.#hashOf(ref);
-      const tag = Math.imul(hash, 0x9e3779b1) >>> 24;
       const shape = words[at + SHAPE];
       const small = (shape & DIRECTORY) === 0;
       const segment = small ? words[at + ROOT] : this.#segmentOf(words, at, hash);
       const buckets = small ? shape >>> 16 : SEGMENT_BUCKETS;
-      if (this.#put(segment, buckets, small ? 0 : BUCKET_WORDS, hash, tag, ref)) continue;
+      if (this.#put(segment, buckets, small ? 0 : BUCKET_WORDS, hash, ref)) continue;
       if (small) throw new Error('a table that doubled has no room for what it held');
-      this.#putChained(segment, hash, tag, ref);
+      this.#putChained(segment, hash, ref);
     }
   }
 
   #hashOf(ref: number): number {
     const records = this.#records;
     return hashBytes(records.segment(ref), records.keyStart(ref), records.keyLength(ref));
-  }
-
-  #collect(segment: number, buckets: number, skip: number): Uint32Array {
-    const words = this.#words[segment >>> SEGMENT_SHIFT];
-    const base = ((segment & UNIT_MASK) << 1) + skip;
-    let count = 0;
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      const at = base + bucket * BUCKET_WORDS;
-      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
-        if (words[at + slot] !== 0) this.#moving[count++] = words[at + slot];
-      }
-    }
-    return this.#moving.subarray(0, count);
   }
 
   /** Splits the segment of `hash`; false when it is chained or as deep as it may be. */
@@ -423,7 +401,7 @@ export class Table {
       if (1 << localDepth > words[at + SEGMENTS] * DIRECTORY_EXCESS_MAX) return false;
       this.#doubleDirectory(header);
     }
-    const moving = this.#collect(segment, SEGMENT_BUCKETS, BUCKET_WORDS);
+    const moving = this.#refsIn(segment, SEGMENT_BUCKETS, BUCKET_WORDS);
     const sibling = this.#newSegment(localDepth + 1);
     const siblingWords = this.#words[sibling >>> SEGMENT_SHIFT];
     const siblingAt = (sibling & UNIT_MASK) << 1;
@@ -463,7 +441,13 @@ export class Table {
     this.#arena.free(old);
   }
 
-  #visitHome(segment: number, buckets: number, skip: number, home: number, visit: (ref: number) => void): void {
+  #visitHome(
+    segment: number,
+    buckets: number,
+    skip: number,
+    home: number,
+    visit: (ref: number) => void,
+  ): void {
     for (;;) {
       const words = this.#words[segment >>> SEGMENT_SHIFT];
       const base = ((segment & UNIT_MASK) << 1) + skip;
@@ -484,27 +468,16 @@ export class Table {
     }
   }
 
-  #visitBuckets(segment: number, buckets: number, skip: number, visit: (ref: number) => void): void {
-    const words = this.#words[segment >>> SEGMENT_SHIFT];
-    const base = ((segment & UNIT_MASK) << 1) + skip;
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      for (let slot = 0; slot < SLOTS_PER_BUCKET; slot++) {
-        const ref = words[base + bucket * BUCKET_WORDS + slot];
-        if (ref !== 0) visit(ref);
-      }
-    }
-  }
-
   #destroySegment(segment: number, visit: (ref: number) => void): void {
     while (segment !== 0) {
-      this.#visitBuckets(segment, SEGMENT_BUCKETS, BUCKET_WORDS, visit);
+      for (const ref of this.#refsIn(segment, SEGMENT_BUCKETS, BUCKET_WORDS)) visit(ref);
       const next = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + CHAIN];
       this.#arena.free(segment);
       segment = next;
     }
   }
 
-  /** Recomputes the minimum over the buckets and hands out what expired. */
+  /** Lowers the minimum, which the caller has cleared, to what stays, and hands out what expired. */
   #expireBuckets(
     minimumWords: Uint32Array,
     minimumAt: number,
@@ -516,28 +489,12 @@ export class Table {
   ): void {
     const records = this.#records;
     const refs: number[] = [];
-    let minimum = Number.POSITIVE_INFINITY;
-    this.#visitBuckets(segment, buckets, skip, (ref) => {
+    for (const ref of this.#refsIn(segment, buckets, skip)) {
       const expiresAtMs = records.expiresAtMs(ref);
-      if (expiresAtMs < 0) return;
+      if (expiresAtMs < 0) continue;
       if (expiresAtMs <= nowMs) refs.push(ref);
-      else if (expiresAtMs < minimum) minimum = expiresAtMs;
-    });
-    writeMs(minimumWords, minimumAt, minimum);
+      else lowerMinimum(minimumWords, minimumAt, expiresAtMs);
+    }
     for (const ref of refs) expired(ref);
   }
-}
-
-function readMs(words: Uint32Array, at: number): number {
-  return words[at + 1] === NO_EXPIRY_LOW ? Number.POSITIVE_INFINITY : words[at + 1] * 4294967296 + words[at];
-}
-
-function writeMs(words: Uint32Array, at: number, ms: number): void {
-  const none = ms === Number.POSITIVE_INFINITY;
-  words[at] = none ? NO_EXPIRY_LOW : ms % 4294967296;
-  words[at + 1] = none ? NO_EXPIRY_LOW : ms / 4294967296;
-}
-
-function lowerMinimum(words: Uint32Array, at: number, ms: number): void {
-  if (ms < readMs(words, at)) writeMs(words, at, ms);
 }

@@ -10,7 +10,21 @@ function written(protocol: 2 | 3, write: (reply: Reply) => void): string {
 
 describe('Reply', () => {
   it('writes integers of every length', () => {
-    for (const value of [0, 9, 10, 99, 100, 999, 1000, 123456, 2147483647, 2147483648, -1, -10, 2 ** 53 - 1]) {
+    for (const value of [
+      0,
+      9,
+      10,
+      99,
+      100,
+      999,
+      1000,
+      123456,
+      2147483647,
+      2147483648,
+      -1,
+      -10,
+      2 ** 53 - 1,
+    ]) {
       expect(written(2, (reply) => reply.integer(value))).toBe(`:${value}\r\n`);
     }
   });

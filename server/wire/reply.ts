@@ -1,6 +1,6 @@
 /**
- * Writer of replies in RESP 2 or 3, into one buffer that all commands of a turn share. A segment of it goes to
- * each connection in one write when the turn ends.
+ * Writer of replies in RESP 2 or 3, into one buffer that all commands of a turn share. A segment of it goes
+ * to each connection in one write when the turn ends.
  */
 
 const CR = 13;

@@ -26,7 +26,7 @@ describe('RequestParser', () => {
 
   it('reads inline commands with quotes and escapes', () => {
     const parser = new RequestParser();
-    const bytes = Buffer.from('set "a \\x41\\n" \'it\\\'s\'\r\nrest');
+    const bytes = Buffer.from("set \"a \\x41\\n\" 'it\\'s'\r\nrest");
     expect(parser.parse(bytes, 0, bytes.length, true)).toBe(bytes.length - 4);
     expect(words(parser)).toEqual(['set', 'a A\n', "it's"]);
     expect(parser.canonical).toBe(false);
@@ -67,7 +67,9 @@ describe('RequestParser', () => {
   it('never throws and never reads past the end on mutated frames', () => {
     const seed = Date.now() & 0xffff;
     const prng = new Prng(seed);
-    const whole = Buffer.from('*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$12\r\nhello world!\r\nget a\r\n*1\r\n$4\r\nPING\r\n');
+    const whole = Buffer.from(
+      '*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$12\r\nhello world!\r\nget a\r\n*1\r\n$4\r\nPING\r\n',
+    );
     const parser = new RequestParser();
     for (let round = 0; round < 20_000; round++) {
       const bytes = Buffer.from(whole);

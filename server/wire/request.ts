@@ -1,7 +1,7 @@
 /**
  * Parser of requests: RESP arrays of bulk strings, and inline commands. Positions only, no copies:
- * argument i is `bytes[argStart[i], argStart[i] + argLength[i])`. One parser serves all connections, because a
- * command is executed before the next one is parsed.
+ * argument i is `bytes[argStart[i], argStart[i] + argLength[i])`. One parser serves all connections, because
+ * a command is executed before the next one is parsed.
  */
 
 export const INCOMPLETE = -1;
@@ -26,7 +26,10 @@ export class RequestParser {
   argLength: Int32Array = new Int32Array(1024);
   /** Arguments of the command just parsed; 0 for an empty one, which is skipped. */
   argc = 0;
-  /** True when the request's bytes are the canonical encoding of its words, so that they can be passed on as they are. */
+  /**
+   * True when the request's bytes are the canonical encoding of its words, so that they can be passed on as
+   * they are.
+   */
   canonical = false;
   /** After INCOMPLETE: at least so many more bytes are needed. */
   missing = 1;
