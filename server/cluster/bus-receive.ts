@@ -84,6 +84,8 @@ function noteSender(state: ClusterState, link: BusLink, sender: ClusterNode, hea
   }
   if (header.configEpoch > sender.configEpoch) {
     sender.configEpoch = header.configEpoch;
+    // It has won an election of its own since: the one in which we voted against it is over.
+    sender.votedAt = 0;
     state.saveSoon();
   }
   sender.offset = header.offset;

@@ -45,7 +45,10 @@ export class Cluster {
   readonly #links: BusLinks;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
-  /** Before the data is loaded nobody is followed: what the files know of their place in a history comes first. */
+  /**
+   * Before the data is loaded nobody is followed: what the files know of their place in a history comes
+   * first.
+   */
   #loaded = false;
 
   constructor(options: ClusterOptions) {
@@ -129,8 +132,8 @@ export class Cluster {
   }
 
   /**
-   * Before the process ends: others hear that this node is not to take over, and as a primary with slots it hands
-   * over to its best replica, within the deadline.
+   * Before the process ends: others hear that this node is not to take over, and as a primary with slots it
+   * hands over to its best replica, within the deadline.
    */
   handOver(deadlineMs: number): Promise<HandOverResult> {
     this.state.leaving = true;

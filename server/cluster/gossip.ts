@@ -161,8 +161,8 @@ export function setShardId(state: ClusterState, node: ClusterNode, shardId: stri
 }
 
 /**
- * Takes in names, the shard and forgotten nodes as the sender announces them. `announced`: it speaks extensions at
- * all, though newer servers send none before they have heard the same of us.
+ * Takes in names, the shard and forgotten nodes as the sender announces them. `announced`: it speaks
+ * extensions at all, though newer servers send none before they have heard the same of us.
  */
 export function readExtensions(
   state: ClusterState,

@@ -29,7 +29,8 @@ export class NodesFile {
         resolve(
           error.code === 'EADDRINUSE'
             ? `Sorry, the cluster configuration file ${this.path} is already used ` +
-                'by a different Redis Cluster node. Please make sure that different nodes use different cluster configuration files.'
+                'by a different Redis Cluster node. Please make sure that different nodes use ' +
+                'different cluster configuration files.'
             : `Impossible to lock ${this.path}: ${error.message}`,
         );
       });

@@ -20,7 +20,9 @@ const NO_LINK: ClientLink = {
   unblock: () => {},
 };
 
-/** Messages for subscribers travel in the stream too, but change no data: a server without them passes over. */
+/**
+ * Messages for subscribers travel in the stream too, but change no data: a server without them passes over.
+ */
 const MESSAGES: ReadonlySet<string> = new Set(['publish', 'spublish']);
 const REPLY_BYTES_KEPT = 1024 * 1024;
 
@@ -61,8 +63,8 @@ export class CommandApplier {
   }
 
   /**
-   * Runs the whole commands of bytes[start, end) and returns the position after the last one. Throws ApplyError when
-   * the bytes are no commands, or name one that this server does not know.
+   * Runs the whole commands of bytes[start, end) and returns the position after the last one. Throws
+   * ApplyError when the bytes are no commands, or name one that this server does not know.
    */
   apply(bytes: Uint8Array, start: number, end: number): number {
     const { keyspace } = this.#context;

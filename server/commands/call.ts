@@ -107,8 +107,8 @@ export class Call {
   }
 
   /**
-   * Answers later: no more commands of this client are read until the returned function is called (once). It does
-   * nothing when the client has gone meanwhile. Must not be used when `inTransaction`.
+   * Answers later: no more commands of this client are read until the returned function is called (once). It
+   * does nothing when the client has gone meanwhile. Must not be used when `inTransaction`.
    */
   defer(): (write: (reply: Reply) => void) => void {
     const client = this.client;
@@ -122,7 +122,9 @@ export class Call {
   }
 }
 
-/** Canonical decimal of at most 53 bits (as strings are stored as integers): no sign but '-', no leading zero. */
+/**
+ * Canonical decimal of at most 53 bits (as strings are stored as integers): no sign but '-', no leading zero.
+ */
 export function parseInteger(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   const negative = bytes[at] === 45 && end - start > 1;

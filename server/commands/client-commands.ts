@@ -104,8 +104,10 @@ function killFilters(call: Call): Filter[] | null {
         return null;
       }
       filter = (client) => client.id === wanted;
-    } else if (value !== null && call.is(index, 'ADDR')) filter = (client) => client.link.remoteAddress === value;
-    else if (value !== null && call.is(index, 'LADDR')) filter = (client) => client.link.localAddress === value;
+    } else if (value !== null && call.is(index, 'ADDR'))
+      filter = (client) => client.link.remoteAddress === value;
+    else if (value !== null && call.is(index, 'LADDR'))
+      filter = (client) => client.link.localAddress === value;
     else if (value !== null && call.is(index, 'USER')) filter = (client) => client.userName === value;
     else if (value !== null && call.is(index, 'TYPE')) {
       filter = typeFilter(call, index + 1);
@@ -206,7 +208,9 @@ function setinfo(call: Call): void {
   if (!library && !call.is(2, 'LIB-VER')) {
     call.reply.error(`ERR Unrecognized option '${call.text(2)}'`);
   } else if (!isPrintable(value)) {
-    call.reply.error(`ERR ${library ? 'lib-name' : 'lib-ver'} cannot contain spaces, newlines or special characters.`);
+    call.reply.error(
+      `ERR ${library ? 'lib-name' : 'lib-ver'} cannot contain spaces, newlines or special characters.`,
+    );
   } else {
     if (library) call.client.libraryName = value;
     else call.client.libraryVersion = value;

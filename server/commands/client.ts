@@ -10,7 +10,10 @@ export interface ClientLink {
   readonly localAddress: string;
   /** Bytes that were accepted by `write` and not yet taken by the kernel. */
   readonly pendingBytes: number;
-  /** Queue bytes behind the replies already made. The bytes are copied when the kernel does not take them at once. */
+  /**
+   * Queue bytes behind the replies already made. The bytes are copied when the kernel does not take them at
+   * once.
+   */
   write(bytes: Uint8Array): void;
   /** Close after what is queued was sent; `reason` goes to the log. */
   closeAfterReplies(reason: string): void;

@@ -1,4 +1,7 @@
-/** The rows of all families made ready for execution: found by their name's bytes, with what is derived from a row. */
+/**
+ * The rows of all families made ready for execution: found by their name's bytes, with what is derived from a
+ * row.
+ */
 import type { Call } from './call.ts';
 import { type Handler, MOVABLE_KEYS, type Row } from './row.ts';
 
@@ -39,7 +42,9 @@ export class CommandEntry {
     }
   }
 
-  /** Positions of the keys of a call into `call.keyPositions`; returns their number, -1 for a syntax error. */
+  /**
+   * Positions of the keys of a call into `call.keyPositions`; returns their number, -1 for a syntax error.
+   */
   findKeys(call: Call): number {
     const special = this.row[7]?.keys;
     if (special !== undefined) return special(call);

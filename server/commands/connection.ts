@@ -160,7 +160,8 @@ function signIn(call: Call, user: string, password: Buffer): boolean {
   let difference = user === 'default' ? 0 : 1;
   if (expected.length !== 0) {
     difference |= expected.length ^ password.length;
-    for (let at = 0; at < password.length; at++) difference |= password[at] ^ (expected[at % expected.length] ?? 0);
+    for (let at = 0; at < password.length; at++)
+      difference |= password[at] ^ (expected[at % expected.length] ?? 0);
   }
   const client: Client = call.client;
   if (difference === 0) client.authenticated = true;

@@ -11,7 +11,10 @@ import type { Client } from './client.ts';
 /** The connections, as commands see them. Filled by the sessions room. */
 export interface ClientRegistry {
   readonly count: number;
-  /** CLIENT PAUSE ALL: unix ms until which no command of a client runs; writes alone are paused by replication. */
+  /**
+   * CLIENT PAUSE ALL: unix ms until which no command of a client runs; writes alone are paused by
+   * replication.
+   */
   pausedUntilMs: number;
   all(): Iterable<Client>;
   byId(id: number): Client | undefined;
@@ -38,6 +41,9 @@ export interface ServerContext {
   /** 40 hex digits, new at every start. */
   readonly runId: string;
   readonly startedAtMs: number;
-  /** Ends the process in order: hand-over, last save, close. Resolves never when it succeeds; errors keep the server up. */
+  /**
+   * Ends the process in order: hand-over, last save, close. Resolves never when it succeeds; errors keep the
+   * server up.
+   */
   shutdown(options: { save: boolean | null; now: boolean; force: boolean }): void;
 }

@@ -28,7 +28,9 @@ describe('datasetDigest', () => {
   });
 
   it('is what redis-server prints for the same data', () => {
-    expect(datasetDigest(keyspaceWith([[0, 'a', 'b', NO_EXPIRY]]))).toBe('479783d7290f02957dfbe3408a858ba13eea1709');
+    expect(datasetDigest(keyspaceWith([[0, 'a', 'b', NO_EXPIRY]]))).toBe(
+      '479783d7290f02957dfbe3408a858ba13eea1709',
+    );
     const later = 9_000_000_000_000;
     const all = [
       [0, 'a', 'b', later],

@@ -1,22 +1,15 @@
 /**
- * The one way to run a command, in Redis' order: lookup, arity, authentication, routing, memory, disk, replicas,
- * role, loading, transaction queue, run, propagate, count. Handlers hold no policy; all of it stands here.
+ * The one way to run a command, in Redis' order: lookup, arity, authentication, routing, memory, disk,
+ * replicas, role, loading, transaction queue, run, propagate, count. Handlers hold no policy; all of it
+ * stands here.
  */
 import type { Call } from './call.ts';
+import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import { route } from './route.ts';
-import {
-  DENYOOM,
-  LOADING,
-  MAY_REPLICATE,
-  NO_AUTH,
-  NO_MULTI,
-  STALE,
-  WRITE,
-} from './row.ts';
+import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, STALE, WRITE } from './row.ts';
 import { endTransaction } from './transaction.ts';
-import type { CommandEntry, CommandTable } from './command-table.ts';
 
 /** What `execute` did with the request. */
 export const DONE = 0;
@@ -112,7 +105,11 @@ export class Executor {
     if (entry.subcommands === null || call.argc < 2) return entry;
     const sub = entry.subcommands.get(call.latin1(1).toLowerCase());
     if (sub === undefined) {
-      this.#reject(call, `ERR unknown subcommand '${call.text(1).slice(0, 128)}'. Try ${entry.row[0]} HELP.`, entry);
+      this.#reject(
+        call,
+        `ERR unknown subcommand '${call.text(1).slice(0, 128)}'. Try ${entry.row[0]} HELP.`,
+        entry,
+      );
       return null;
     }
     if (call.argc !== sub.arity && (sub.arity > 0 || call.argc < -sub.arity)) {
@@ -130,7 +127,9 @@ export class Executor {
     const name = shownWord(call, 0, UNKNOWN_ARGUMENTS_SHOWN);
     if (/^(post|host:)$/i.test(name)) {
       // A browser that was lured into posting commands to this port.
-      this.#context.log.warning(`Possible SECURITY ATTACK detected: ${name} from ${call.client.link.remoteAddress}`);
+      this.#context.log.warning(
+        `Possible SECURITY ATTACK detected: ${name} from ${call.client.link.remoteAddress}`,
+      );
       call.client.link.destroy('it speaks HTTP');
       return;
     }
@@ -142,7 +141,8 @@ export class Executor {
     const context = this.#context;
     const { keyspace, replication, persistence, config } = context;
     const client = call.client;
-    const queued = entry.name === 'exec' && client.queued !== null ? client.queuedFlags & (WRITE | DENYOOM) : 0;
+    const queued =
+      entry.name === 'exec' && client.queued !== null ? client.queuedFlags & (WRITE | DENYOOM) : 0;
     const flags = entry.flags | queued;
     const replica = replication.role === 'replica';
     const pausable = client.kind !== 'replica' && entry.name !== 'client|unpause';
@@ -158,12 +158,19 @@ export class Executor {
         if (config.values['replica-read-only']) return errors.READ_ONLY;
       } else {
         const trouble = persistence.trouble;
-        if (trouble !== null) return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
-        if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas()) return errors.NO_REPLICAS;
+        if (trouble !== null)
+          return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
+        if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas())
+          return errors.NO_REPLICAS;
       }
       if (paused) return '';
     }
-    if (replica && !replication.linkUp && !config.values['replica-serve-stale-data'] && (flags & STALE) === 0) {
+    if (
+      replica &&
+      !replication.linkUp &&
+      !config.values['replica-serve-stale-data'] &&
+      (flags & STALE) === 0
+    ) {
       return errors.MASTER_DOWN;
     }
     if ((flags & NO_MULTI) !== 0 && client.queued !== null) {
@@ -216,7 +223,8 @@ export class Executor {
     const stats = this.#context.stats;
     stats.totalErrorReplies++;
     // A client can invent codes only through scripts; the limit keeps the table small all the same.
-    if (stats.errors.size < 128 || stats.errors.has(code)) stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1);
+    if (stats.errors.size < 128 || stats.errors.has(code))
+      stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1);
   }
 }
 
@@ -231,8 +239,11 @@ export function encodeCall(call: Call): Buffer {
   for (let index = 0; index < call.argc; index++) {
     const start = call.argStart[index];
     const length = call.argLength[index];
-    parts.push(Buffer.from(`$${length}\r\n`), call.bytes.subarray(start, start + length), Buffer.from('\r\n'));
+    parts.push(
+      Buffer.from(`$${length}\r\n`),
+      call.bytes.subarray(start, start + length),
+      Buffer.from('\r\n'),
+    );
   }
   return Buffer.concat(parts);
 }
-

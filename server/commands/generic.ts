@@ -302,7 +302,8 @@ function scan(call: Call): void {
       seen++;
       const key = liveKey(call, ref);
       if (key === null || !options.wantsType) return;
-      if (options.pattern === null || matchesGlob(options.pattern, key, 0, key.length, false)) found.push(key);
+      if (options.pattern === null || matchesGlob(options.pattern, key, 0, key.length, false))
+        found.push(key);
     });
   } while (cursor !== 0 && seen < options.count && --steps > 0);
   call.reply.array(2);
@@ -378,5 +379,14 @@ function copyTo(call: Call, ref: number, target: Call['database'], key: Buffer):
   records.copyValue(ref, 0, value.length, value, 0);
   const expiresAtMs = records.expiresAtMs(ref);
   const encoding = records.encoding(ref);
-  target.setString(key, 0, key.length, value, 0, value.length, expiresAtMs < 0 ? NO_EXPIRY : expiresAtMs, encoding);
+  target.setString(
+    key,
+    0,
+    key.length,
+    value,
+    0,
+    value.length,
+    expiresAtMs < 0 ? NO_EXPIRY : expiresAtMs,
+    encoding,
+  );
 }

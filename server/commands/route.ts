@@ -42,8 +42,9 @@ function slotOfKeys(call: Call, count: number): number {
 const parser = new RequestParser();
 
 /**
- * Why EXEC may not run what was queued, null when it may: a slot may have moved since a command was queued, and all
- * commands have to be of one slot. Uses `call` for its words; the caller's own words must not lie in it.
+ * Why EXEC may not run what was queued, null when it may: a slot may have moved since a command was queued,
+ * and all commands have to be of one slot. Uses `call` for its words; the caller's own words must not lie in
+ * it.
  */
 export function routeQueued(call: Call, queued: readonly Uint8Array[], cluster: Cluster): string | null {
   let transactionSlot = NO_KEYS;

@@ -8,15 +8,7 @@ import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
 import { routeQueued } from './route.ts';
-import {
-  ALL_KEYS,
-  FAST,
-  LOADING,
-  NO_KEY,
-  NOSCRIPT,
-  type Row,
-  STALE,
-} from './row.ts';
+import { ALL_KEYS, FAST, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
 const FLAGS = NOSCRIPT | LOADING | STALE | FAST;
 

@@ -158,7 +158,7 @@ export const parameters = [
   ['shutdown-timeout',                 count,             '10',                  LIVE,            'Seconds to wait for lagging replicas before ending.'],
   ['shutdown-on-sigint',               onSignal,          'default',             LIVE,            'What SIGINT does: save, nosave, now, force.'],
   ['shutdown-on-sigterm',              onSignal,          'default',             LIVE,            'What SIGTERM does: save, nosave, now, force.'],
-  ['hz',                               frequency,            '10',                  LIVE,            'Background turns a second, 1 to 500.'],
+  ['hz',                               frequency,            '10',                  LIVE | INERT,    'Background turns a second, 1 to 500.'],
   ['dynamic-hz',                       yesNo,             'yes',                 LIVE | INERT,    'More background turns with more clients.'],
   ['enable-protected-configs',         guard,             'no',                  FIXED,           'Who may set guarded parameters while the server runs.'],
   ['enable-debug-command',             guard,             'no',                  FIXED,           'Who may call DEBUG.'],

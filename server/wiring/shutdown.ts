@@ -1,6 +1,6 @@
 /**
- * The orderly end: a primary of a cluster hands over, replicas catch up, the data is saved, the process exits.
- * A failed save keeps the server up unless it was forced.
+ * The orderly end: a primary of a cluster hands over, replicas catch up, the data is saved, the process
+ * exits. A failed save keeps the server up unless it was forced.
  */
 import type { Server } from '../server.ts';
 
