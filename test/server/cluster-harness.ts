@@ -1,4 +1,7 @@
-/** Clusters of our servers and of Debian's redis-server, as processes on the loopback, and a client that follows redirections. */
+/**
+ * Clusters of our servers and of Debian's redis-server, as processes on the loopback, and a client that
+ * follows redirections.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
