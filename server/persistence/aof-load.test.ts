@@ -57,7 +57,7 @@ describe('AofScanner', () => {
       '*9999999999\r\n',
       '*1\n$4\r\n',
     ]) {
-      expect(() => scan(SET + bad), bad).toThrow(new AofLoadError(`Bad file format at offset ${SET.length}`));
+      expect(() => scan(SET + bad), bad).toThrow(new AofLoadError(`no command at offset ${SET.length}`));
     }
   });
 

@@ -154,7 +154,7 @@ export class AofScanner {
       }
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      throw new AofLoadError(`Bad file format at offset ${this.validBytes + at - batch}`);
+      throw new AofLoadError(`no command at offset ${this.validBytes + at - batch}`);
     }
     applyUpTo(at);
     this.validBytes += at - batch;
@@ -247,8 +247,8 @@ async function loadFile(
       );
     }
     throw new AofLoadError(
-      `${error.message} reading the append only file ${name}: make a backup of your AOF file, ` +
-        'then use ./redis-check-aof --fix <filename.manifest>',
+      `Bad file format reading the append only file ${name}: make a backup of your AOF file, ` +
+        `then use ./redis-check-aof --fix <filename.manifest>. (${error.message})`,
     );
   }
   if (scanner.pendingBytes !== 0) await cutTail(path, name, scanner, last && options.allowTruncated, options);
