@@ -45,7 +45,9 @@ const sections: Readonly<Record<string, () => string>> = {
   'parameters without effect': () => paragraph(parameterNames(true)),
 };
 
-/** The text with every generated section as the tables have it now. Throws when a section is not in the text. */
+/**
+ * The text with every generated section as the tables have it now. Throws when a section is not in the text.
+ */
 export function fillIn(text: string): string {
   let filled = text;
   for (const [name, render] of Object.entries(sections)) {

@@ -1,7 +1,7 @@
 /**
- * A source text without what is no code: strings, templates, regular expressions and comments become blanks, line
- * breaks stay, so that line numbers and columns keep their meaning. Good enough for formatted TypeScript; it is no
- * parser.
+ * A source text without what is no code: strings, templates, regular expressions and comments become blanks,
+ * line breaks stay, so that line numbers and columns keep their meaning. Good enough for formatted
+ * TypeScript; it is no parser.
  */
 
 const REGEX_MAY_FOLLOW = new Set([...'(,=:[!&|?{};+-*%<>~^\n']);

@@ -15,8 +15,8 @@ interface Report {
 }
 
 /**
- * Counts a report. A file that failed without a failed test (it did not load, a hook threw) counts as one failed
- * test; a text that is no report counts as one failed test as well.
+ * Counts a report. A file that failed without a failed test (it did not load, a hook threw) counts as one
+ * failed test; a text that is no report counts as one failed test as well.
  */
 export function countReport(text: string): TestCount {
   const report = parse(text);

@@ -1,10 +1,11 @@
 /**
- * `make test`: check, unit and integration tests, end-to-end stories; `make check` and `make e2e` are parts of it.
+ * `make test`: check, unit and integration tests, end-to-end stories; `make check` and `make e2e` are parts
+ * of it.
  *
  *   node tools/test.ts [check | e2e]
  *
- * All parts run even when one fails, so that one run shows everything. The last line is `N passed, N failed`; the
- * exit code is 0 only when nothing failed and something passed.
+ * All parts run even when one fails, so that one run shows everything. The last line is `N passed, N failed`;
+ * the exit code is 0 only when nothing failed and something passed.
  */
 
 import { spawn } from 'node:child_process';

@@ -139,7 +139,12 @@ describe('checkFile on words', () => {
 
 describe('checkTests', () => {
   it('wants a test beside every structure', () => {
-    const bare = ['server/structures/a.ts', 'server/structures/b.ts', 'server/structures/b.test.ts'];
+    const bare = [
+      'server/structures/a.ts',
+      'server/structures/b.ts',
+      'server/structures/b.test.ts',
+      'server/structures/b-part.ts',
+    ];
     expect(checkTests(bare).map((breach) => breach.path)).toEqual(['server/structures/a.ts']);
   });
 });

@@ -70,7 +70,9 @@ function writeStatusSet(call: Call, names: readonly string[]): void {
   for (const name of names) call.reply.simple(name);
 }
 
-/** A plain range of keys is one specification; keys found by a function have none that could be written down. */
+/**
+ * A plain range of keys is one specification; keys found by a function have none that could be written down.
+ */
 function writeKeySpecs(call: Call, entry: CommandEntry): void {
   const { reply } = call;
   if (entry.firstKey === 0 || (entry.flags & MOVABLE_KEYS) !== 0) {

@@ -1,9 +1,9 @@
 /**
- * A digest of all data that does not depend on the order of keys: equal digests mean equal datasets, also between
- * this server and Redis.
+ * A digest of all data that does not depend on the order of keys: equal digests mean equal datasets, also
+ * between this server and Redis.
  *
- * Each key gives mix(key), mix(type), mix(value) and, with an expiry, xor('!!expire!!'); the digests of the keys are
- * folded into one by xor. mix(x): digest = SHA1(digest ^ SHA1(x)); xor(x): digest ^= SHA1(x).
+ * Each key gives mix(key), mix(type), mix(value) and, with an expiry, xor('!!expire!!'); the digests of the
+ * keys are folded into one by xor. mix(x): digest = SHA1(digest ^ SHA1(x)); xor(x): digest ^= SHA1(x).
  */
 
 import { createHash } from 'node:crypto';

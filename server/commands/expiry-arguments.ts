@@ -2,7 +2,9 @@
 import type { Call } from './call.ts';
 import { invalidExpire, NOT_INTEGER } from './errors.ts';
 
-/** Beyond this a time in ms would not survive arithmetic; Redis' own limit is 2^63, and nobody is born later. */
+/**
+ * Beyond this a time in ms would not survive arithmetic; Redis' own limit is 2^63, and nobody is born later.
+ */
 const EXPIRES_AT_MAX = Number.MAX_SAFE_INTEGER;
 
 export interface ExpiryUnit {
@@ -20,8 +22,8 @@ export function expiryUnit(call: Call, index: number): ExpiryUnit | undefined {
 }
 
 /**
- * Reads word `index` as a time and returns unix ms. Not an integer, not positive (when `positive`) or too far away:
- * answers the error and returns NaN.
+ * Reads word `index` as a time and returns unix ms. Not an integer, not positive (when `positive`) or too far
+ * away: answers the error and returns NaN.
  */
 export function readExpiresAt(call: Call, index: number, unit: ExpiryUnit, positive: boolean): number {
   const value = call.integer64(index);

@@ -1,6 +1,6 @@
 /**
- * How a server starts: the command line, the configuration file it names and the files that one includes become
- * one `Config`, or the text of the failure as Redis prints it.
+ * How a server starts: the command line, the configuration file it names and the files that one includes
+ * become one `Config`, or the text of the failure as Redis prints it.
  *
  * The options of the command line are read as further lines after the file, so the last one wins.
  */

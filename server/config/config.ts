@@ -1,6 +1,6 @@
 /**
- * The configuration of a running server: typed values, changed only through `set` (what clients may) and `assign`
- * (what the server itself decides), both of which tell the listeners.
+ * The configuration of a running server: typed values, changed only through `set` (what clients may) and
+ * `assign` (what the server itself decides), both of which tell the listeners.
  */
 
 import { matchesGlob } from '../structures/glob.ts';

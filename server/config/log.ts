@@ -5,7 +5,8 @@
  *   pid  │                          └ level: . debug, - verbose, * notice, # warning
  *        └ role: M primary, S replica, C child or starting, X sentinel
  *
- * or as one JSON object a line. Lines are written at once, so that the last words of a dying process are there.
+ * or as one JSON object a line. Lines are written at once, so that the last words of a dying process are
+ * there.
  */
 
 import { openSync, writeSync } from 'node:fs';

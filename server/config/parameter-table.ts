@@ -1,4 +1,6 @@
-/** The parameter table in the form that parsing and `CONFIG` use: looked up by any name, kinds without types. */
+/**
+ * The parameter table in the form that parsing and `CONFIG` use: looked up by any name, kinds without types.
+ */
 
 import type { Kind } from './kinds.ts';
 import { type ParameterName, parameters, type Values } from './parameters.ts';

@@ -2,10 +2,10 @@
  * Every configuration parameter, one row each. Parsing, `CONFIG GET`, `CONFIG SET`, `CONFIG REWRITE`, the
  * TypeScript type of the values and the compatibility table are derived from here.
  *
- * The default stands as `redis.conf` would write it. Flags: `LIVE` can be set while the server runs, `FIXED` only
- * at start, `GUARDED` while it runs if `enable-protected-configs` allows it; `INERT` is accepted and kept so that
- * existing files load, but changes nothing here; `SECRET` is masked in logs; `HIDDEN` shows only by exact name.
- * The optional last element holds an older name of the same parameter.
+ * The default stands as `redis.conf` would write it. Flags: `LIVE` can be set while the server runs, `FIXED`
+ * only at start, `GUARDED` while it runs if `enable-protected-configs` allows it; `INERT` is accepted and
+ * kept so that existing files load, but changes nothing here; `SECRET` is masked in logs; `HIDDEN` shows only
+ * by exact name. The optional last element holds an older name of the same parameter.
  */
 
 import {

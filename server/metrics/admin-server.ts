@@ -1,4 +1,7 @@
-/** The HTTP port for kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`. It speaks to machines, not to users. */
+/**
+ * The HTTP port for kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`. It speaks to machines, not to
+ * users.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { InfoSource } from '../commands/context.ts';

@@ -1,4 +1,6 @@
-/** INFO: every section as a function of what the server knows; field names and order are those of Redis 7.2. */
+/**
+ * INFO: every section as a function of what the server knows; field names and order are those of Redis 7.2.
+ */
 
 import { resolve } from 'node:path';
 import type { CommandTable } from '../commands/command-table.ts';

@@ -16,8 +16,8 @@ export function probeLife(): ProbeAnswer {
 }
 
 /**
- * Ready: the dataset is loaded, and this is a primary, or a replica whose link is up and was heard recently. The
- * state of the cluster is no part of it: a node that is not ready cannot be reached to repair it.
+ * Ready: the dataset is loaded, and this is a primary, or a replica whose link is up and was heard recently.
+ * The state of the cluster is no part of it: a node that is not ready cannot be reached to repair it.
  *
  * @param fields what INFO prints in its persistence and replication sections
  */

@@ -1,6 +1,6 @@
 /**
- * The `/metrics` page. Names and units are those that redis_exporter made common, so that existing dashboards and
- * alerts work; each is read from a field of INFO.
+ * The `/metrics` page. Names and units are those that redis_exporter made common, so that existing dashboards
+ * and alerts work; each is read from a field of INFO.
  */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -221,7 +221,9 @@ export class PrometheusPage {
   }
 }
 
-/** Adds the metric of one row; a field that INFO does not print now leaves its metric at the last value or 0. */
+/**
+ * Adds the metric of one row; a field that INFO does not print now leaves its metric at the last value or 0.
+ */
 function addMetric(registry: Registry, row: MetricRow, look: Look): void {
   const [name, type, field, help] = row;
   const read = (): number => Number(look.fields.get(field) ?? '0') || 0;

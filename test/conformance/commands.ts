@@ -1,4 +1,6 @@
-/** Random commands of the slice: a table of shapes, the values they are filled with, and how replies compare. */
+/**
+ * Random commands of the slice: a table of shapes, the values they are filled with, and how replies compare.
+ */
 import type { Random } from '../../server/structures/prng.ts';
 import type { Word } from '../support/raw-connection.ts';
 
@@ -22,7 +24,7 @@ export interface RandomCommand {
  * A shape: the name and what its words are, with one letter for what is filled in.
  *
  *   K key   V value   I integer or nonsense   S seconds ahead   M milliseconds ahead   T time of day, seconds
- *   U time of day, milliseconds   D database   P pattern   F float or nonsense   O flags of SET   X flags of EXPIRE
+ *   U time of day, milliseconds   D database   P pattern   O flags of SET   X flags of EXPIRE
  *   E options of GETEX   Z small count   = the word after it as it stands
  */
 type Shape = readonly [name: string, words: string, agreement?: Agreement];

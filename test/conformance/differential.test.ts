@@ -1,6 +1,6 @@
 /**
- * The same random commands to this server and to Debian's redis-server: every reply must agree, and at the end the
- * digest of all data must be equal. `SEEDS` says how many sequences, `SEED` where they start.
+ * The same random commands to this server and to Debian's redis-server: every reply must agree, and at the
+ * end the digest of all data must be equal. `SEEDS` says how many sequences, `SEED` where they start.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';

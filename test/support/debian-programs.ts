@@ -1,7 +1,7 @@
 /**
- * Servers of other people that tests compare with: redis-server of this Debian, valkey-server of its backports. A
- * program that is installed is used as it is; else its package and what it needs are fetched into the cache and
- * unpacked there, so that nothing on the machine changes and no service starts.
+ * Servers of other people that tests compare with: redis-server of this Debian, valkey-server of its
+ * backports. A program that is installed is used as it is; else its package and what it needs are fetched
+ * into the cache and unpacked there, so that nothing on the machine changes and no service starts.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
