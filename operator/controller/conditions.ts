@@ -61,6 +61,7 @@ const NEEDS_A_PERSON: ReadonlySet<string> = new Set([
   'InvalidSpec',
   'KeepsRepeating',
   'MemberKept',
+  'NoPrimaryInShard',
   'PasswordChanged',
   'PrimaryWouldGo',
   'RestartWouldLoseData',
@@ -73,6 +74,9 @@ const NEEDS_A_PERSON: ReadonlySet<string> = new Set([
   'SlotsUnassigned',
   'TargetTooFull',
 ]);
+
+/** Volumes are bound and images pulled in this time as a rule; tools give up on what is Stalled. */
+const TROUBLE_LASTS_MS = 30_000;
 
 const REMEDIES: { readonly [reason: string]: string } = {
   ImagePullBackOff: 'check spec.server.image and pod.imagePullSecrets',
@@ -216,10 +220,10 @@ function reconciling(findings: Findings): Verdict {
 }
 
 function stalled(findings: Findings): Verdict {
-  const { plan, health, repeating, failure } = findings;
+  const { snapshot, plan, health, repeating, failure } = findings;
   const block: FoundBlock | undefined = plan.blocks.find((each) => NEEDS_A_PERSON.has(each.reason));
   if (block !== undefined) return verdict('True', block.reason, block.message);
-  const trouble = health.troubled[0];
+  const trouble = health.troubled.find(({ since }) => snapshot.now - since >= TROUBLE_LASTS_MS);
   if (trouble !== undefined) return verdict('True', trouble.reason, describeTrouble(findings));
   if (repeating) {
     return verdict(

@@ -6,7 +6,7 @@ import type { Effective } from '../api/effective.ts';
 import { isOutdated } from '../plan/restart-outdated.ts';
 import { settingDifferences } from '../plan/settings.ts';
 import { SLOT_COUNT } from '../plan/slots.ts';
-import type { Member, Snapshot } from '../plan/snapshot.ts';
+import type { Member, PodTrouble, Snapshot } from '../plan/snapshot.ts';
 import { membersOfShard, replicasInSync, type Topology } from '../plan/topology.ts';
 
 export interface Health {
@@ -31,10 +31,8 @@ export interface Health {
   readonly troubled: readonly Trouble[];
 }
 
-export interface Trouble {
+export interface Trouble extends PodTrouble {
   readonly pod: string;
-  readonly reason: string;
-  readonly message: string;
 }
 
 export function healthOf(snapshot: Snapshot, topology: Topology, effective: Effective | undefined): Health {

@@ -12,6 +12,13 @@ import { CONDITIONS } from './conditions.ts';
 import { withoutVolatile } from './status.ts';
 
 const STATUS_MANAGER = 'redwarden-status';
+/** Conditions of which a new reason is news, too. */
+const REASONS_TOLD: ReadonlySet<string> = new Set([
+  'Progressing',
+  'Stalled',
+  'ConfigurationWarning',
+  'Paused',
+]);
 /** Rounded numbers are refreshed this often. */
 const VOLATILE_EVERY_MS = 5 * 60_000;
 
@@ -74,9 +81,11 @@ export function recordTransitions(
     const old = before.find((each) => each.type === condition.type);
     const row = CONDITIONS.find((each) => each.type === condition.type);
     const good = condition.status === row?.good;
-    // A condition that begins as it should be is no news.
-    if (old === undefined && (good || condition.type === 'Reconciling')) continue;
-    const changed = old?.status !== condition.status || (!good && old.reason !== condition.reason);
+    const tellsReasons = REASONS_TOLD.has(condition.type);
+    // Where nothing was before, only what is under way or in the way is news.
+    if (old === undefined && (good || !tellsReasons)) continue;
+    const changed =
+      old?.status !== condition.status || (tellsReasons && !good && old.reason !== condition.reason);
     if (!changed || condition.type === 'Reconciling' || condition.status === 'Unknown') continue;
     reporter.recorder.record({
       regarding: resource,

@@ -42,7 +42,11 @@ const STUCK: ReadonlySet<string> = new Set([
 function troubleOf(pod: Pod): PodTrouble | undefined {
   const scheduled = (pod.status?.conditions ?? []).find((each) => each.type === 'PodScheduled');
   if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
-    return { reason: 'Unschedulable', message: scheduled.message ?? 'no node fits' };
+    return {
+      reason: 'Unschedulable',
+      message: scheduled.message ?? 'no node fits',
+      since: timeOf(scheduled.lastTransitionTime, pod),
+    };
   }
   const container = (pod.status?.containerStatuses ?? []).find((each) => each.name === SERVER_CONTAINER);
   const waiting = container?.state?.waiting;
@@ -52,7 +56,17 @@ function troubleOf(pod: Pod): PodTrouble | undefined {
     ended === undefined
       ? ''
       : ` (last exit code ${ended.exitCode}${ended.message ? `: ${ended.message}` : ''})`;
-  return { reason: waiting.reason, message: `${waiting.message ?? waiting.reason}${exit}` };
+  return {
+    reason: waiting.reason,
+    message: `${waiting.message ?? waiting.reason}${exit}`,
+    since: timeOf(undefined, pod),
+  };
+}
+
+/** A time of the pod's status, else when it was made. */
+function timeOf(text: string | undefined, pod: Pod): number {
+  const time = Date.parse(text ?? pod.metadata.creationTimestamp ?? '');
+  return Number.isFinite(time) ? time : 0;
 }
 
 export function nodeFact(node: CachedNode, zoneLabel: string): KubernetesNode {

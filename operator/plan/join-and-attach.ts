@@ -71,7 +71,8 @@ export function attachMembers(snapshot: Snapshot, holds: Holds): Decision {
 
 function ownerUnclear(snapshot: Snapshot, topology: Topology, shard: number): Block | undefined {
   const owners = topology.owners.get(shard) ?? [];
-  if (owners.length === 0) return undefined;
+  const members = membersOfShard(topology, shard);
+  if (owners.length === 0) return members.length === 0 ? undefined : noPrimary(snapshot, shard, members);
   if (owners.length > 1) {
     const names = owners.map((owner) => owner.member?.pod.name ?? owner.nodeId.slice(0, 8)).join(' and ');
     return {
@@ -82,7 +83,6 @@ function ownerUnclear(snapshot: Snapshot, topology: Topology, shard: number): Bl
     };
   }
   const nodeId = owners[0]?.nodeId ?? '';
-  const members = membersOfShard(topology, shard);
   const silent = snapshot.members.some(({ pod, server }) => pod.shard === shard && server.kind === 'silent');
   if (!silent && members.length > 0 && members.every(({ server }) => server.primaryId !== nodeId)) {
     return {
@@ -104,6 +104,19 @@ function ownerUnclear(snapshot: Snapshot, topology: Topology, shard: number): Bl
   };
 }
 
+/** Only a reset would make a replica an empty primary again, and nothing is ever reset. */
+function noPrimary(snapshot: Snapshot, shard: number, members: readonly LiveMember[]): Block {
+  const name = members[0]?.pod.name;
+  return {
+    scope: shard,
+    holds: ['slots'],
+    reason: 'NoPrimaryInShard',
+    message:
+      `every member of ${snapshot.name}-shard-${shard} that answers is a replica of another shard: ` +
+      `delete the claim and the pod of one, for example ${name}, to let it start empty`,
+  };
+}
+
 /** Following a primary erases what a member holds: never when that may be the only copy. */
 function whyKept(topology: Topology, member: LiveMember, primary: LiveMember): Block | undefined {
   const { server, pod } = member;
@@ -111,6 +124,7 @@ function whyKept(topology: Topology, member: LiveMember, primary: LiveMember): B
     return keep(
       pod.shard,
       `${pod.name} still claims slots that ${primary.pod.name} owns; gossip settles that`,
+      'WaitingForGossip',
     );
   }
   if (server.role === 'primary' && server.keys > 0) {
@@ -129,6 +143,6 @@ function whyKept(topology: Topology, member: LiveMember, primary: LiveMember): B
   return undefined;
 }
 
-function keep(scope: number, message: string): Block {
-  return { scope, holds: ['members'], reason: 'MemberKept', message };
+function keep(scope: number, message: string, reason = 'MemberKept'): Block {
+  return { scope, holds: ['members'], reason, message };
 }

@@ -139,6 +139,8 @@ export interface PodTrouble {
   /** `ImagePullBackOff`, `CrashLoopBackOff`, `Unschedulable`, `CreateContainerConfigError` ... */
   readonly reason: string;
   readonly message: string;
+  /** Since when at the latest, ms. */
+  readonly since: number;
 }
 
 export interface Address {

@@ -176,6 +176,20 @@ describe.skipIf(!available)(`an operator and real servers, seed ${seed}`, () => 
     expect(nodes.trim().split('\n')).toHaveLength(6);
   });
 
+  it('reports a failover and takes the old primary back as a replica', async () => {
+    const before = world.cluster.status?.shards?.[1]?.primary?.pod ?? '';
+    await world.crashContainer(before);
+    await until('failed over', () => {
+      const now = world.cluster.status?.shards?.[1]?.primary?.pod;
+      return now !== undefined && now !== before && world.condition('Available')?.status === 'True';
+    });
+    expect(world.condition('Degraded')?.status).toBe('True');
+    await world.restartContainer(before);
+    await until('whole again', isReady);
+    expect(world.cluster.status?.shards?.[1]?.replicas).toMatchObject([{ pod: before, inSync: true }]);
+    expect(await lost()).toEqual([]);
+  });
+
   it('moves slots to a fourth shard while clients write, and loses nothing', async () => {
     world.applyCluster({ ...SPEC, shards: 4 });
     let writing = true;

@@ -363,16 +363,19 @@ export class ModelNetwork implements Machine {
     const exchange = `${node.id} ${peer.id}`;
     const state = `${node.slotsVersion} ${peer.slotsVersion} ${node.configEpoch}`;
     if (this.#told.get(exchange) === state) return;
+    let taken = 0;
     let lostAll = peer.role === 'primary' && peer.owned().length > 0;
     for (const slot of node.owned()) {
       const owner = peer.slots[slot];
       if (owner === node.id || (owner !== undefined && epochOf(owner) >= node.configEpoch)) continue;
       peer.assign(slot, node.id);
       if (owner !== peer.id) continue;
+      taken += 1;
       peer.migrating.delete(slot);
       for (const [key, own] of peer.keys) if (own === slot) peer.keys.delete(key);
     }
-    lostAll &&= peer.owned().length === 0;
+    // As with cluster-allow-replica-migration no: only when all that it has came from there, a failover.
+    lostAll &&= peer.owned().length === 0 && node.owned().length === taken;
     // A primary whose last slot went to a newer one follows it.
     if (lostAll) this.#follow(peer, node.id);
     this.#told.set(exchange, `${node.slotsVersion} ${peer.slotsVersion} ${node.configEpoch}`);
@@ -442,7 +445,9 @@ export class ModelNetwork implements Machine {
     heir.configEpoch = heir.currentEpoch;
     heir.role = 'primary';
     heir.primaryId = undefined;
-    for (const slot of heir.ownedBy(primaryId)) heir.assign(slot, heir.id);
+    // Voters refuse claims on slots that were given away: what counts is what the old primary still had.
+    const kept = this.nodes.get(primaryId)?.owned() ?? [];
+    for (const slot of kept) heir.assign(slot, heir.id);
   }
 }
 

@@ -190,6 +190,16 @@ export class OperatorWorld {
     this.removeObject('Pod', { namespace: 'default', name });
   }
 
+  /** The container ends; it stays down until `restartContainer`, and comes back under the same address. */
+  crashContainer(name: string): Promise<void> {
+    return this.#options.machine.kill(name);
+  }
+
+  async restartContainer(name: string): Promise<void> {
+    const pod = this.list<Pod>('Pod').find((each) => each.metadata.name === name);
+    if (pod?.status?.podIP !== undefined) await this.#startServer(name, pod.status.podIP);
+  }
+
   readonly #lost = new Map<string, number>();
 
   #reconcileSet(set: StatefulSet): void {
@@ -231,24 +241,29 @@ export class OperatorWorld {
     const { name } = pod.metadata;
     const ready = machine.isReady(name);
     if (pod.status?.podIP === undefined) {
-      const config = this.#objects.get('ConfigMap default/c-config') as
-        | { data?: Record<string, string> }
-        | undefined;
-      const secret = this.#objects.get('Secret default/c-server-auth') as
-        | { data?: Record<string, string> }
-        | undefined;
-      if (config === undefined || secret === undefined) return;
-      const auth = Buffer.from(secret.data?.['auth.conf'] ?? '', 'base64').toString('utf8');
       const host = nextHost();
-      const volume = `${name}-${this.#lost.get(name) ?? 0}`;
-      const password = /^requirepass (\S+)$/m.exec(auth)?.[1] ?? '';
-      await machine.start(name, host, volume, config.data?.['redis.conf'] ?? '', password);
-      this.put('Pod', withStatus(pod, host, false));
+      if (await this.#startServer(name, host)) this.put('Pod', withStatus(pod, host, false));
       return;
     }
     const was =
       pod.status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
     if (was !== ready) this.put('Pod', withStatus(pod, pod.status.podIP, ready));
+  }
+
+  /** False while what the pod mounts is missing. */
+  async #startServer(name: string, host: string): Promise<boolean> {
+    const data = (key: string): Record<string, string> | undefined => {
+      const object = this.#objects.get(key) as { data?: Record<string, string> } | undefined;
+      return object?.data;
+    };
+    const config = data('ConfigMap default/c-config');
+    const secret = data('Secret default/c-server-auth');
+    if (config === undefined || secret === undefined) return false;
+    const auth = Buffer.from(secret['auth.conf'] ?? '', 'base64').toString('utf8');
+    const volume = `${name}-${this.#lost.get(name) ?? 0}`;
+    const password = /^requirepass (\S+)$/m.exec(auth)?.[1] ?? '';
+    await this.#options.machine.start(name, host, volume, config['redis.conf'] ?? '', password);
+    return true;
   }
 
   #emit(object: Loose, gone: boolean): void {

@@ -137,7 +137,9 @@ function memberOf(each: Sketched, all: readonly Sketched[], ghosts: readonly Tab
       ready: !silent && !words.includes('unready'),
       terminating: words.includes('terminating'),
       revision: words.includes('old') ? 'r0' : 'r1',
-      trouble: words.includes('stuck') ? { reason: 'ImagePullBackOff', message: 'no such image' } : undefined,
+      trouble: words.includes('stuck')
+        ? { reason: 'ImagePullBackOff', message: 'no such image', since: 0 }
+        : undefined,
     },
     server: silent
       ? { kind: 'silent', reason: 'connect', message: 'connection refused' }
