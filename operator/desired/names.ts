@@ -22,10 +22,6 @@ export function shardName(cluster: ClusterIdentity, shard: number): string {
   return `${cluster.name}-shard-${shard}`;
 }
 
-export function podName(cluster: ClusterIdentity, shard: number, ordinal: number): string {
-  return `${shardName(cluster, shard)}-${ordinal}`;
-}
-
 /** The volume claim that a StatefulSet makes for a pod. */
 export function claimName(pod: string): string {
   return `${DATA_VOLUME}-${pod}`;

@@ -154,9 +154,3 @@ export function resourcePath(
 export function keyOf(reference: ObjectReference): string {
   return reference.namespace === undefined ? reference.name : `${reference.namespace}/${reference.name}`;
 }
-
-/** The reverse of `keyOf`. */
-export function referenceOf(key: string): ObjectReference {
-  const slash = key.indexOf('/');
-  return slash === -1 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-}

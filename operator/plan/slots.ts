@@ -15,13 +15,6 @@ export function hasSlot(ranges: readonly SlotRange[], slot: number): boolean {
   return ranges.some((range) => range.first <= slot && slot <= range.last);
 }
 
-/** Every slot, ascending. */
-export function listSlots(ranges: readonly SlotRange[]): number[] {
-  const slots: number[] = [];
-  for (const range of ranges) for (let slot = range.first; slot <= range.last; slot += 1) slots.push(slot);
-  return slots;
-}
-
 /** Ranges of ascending slots. */
 export function toRanges(slots: readonly number[]): SlotRange[] {
   const ranges: { first: number; last: number }[] = [];

@@ -211,11 +211,6 @@ export function replicasInSync(topology: Topology, primaryId: string): LiveMembe
   );
 }
 
-/** Somebody claims slots or holds keys: a cluster that must never be formed anew. */
-export function clusterExists(topology: Topology): boolean {
-  return topology.owned.size > 0;
-}
-
 /** The member that others are introduced to: an owner of slots, known by the most. */
 export function seedOf(topology: Topology): LiveMember | undefined {
   const popularity = (member: LiveMember): number =>

@@ -17,7 +17,6 @@
 import { CLASS_BYTES, CLASS_COUNT, classOfBytes, LARGE_CLASS, slabPages } from './size-class.ts';
 
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
-export const UNIT_BYTES = 8;
 /** Segment of a ref: `ref >>> SEGMENT_SHIFT`. */
 export const SEGMENT_SHIFT = 19;
 /** Unit within the segment: `ref & UNIT_MASK`. */
