@@ -59,6 +59,21 @@ describe('nodes.conf', () => {
     );
   });
 
+  it('answers any damaged file with a reason or a state', () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    let random = seed;
+    const below = (limit: number): number => {
+      random = (Math.imul(random, 1103515245) + 12345) >>> 0;
+      return Math.floor((random / 4294967296) * limit);
+    };
+    for (let round = 0; round < 3000; round++) {
+      const bytes = Buffer.from(FILE);
+      for (let i = below(6); i >= 0; i--) bytes[below(bytes.length)] = below(128);
+      const text = bytes.toString('latin1', 0, below(4) === 0 ? below(bytes.length) : bytes.length);
+      expect(() => readNodesConf(newState(), text), `seed ${seed}, round ${round}`).not.toThrow();
+    }
+  });
+
   it.each([
     ['a line that is cut', `${A} 10.0.0.1:6379@16379 myself,master - 0 0`, 'line 1: fewer than eight fields'],
     ['a bad id', `xyz 10.0.0.1:1@2 myself,master - 0 0 1 connected`, 'line 1: node id "xyz"'],

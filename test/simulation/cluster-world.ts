@@ -2,7 +2,7 @@
  * A cluster inside one process: real cluster cores, real frames, a network and disks that fail by a seeded
  * plan. Frames of one connection keep their order; they may be late, lost, or come twice.
  */
-import { AUTH_ACK, type Decoded, decodeMessage } from '../../server/cluster/bus-message.ts';
+import { AUTH_ACK, type Decoded, decodeMessage, HEADER_BYTES } from '../../server/cluster/bus-message.ts';
 import {
   initialise,
   linkClosed,
@@ -39,6 +39,8 @@ export interface NetworkFaults {
   loss: number;
   duplication: number;
   delayMsMax: number;
+  /** Share of frames of which some bytes are overwritten on the way. */
+  corruption: number;
 }
 
 interface Event {
@@ -47,6 +49,7 @@ interface Event {
   readonly run: () => void;
 }
 
+const HEX = '0123456789abcdef';
 const BUS_PORT = 17000;
 const CLIENT_PORT = 7000;
 const NODE_TIMEOUT_MS = 2000;
@@ -115,7 +118,7 @@ export class World {
   readonly seed: number;
   readonly random: () => number;
   readonly nodes: WorldNode[] = [];
-  readonly faults: NetworkFaults = { loss: 0, duplication: 0, delayMsMax: 5 };
+  readonly faults: NetworkFaults = { loss: 0, duplication: 0, delayMsMax: 5, corruption: 0 };
   readonly violations: string[] = [];
   readonly log: string[] = [];
   now = START_MS;
@@ -281,13 +284,31 @@ export class World {
   #deliver(link: WorldLink, frame: Buffer): void {
     const { owner } = link;
     if (!link.open || !owner.alive || owner.life !== link.life || owner.state === null) return;
-    const decoded: Decoded = decodeMessage(frame);
+    const corrupt = this.random() < this.faults.corruption;
+    const decoded: Decoded = decodeMessage(corrupt ? this.#corrupted(frame) : frame);
     if ('malformed' in decoded) {
-      this.violations.push(`own frame is malformed: ${decoded.malformed}`);
+      if (corrupt) {
+        link.close();
+        linkClosed(owner.state, link);
+      } else this.violations.push(`own frame is malformed: ${decoded.malformed}`);
       return;
     }
     receive(owner.state, link, decoded.message);
     this.#watch(owner, owner.state);
+  }
+
+  /** Mostly the fields that decide something, so that many damaged frames still decode. */
+  #corrupted(frame: Buffer): Buffer {
+    const damaged = Buffer.from(frame);
+    for (let i = this.below(4); i >= 0; i--) {
+      const at = this.pick([10, 12, 16, 24, 40, 80, 2128, 2168, 2246, HEADER_BYTES]) + this.below(48);
+      if (at >= damaged.length) continue;
+      damaged[at] = this.random() < 0.5 ? this.below(256) : (HEX[this.below(16)] as string).charCodeAt(0);
+    }
+    // Ids of others, so that names fit and the rest does not.
+    const node = this.pick(this.living());
+    if (this.random() < 0.3) damaged.write(this.stateOf(node).myself.id, this.pick([40, 2128]), 'latin1');
+    return damaged;
   }
 
   /** The other end closed, or the process there died. */

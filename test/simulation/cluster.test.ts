@@ -3,9 +3,10 @@ import { SLOT_COUNT } from '../../server/cluster/bus-message.ts';
 import { settle } from '../../server/cluster/cluster-core.ts';
 import { bumpEpochWithoutConsensus } from '../../server/cluster/election.ts';
 import { startManualFailover } from '../../server/cluster/manual-failover.ts';
+import { slotRanges } from '../../server/cluster/slots.ts';
 import { World, type WorldNode } from './cluster-world.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 12);
+const SEEDS = Number(process.env['SEEDS'] ?? 8);
 const FIRST_SEED = Number(process.env['SEED'] ?? 1);
 
 interface Shape {
@@ -154,6 +155,25 @@ describe('cluster core under simulation', () => {
     world.runUntil(30_000, () => victim.state?.myself.isReplica === true && disagreement(world) === null);
     expect(explain(world, disagreement(world))).toBeNull();
     expect(victim.state?.myself.isReplica).toBe(true);
+  });
+
+  it.each(seeds.slice(0, 2))('seed %i: damaged frames break neither a node nor its slot map', (seed) => {
+    const world = form(seed, { shards: 3, replicas: 1 });
+    world.faults.corruption = 0.3;
+    expect(() => world.run(20_000)).not.toThrow();
+    for (const node of world.living()) {
+      const { slots, nodes, myself } = world.stateOf(node);
+      expect(nodes.byId(myself.id)).toBe(myself);
+      const counted = new Map<number, number>();
+      for (const index of slots.owner) counted.set(index, (counted.get(index) ?? 0) + 1);
+      for (const known of nodes.all()) {
+        expect(known.slotCount).toBe(counted.get(known.index) ?? 0);
+        expect(slotRanges(known.slots).reduce((sum, [first, last]) => sum + last - first + 1, 0)).toBe(
+          known.slotCount,
+        );
+        expect(known.primary === null || known.primary.replicas.includes(known)).toBe(true);
+      }
+    }
   });
 
   it('a minority of primaries elects nobody and takes no writes', () => {
