@@ -7,7 +7,7 @@ let address = '';
 const admin = new AdminServer({
   port: 0,
   address: '127.0.0.1',
-  info: { render: () => info },
+  info: { render: () => info, renderForMetrics: () => info },
   log: new Log({ level: 'warning', format: 'redis', sink: silence }),
 });
 
@@ -46,6 +46,8 @@ describe('AdminServer', () => {
       'cmdstat_get:calls=3,usec=2000000,usec_per_call=1.00,rejected_calls=0,failed_calls=1',
       'errorstat_ERR:count=2',
       'db0:keys=5,expires=1,avg_ttl=0',
+      'cluster_state:ok',
+      'cluster_slots_ok:16384',
     ].join('\r\n');
     const { status, body } = await get('/metrics');
     expect(status).toBe(200);
@@ -55,6 +57,8 @@ describe('AdminServer', () => {
     expect(lines).toContain('redis_commands_processed_total 7');
     expect(lines).toContain('redis_commands_duration_seconds_total{cmd="get"} 2');
     expect(lines).toContain('redis_errors_total{err="ERR"} 2');
+    expect(lines).toContain('redis_cluster_state 1');
+    expect(lines).toContain('redis_cluster_slots_ok 16384');
     expect(lines).toContain('redis_db_keys{db="db0"} 5');
     expect(body).toMatch(/redis_instance_info\{role="master",.*maxmemory_policy="allkeys-lru"\} 1/);
     expect(body).toMatch(/redwarden_event_loop_delay_seconds\{quantile="0.99"\} /);

@@ -4,7 +4,6 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { InfoSource } from '../commands/context.ts';
 import type { Log } from '../config/log.ts';
 import { readInfoFields } from './info-fields.ts';
 import { type ProbeAnswer, probeLife, probeReadiness } from './probes.ts';
@@ -14,10 +13,18 @@ const REQUEST_MS_MAX = 5000;
 const CONNECTIONS_MAX = 64;
 const PLAIN = 'text/plain; charset=utf-8';
 
+/** What the port tells about. */
+export interface AdminSource {
+  /** The sections of INFO by name. */
+  render(sections: readonly string[]): string;
+  /** Every field that has a metric, as INFO prints fields. */
+  renderForMetrics(): string;
+}
+
 export interface AdminServerOptions {
   readonly port: number;
   readonly address: string;
-  readonly info: InfoSource;
+  readonly info: AdminSource;
   readonly log: Log;
 }
 
@@ -80,7 +87,7 @@ export class AdminServer {
     const render = async (): Promise<void> => {
       if (this.#page === undefined) {
         const { PrometheusPage } = await import('./prometheus.ts');
-        this.#page ??= new PrometheusPage(() => this.#options.info.render(['everything']));
+        this.#page ??= new PrometheusPage(() => this.#options.info.renderForMetrics());
       }
       send(response, 200, this.#page.contentType, await this.#page.render());
     };

@@ -3,6 +3,7 @@
  */
 
 import { resolve } from 'node:path';
+import { describeInfo } from '../commands/cluster-topology.ts';
 import type { CommandTable } from '../commands/command-table.ts';
 import type { InfoSource, ServerContext } from '../commands/context.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
@@ -118,6 +119,12 @@ export class Info implements InfoSource {
       .filter(([name, , inDefault]) => all || wanted.has(name) || (byDefault && inDefault))
       .map(([, title, , lines]) => [`# ${title}`, ...lines(), ''].join('\r\n'));
     return printed.join('\r\n');
+  }
+
+  /** All sections with CLUSTER INFO behind them: what the metrics page is made from. */
+  renderForMetrics(): string {
+    const { cluster } = this.#parts.context;
+    return `${this.render(['everything'])}\r\n${cluster === null ? '' : describeInfo(cluster.state)}`;
   }
 
   #server(): string[] {

@@ -60,6 +60,16 @@ const metricRows: readonly MetricRow[] = [
   ['redis_cpu_sys_seconds_total',               'counter', 'used_cpu_sys',                   'Processor seconds in the kernel.'],
   ['redis_cpu_user_seconds_total',              'counter', 'used_cpu_user',                  'Processor seconds in the process.'],
   ['redis_cluster_enabled',                     'gauge',   'cluster_enabled',                '1 in cluster mode.'],
+  ['redis_cluster_slots_assigned',              'gauge',   'cluster_slots_assigned',         'Slots that have an owner.'],
+  ['redis_cluster_slots_ok',                    'gauge',   'cluster_slots_ok',               'Slots whose owner answers.'],
+  ['redis_cluster_slots_pfail',                 'gauge',   'cluster_slots_pfail',            'Slots whose owner is suspected here.'],
+  ['redis_cluster_slots_fail',                  'gauge',   'cluster_slots_fail',             'Slots whose owner has failed.'],
+  ['redis_cluster_known_nodes',                 'gauge',   'cluster_known_nodes',            'Nodes known, this one included.'],
+  ['redis_cluster_size',                        'gauge',   'cluster_size',                   'Primaries that own slots.'],
+  ['redis_cluster_current_epoch',               'gauge',   'cluster_current_epoch',          'Epoch of the cluster.'],
+  ['redis_cluster_my_epoch',                    'gauge',   'cluster_my_epoch',               'Epoch of this node’s slots.'],
+  ['redis_cluster_messages_sent_total',         'counter', 'cluster_stats_messages_sent',    'Messages sent on the bus.'],
+  ['redis_cluster_messages_received_total',     'counter', 'cluster_stats_messages_received', 'Messages received on the bus.'],
 ];
 
 const LOOP_DELAY_RESOLUTION_MS = 20;
@@ -77,7 +87,7 @@ export class PrometheusPage {
   readonly #info: () => string;
   readonly #loopDelay: ReturnType<typeof monitorEventLoopDelay>;
 
-  /** @param info the text of `INFO everything` */
+  /** @param info fields as INFO prints them, CLUSTER INFO among them */
   constructor(info: () => string) {
     this.#info = info;
     this.#loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
@@ -119,6 +129,7 @@ export class PrometheusPage {
     const is = (field: string, value: string): number => (look.fields.get(field) === value ? 1 : 0);
     state('redis_up', '1 while the server answers.', () => 1);
     state('redis_master_link_up', '1 for a replica whose link is up.', () => is('master_link_status', 'up'));
+    state('redis_cluster_state', '1 while the cluster serves.', () => is('cluster_state', 'ok'));
     state('redis_aof_last_write_status', '1 after a good write.', () => is('aof_last_write_status', 'ok'));
     state('redis_aof_last_bgrewrite_status', '1 after a good rewrite.', () =>
       is('aof_last_bgrewrite_status', 'ok'),
