@@ -71,7 +71,7 @@ describe('withBase', () => {
     const done = withBase(second, nextBase(second, 'a', 'rdb'), 3);
     expect(done.base?.name).toBe('a.2.base.rdb');
     expect(done.increments.map((file) => file.sequence)).toEqual([3]);
-    expect(done.history.map((file) => file.name)).toEqual(['a.1.base.rdb', 'a.1.incr.aof', 'a.2.incr.aof']);
+    expect(done.history.map((file) => file.name)).toEqual(['a.1.incr.aof', 'a.2.incr.aof', 'a.1.base.rdb']);
     expect(parseManifest(formatManifest(done))).toEqual(done);
     expect(withoutHistory(done).history).toEqual([]);
   });

@@ -151,11 +151,12 @@ export function withBase(manifest: AofManifest, base: AofFile, firstKept: number
     base,
     baseSequence: base.sequence,
     increments: manifest.increments.filter((file) => file.sequence >= firstKept),
-    history: [...manifest.history, ...(manifest.base === null ? [] : [manifest.base]), ...old],
+    history: [...old, ...(manifest.base === null ? [] : [manifest.base]), ...manifest.history],
   };
 }
 
-/** The history was deleted. */
+/** The history was deleted. Without any increment left, their numbers begin anew. */
 export function withoutHistory(manifest: AofManifest): AofManifest {
-  return { ...manifest, history: [] };
+  const incrementSequence = manifest.increments.length === 0 ? 0 : manifest.incrementSequence;
+  return { ...manifest, history: [], incrementSequence };
 }

@@ -164,6 +164,11 @@ export class AofWriter {
     if (this.isOpen) this.#syncByPolicy();
   }
 
+  /** Writes what there is, whatever runs. */
+  writeNow(): void {
+    if (this.isOpen && this.#length !== 0) this.#write();
+  }
+
   /** Call some ten times a second: due fsyncs, postponed and failed writes. */
   tick(): void {
     this.flushTurn();

@@ -72,7 +72,8 @@ export class AppendOnlyFile {
   #closedBytes = 0;
   #handle: SnapshotHandle | null = null;
   #retryAtMs = 0;
-  #attached = false;
+  /** Changes reach the writer. */
+  attached = false;
 
   constructor(directory: AofDirectory, writer: AofWriter, environment: AppendOnlyEnvironment) {
     this.directory = directory;
@@ -115,7 +116,7 @@ export class AppendOnlyFile {
     this.baseBytes = this.currentBytes;
     this.state = 'on';
     this.#attach();
-    this.#removeHistory();
+    this.removeHistory();
   }
 
   /** CONFIG SET appendonly yes: a first rewrite, and from its T0 on every change. */
@@ -170,7 +171,7 @@ export class AppendOnlyFile {
     this.state = 'on';
     this.#attach();
     this.#countClosed();
-    this.#removeHistory();
+    this.removeHistory();
   }
 
   /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
@@ -288,7 +289,7 @@ export class AppendOnlyFile {
     this.lastRewriteOk = true;
     log.notice('Background AOF rewrite terminated with success');
     log.notice('Background AOF rewrite finished successfully');
-    this.#removeHistory();
+    this.removeHistory();
   }
 
   #failed(failure: unknown): void {
@@ -323,7 +324,8 @@ export class AppendOnlyFile {
     this.#closedBytes = this.directory.bytesTotal - (this.writer.isOpen ? open : 0);
   }
 
-  #removeHistory(): void {
+  /** Deletes files that no load needs any more, unless they are to be kept (`aof-disable-auto-gc`). */
+  removeHistory(): void {
     if (this.#environment.keepsHistory()) return;
     const { log } = this.#environment;
     for (const file of this.directory.manifest.history) {
@@ -339,14 +341,14 @@ export class AppendOnlyFile {
   }
 
   #attach(): void {
-    if (this.#attached) return;
-    this.#attached = true;
+    if (this.attached) return;
+    this.attached = true;
     this.#environment.attach();
   }
 
   #detach(): void {
-    if (!this.#attached) return;
-    this.#attached = false;
+    if (!this.attached) return;
+    this.attached = false;
     this.#environment.detach();
   }
 }

@@ -144,16 +144,16 @@ export class Persistence {
   /** DEBUG LOADAOF: empties the dataset and loads the append-only files. Why it failed, or null. */
   async reloadAof(): Promise<string | null> {
     if (this.loading !== null) return 'the dataset is being loaded';
-    if (this.aof.state !== 'on') return 'the append-only file is not in use';
     const { keyspace, attach, detach } = this.#options;
-    this.#writer.flushTurn();
-    if (this.#writer.bufferedBytes !== 0) return 'the append-only file is not written yet';
+    const { attached } = this.aof;
+    this.#writer.writeNow();
+    if (this.#writer.bufferedBytes !== 0) return 'the append-only file cannot be written';
     this.snapshots.cancelAll('the dataset is loaded again');
     // What is replayed stands in the files already.
-    detach(this.#writer);
+    if (attached) detach(this.#writer);
     for (const database of keyspace.databases) database.flush();
     const failure = await this.#loadAgain(() => this.loads.appendOnly(this.aof.directory));
-    attach(this.#writer);
+    if (attached) attach(this.#writer);
     return failure;
   }
 
@@ -291,6 +291,10 @@ export class Persistence {
         const failure = this.#enableAof();
         if (failure !== null) return failure;
       }
+      return undefined;
+    });
+    config.onChange('aof-disable-auto-gc', () => {
+      this.aof.removeHistory();
       return undefined;
     });
     config.onChange('appendfsync', () => {
