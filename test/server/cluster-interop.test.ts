@@ -37,6 +37,28 @@ async function wrongKeys(client: FollowingClient): Promise<number[]> {
   return wrong;
 }
 
+/** Writes until the returned function is called, which says what acknowledged writes are gone. */
+function startWriting(client: FollowingClient): () => Promise<string[]> {
+  let writing = true;
+  const acknowledged = new Map<string, string>();
+  const write = async (offset: number): Promise<void> => {
+    for (let i = offset; writing; i += WRITERS) {
+      const key = `key:${i % KEYS}`;
+      await client.call('SET', key, `moving:${i}`);
+      acknowledged.set(key, `moving:${i}`);
+    }
+  };
+  // Each key has one writer, so its last acknowledged value is the one to be found.
+  const writers = Array.from({ length: WRITERS }, (_, offset) => write(offset));
+  return async () => {
+    writing = false;
+    await Promise.all(writers);
+    const lost: string[] = [];
+    for (const [key, value] of acknowledged) if ((await client.call('GET', key)) !== value) lost.push(key);
+    return lost;
+  };
+}
+
 describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
   let nodes: ClusterProcess[] = [];
   let client: FollowingClient;
@@ -104,17 +126,7 @@ describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
     const primaries: ClusterProcess[] = [];
     for (const node of nodes) if (await node.isPrimary()) primaries.push(node);
     const [one, two, three] = primaries as [ClusterProcess, ClusterProcess, ClusterProcess];
-    let writing = true;
-    const acknowledged = new Map<string, string>();
-    const writer = async (offset: number): Promise<void> => {
-      for (let i = offset; writing; i += WRITERS) {
-        const key = `key:${i % KEYS}`;
-        await client.call('SET', key, `moving:${i}`);
-        acknowledged.set(key, `moving:${i}`);
-      }
-    };
-    // Each key has one writer, so its last acknowledged value is the one to be found.
-    const writers = Array.from({ length: WRITERS }, (_, offset) => writer(offset));
+    const lostKeys = startWriting(client);
     for (const [from, to] of [
       [one, two],
       [two, three],
@@ -134,11 +146,7 @@ describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
       );
       await healthy('after moving slots');
     }
-    writing = false;
-    await Promise.all(writers);
-    const lost: string[] = [];
-    for (const [key, value] of acknowledged) if ((await client.call('GET', key)) !== value) lost.push(key);
-    expect(lost).toEqual([]);
+    expect(await lostKeys()).toEqual([]);
     await writeAll(client, 'second');
     expect(await wrongKeys(client)).toEqual([]);
     const sizes = await Promise.all(primaries.map((node) => node.text('DBSIZE')));
@@ -183,8 +191,12 @@ describe.skipIf(!built)('a cluster of our nodes and nodes of Redis 7.0', () => {
     await eventually('the replica is in sync', HEAL_MS, async () => {
       return String(await replica.call('INFO', 'replication')).includes('master_link_status:up');
     });
-    await writeAll(client, 'third');
+    const lostKeys = startWriting(client);
+    await sleep(500);
     await primary.end('SIGTERM');
+    await sleep(500);
+    expect(await lostKeys()).toEqual([]);
+    await writeAll(client, 'third');
     expect(await replica.isPrimary()).toBe(true);
     expect(primary.output).toContain('Handed over to a replica');
     expect(await wrongKeys(client)).toEqual([]);
