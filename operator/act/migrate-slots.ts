@@ -34,7 +34,7 @@ export async function migrateSlots(actor: Actor, step: MigrateStep): Promise<Ste
     if (actor.now() >= deadline) break;
     const slots = step.slots.slice(index, index + SLOTS_AT_ONCE);
     const opened = await openSlots(source, target, slots);
-    for (const slot of opened) await moveKeys(actor, source, target, slot, deadline);
+    await moveKeys(actor, source, target, opened, deadline);
     await handOver(source, target, others, opened);
     const before = slots.filter((slot) => !opened.includes(slot));
     await Promise.all(
@@ -69,27 +69,41 @@ async function openSlots(source: Server, target: Server, slots: readonly number[
   return opened;
 }
 
+/**
+ * Asks all slots at once, and again those that had keys, until none has: a batch may not have taken them
+ * all.
+ */
 async function moveKeys(
   actor: Actor,
   source: Server,
   target: Server,
-  slot: number,
+  slots: readonly number[],
   deadline: number,
 ): Promise<void> {
   const { host, port } = target.target.address;
   const credentials = actor.password === undefined ? [] : ['AUTH', actor.password];
+  let left = slots;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const keys = keysOf(await source.ask(['CLUSTER', 'GETKEYSINSLOT', slot, KEYS_AT_ONCE]));
-    if (keys.length === 0) return;
-    if (round > 0 && actor.now() >= deadline) {
-      throw new StepEnd('unfinished', `slot ${slot} is half-way; the next pass goes on`);
-    }
-    await source.ask(
-      ['MIGRATE', host, port, '', 0, MIGRATE_TIMEOUT_MS, 'REPLACE', ...credentials, 'KEYS', ...keys],
-      MIGRATE_DEADLINE_MS,
+    const replies = await Promise.all(
+      left.map((slot) => source.ask(['CLUSTER', 'GETKEYSINSLOT', slot, KEYS_AT_ONCE])),
     );
+    const batches = left
+      .map((slot, index) => ({ slot, keys: keysOf(replies[index] ?? null) }))
+      .filter(({ keys }) => keys.length > 0);
+    if (batches.length === 0) return;
+    for (const [index, { keys }] of batches.entries()) {
+      // One batch at least, so that every pass gets on.
+      if (round + index > 0 && actor.now() >= deadline) {
+        throw new StepEnd('unfinished', `${batches.length} slots are half-way; the next pass goes on`);
+      }
+      await source.ask(
+        ['MIGRATE', host, port, '', 0, MIGRATE_TIMEOUT_MS, 'REPLACE', ...credentials, 'KEYS', ...keys],
+        MIGRATE_DEADLINE_MS,
+      );
+    }
+    left = batches.map(({ slot }) => slot);
   }
-  throw new StepEnd('failed', `slot ${slot} does not become empty`);
+  throw new StepEnd('failed', `slots ${left.join(', ')} do not become empty`);
 }
 
 function keysOf(reply: Reply): (Buffer | string)[] {
