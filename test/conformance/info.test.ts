@@ -1,0 +1,82 @@
+/** The fields of INFO and the parameters of CONFIG GET, next to those of redis-server. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RawConnection, type Word } from '../support/raw-connection.ts';
+import { ServerProcess } from '../support/server-process.ts';
+
+let ours: ServerProcess;
+let theirs: ServerProcess;
+
+beforeAll(async () => {
+  theirs = await ServerProcess.start('redis-server', ['--save', '']);
+  ours = await ServerProcess.start('redwarden-server', ['--save', '']);
+}, 300_000);
+
+afterAll(async () => {
+  await ours?.stop();
+  await theirs?.stop();
+});
+
+async function ask(server: ServerProcess, ...commands: readonly (readonly Word[])[]): Promise<string> {
+  const connection = await RawConnection.open(server.port);
+  let last = '';
+  for (const command of commands) last = (await connection.call(command)).toString('latin1');
+  connection.close();
+  return last;
+}
+
+/** Fields that speak of the C program or of mechanisms that we do not have. */
+const notOurs = [
+  /^(atomicvar_api|gcc_version)$/,
+  /^latency_percentiles_usec_/,
+  /^mem_(aof_buffer|clients_normal|clients_slaves|cluster_links)$/,
+  /^total_(reads|writes)_processed$/,
+  /^used_cpu_(sys|user)_main_thread$/,
+];
+
+describe('INFO', () => {
+  it('has every field that redis-server has, in the same sections', async () => {
+    const fields = async (server: ServerProcess): Promise<Map<string, string>> => {
+      const text = await ask(server, ['SET', 'a', 'b'], ['GET', 'a'], ['INFO', 'everything']);
+      const found = new Map<string, string>();
+      let section = '';
+      for (const line of text.split('\r\n')) {
+        if (line.startsWith('# ')) section = line;
+        else if (/^[a-z_0-9|]+:/.test(line)) found.set(line.slice(0, line.indexOf(':')), section);
+      }
+      return found;
+    };
+    const our = await fields(ours);
+    const their = await fields(theirs);
+    const missing = [...their].filter(
+      ([field, section]) => our.get(field) !== section && !notOurs.some((pattern) => pattern.test(field)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each([['server'], ['default'], ['all'], ['keyspace', 'cpu'], ['nosuch'], ['SERVER', 'Stats']])(
+    'prints the same sections for %j %j',
+    async (...sections) => {
+      const heads = async (server: ServerProcess): Promise<string[]> =>
+        (await ask(server, ['INFO', ...sections])).split('\r\n').filter((line) => line.startsWith('# '));
+      expect(await heads(ours)).toEqual(await heads(theirs));
+    },
+  );
+});
+
+describe('CONFIG GET', () => {
+  it('knows every parameter that redis-server knows, with the same default', async () => {
+    const values = async (server: ServerProcess): Promise<Map<string, string>> => {
+      const words = (await ask(server, ['CONFIG', 'GET', '*'])).split('\r\n').slice(1);
+      const found = new Map<string, string>();
+      for (let index = 0; index + 3 < words.length; index += 4) {
+        found.set(words[index + 1] ?? '', words[index + 3] ?? '');
+      }
+      return found;
+    };
+    const our = await values(ours);
+    const their = await values(theirs);
+    const own = ['port', 'dir', 'save', 'pidfile', 'bind'];
+    const different = [...their].filter(([name, value]) => our.get(name) !== value && !own.includes(name));
+    expect(different).toEqual([]);
+  });
+});

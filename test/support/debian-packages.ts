@@ -1,0 +1,94 @@
+/**
+ * Debian packages unpacked into a folder: nothing on the machine changes and no service starts. apt runs with
+ * folders of its own. `SUITE` and `MIRROR` choose another Debian than the machine's.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Progress } from '../kind/cache.ts';
+import { runCommand } from './run-command.ts';
+
+const aptDeadlineMs = 5 * 60_000;
+const unpackDeadlineMs = 60_000;
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** Code name of the release whose packages are used. */
+export function debianSuite(): string {
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  const suite = process.env['SUITE'] ?? codename;
+  if (suite === undefined) {
+    throw new Error('this machine has no Debian codename: set SUITE, for example to bookworm');
+  }
+  return suite;
+}
+
+/** Where the machine gets its own Debian packages from. */
+function debianMirror(): string {
+  if (process.env['MIRROR'] !== undefined) return process.env['MIRROR'];
+  const folder = '/etc/apt/sources.list.d';
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}`) : []),
+  ];
+  for (const file of files.filter((name) => existsSync(name))) {
+    const text = readFileSync(file, 'utf8');
+    const match = /^(?:URIs:|deb (?:\[[^\]]*\] )?)\s*(https?:\S+\/debian)\/?(?:\s|$)/m.exec(text);
+    if (match?.[1] !== undefined) return match[1];
+  }
+  throw new Error('no Debian mirror in /etc/apt: set MIRROR');
+}
+
+export interface UnpackOptions {
+  /**
+   * `whole`: everything the packages depend on, for an image; `missing`: only what this machine lacks, to run
+   * them here.
+   */
+  readonly dependencies: 'whole' | 'missing';
+  /** Newer versions from the release's backports where there are some. */
+  readonly backports: boolean;
+  readonly progress: Progress;
+}
+
+/** Downloads packages with what they depend on and unpacks them into `folder`/root. */
+export async function unpackPackages(
+  packages: readonly string[],
+  folder: string,
+  options: UnpackOptions,
+): Promise<void> {
+  const suite = debianSuite();
+  const apt = path.join(folder, 'apt');
+  const archives = path.join(apt, 'cache', 'archives');
+  for (const name of ['lists/partial', 'cache/archives/partial']) {
+    mkdirSync(path.join(apt, name), { recursive: true });
+  }
+  const line = (name: string): string => `deb [signed-by=${keyring}] ${debianMirror()} ${name} main\n`;
+  writeFileSync(path.join(apt, 'sources.list'), line(suite) + line(`${suite}-backports`));
+  const settings = aptSettings(apt, options.dependencies);
+  const limits = { deadlineMs: aptDeadlineMs, onLine: options.progress };
+  await runCommand('apt-get', [...settings, '-q', 'update'], limits);
+  const release = options.backports ? ['-t', `${suite}-backports`] : [];
+  const install = ['-q', '-y', '--download-only', ...release, 'install', ...packages];
+  await runCommand('apt-get', [...settings, ...install], limits);
+  for (const name of readdirSync(archives)
+    .filter((file) => file.endsWith('.deb'))
+    .sort()) {
+    await runCommand('dpkg-deb', ['-x', path.join(archives, name), path.join(folder, 'root')], {
+      deadlineMs: unpackDeadlineMs,
+    });
+  }
+}
+
+function aptSettings(apt: string, dependencies: UnpackOptions['dependencies']): string[] {
+  const status = path.join(apt, 'status');
+  if (dependencies === 'whole') writeFileSync(status, '');
+  return [
+    `Dir::Etc::sourcelist=${path.join(apt, 'sources.list')}`,
+    'Dir::Etc::sourceparts=/dev/null',
+    'Dir::Etc::preferencesparts=/dev/null',
+    `Dir::State::lists=${path.join(apt, 'lists')}`,
+    ...(dependencies === 'whole' ? [`Dir::State=${apt}`, `Dir::State::status=${status}`] : []),
+    `Dir::Cache=${path.join(apt, 'cache')}`,
+    'APT::Install-Recommends=false',
+    'APT::Sandbox::User=root',
+    'Debug::NoLocking=true',
+  ].flatMap((setting) => ['-o', setting]);
+}
