@@ -43,6 +43,8 @@ export class ClusterState {
   currentEpoch = 0;
   lastVoteEpoch = 0;
   ok = false;
+  /** False while the data is being loaded: what is not there yet must not become a primary. */
+  dataReady = true;
   /** The process is about to end: no election, no failover to this node. */
   leaving = false;
   /** Primaries with slots; a majority of them decides. */

@@ -45,17 +45,13 @@ export class Cluster {
   readonly #links: BusLinks;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
-  /**
-   * Before the data is loaded nobody is followed: what the files know of their place in a history comes
-   * first.
-   */
-  #loaded = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     const { values } = options.config;
     this.#file = new NodesFile(resolve(values.dir, values['cluster-config-file']));
     this.state = new ClusterState(settingsFrom(options.config), this.#environment());
+    this.state.dataReady = false;
     this.#links = new BusLinks({
       received: (link, message) => receive(this.state, link, message),
       connected: (_link, node) => linkConnected(this.state, node),
@@ -95,7 +91,7 @@ export class Cluster {
 
   /** To be called once the data is loaded and before clients are served: keys in slots that are not ours. */
   dataLoaded(): void {
-    this.#loaded = true;
+    this.state.dataReady = true;
     const { primary, isReplica } = this.state.myself;
     if (isReplica && primary !== null && primary.ip !== '') {
       this.#options.replication.replicate(primary.ip, primary.port, primary.id);
@@ -163,7 +159,8 @@ export class Cluster {
       replication: {
         ...replication,
         replicate: (host, port, nodeId) => {
-          if (this.#loaded) replication.replicate(host, port, nodeId);
+          // What the files know of their place in a history comes first.
+          if (this.state.dataReady) replication.replicate(host, port, nodeId);
         },
       },
       keys,

@@ -61,7 +61,8 @@ function dataTooOld(state: ClusterState): boolean {
 function failoverWanted(state: ClusterState, manual: boolean): boolean {
   const { myself, settings } = state;
   const primary = myself.primary;
-  if (myself.isPrimary || primary === null || primary.slotCount === 0 || state.leaving) return false;
+  if (myself.isPrimary || primary === null || primary.slotCount === 0) return false;
+  if (state.leaving || !state.dataReady) return false;
   if (manual) return true;
   return primary.has(FAILED) && !settings.replicaNoFailover;
 }
