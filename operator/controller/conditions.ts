@@ -54,7 +54,7 @@ export const CONDITIONS: readonly Row[] = [
 ];
 
 /** Work that goes on while a cluster is as wanted. */
-const MAINTENANCE: ReadonlySet<string> = new Set(['rewriteAof']);
+export const MAINTENANCE: ReadonlySet<string> = new Set(['rewriteAof', 'balancePrimaries']);
 
 /** Blocks that only a person can clear. */
 const NEEDS_A_PERSON: ReadonlySet<string> = new Set([

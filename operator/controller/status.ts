@@ -11,7 +11,7 @@ import { REWRITE_SKIPPED } from '../plan/rewrite-aof.ts';
 import { printSlots } from '../plan/slots.ts';
 import type { LiveMember, Snapshot } from '../plan/snapshot.ts';
 import { ownedRanges, type Topology } from '../plan/topology.ts';
-import { conditionsOf, type Findings } from './conditions.ts';
+import { conditionsOf, type Findings, MAINTENANCE } from './conditions.ts';
 import { allServed } from './health.ts';
 
 /** Percent and sizes are rounded: a status that changes all the time is written all the time. */
@@ -61,7 +61,7 @@ function phaseOf({ snapshot, health, plan }: Findings, stalled: boolean): string
   if (!allServed(health)) return 'Unavailable';
   if (plan.rule === 'moveSlots' || plan.rule === 'openSlots') return 'Scaling';
   if (health.silent.length > 0 || health.missingReplicas.length > 0) return 'Degraded';
-  if (plan.rule !== 'nothingToDo' && plan.rule !== 'rewriteAof') return 'Updating';
+  if (plan.rule !== 'nothingToDo' && !MAINTENANCE.has(plan.rule)) return 'Updating';
   return health.restartNeeded.length > 0 || health.wrongSettings.length > 0 ? 'Updating' : 'Ready';
 }
 

@@ -21,6 +21,7 @@ export function intentOf(effective: Effective | Unresolvable): Intent | BadInten
     maxmemoryPolicy: effective.policy,
     criticalPercent: CRITICAL_PERCENT,
     persistent: effective.persistence !== 'None',
+    spread: effective.zone.spread !== 'Disabled' || effective.host.spread !== 'Disabled',
     aofRewrite:
       rewrite.window === undefined || !aof
         ? undefined

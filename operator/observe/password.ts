@@ -56,13 +56,20 @@ export class Passwords {
     const secret = await this.#client.get(SECRET, { namespace, name: secretName });
     if (secret instanceof KubeFailure) {
       if (secret.kind === 'notFound') {
-        return { kind: 'absent', message: `Secret ${secretName} does not exist in namespace ${namespace}` };
+        const remedy = `create it with the password under the key ${key}`;
+        return {
+          kind: 'absent',
+          message: `Secret ${secretName} does not exist in namespace ${namespace}: ${remedy}`,
+        };
       }
       return { kind: 'unusable', message: `Secret ${secretName} cannot be read: ${secret.message}` };
     }
     const encoded = secret.data?.[key];
     const value = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
     if (value !== '') return { kind: 'present', value };
-    return { kind: 'unusable', message: `Secret ${secretName} has no value under the key ${key}` };
+    return {
+      kind: 'unusable',
+      message: `Secret ${secretName} has no value under the key ${key}: write the password there`,
+    };
   }
 }

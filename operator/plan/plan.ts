@@ -5,6 +5,7 @@
  * A rule answers act, blocked or nothing. Only act ends the pass: everything below would judge a world that
  * the steps are about to change. A block holds back only the kinds of work it names, in its shard.
  */
+import { balancePrimaries } from './balance-primaries.ts';
 import { type Block, type Decision, Holds } from './decision.ts';
 import { deletion, paused } from './deletion.ts';
 import { forgetGhosts } from './forget-ghosts.ts';
@@ -38,6 +39,7 @@ export const RULES: readonly Rule[] = [
   settings,
   restartOutdated,
   moveSlots,
+  balancePrimaries,
   rewriteAof,
   growClaims,
 ];

@@ -328,6 +328,25 @@ describe('moveSlots', () => {
   });
 });
 
+describe('balancePrimaries', () => {
+  const SWAPPED = HEALTHY.replace(
+    '1-0 zone b primary 5461-10922 epoch 2',
+    '1-0 zone b replica of 1-1',
+  ).replace('1-1 zone c replica of 1-0', '1-1 zone c primary 5461-10922 epoch 4');
+  it('a primary hands over when its zone holds half of them and another fewer', () => {
+    expect(decided(sketch(SWAPPED))).toEqual({
+      rule: 'balancePrimaries',
+      steps: ['c-shard-1-0 takes over from its primary'],
+      blocks: [],
+    });
+  });
+  it('not while a member is away or behind, nor when it gains nothing', () => {
+    expect(decided(sketch(SWAPPED.replace('of 0-0', 'of 0-0 linkdown'))).rule).toBe('nothingToDo');
+    expect(decided(sketch(SWAPPED.replace('1-0 zone b', '1-0 zone c'))).rule).toBe('nothingToDo');
+    expect(decided(sketch(SWAPPED, { intent: intentOf(3, 1, { spread: false }) })).rule).toBe('nothingToDo');
+  });
+});
+
 describe('rewriteAof', () => {
   const rewrite = {
     schedule: '0 3 * * *',

@@ -49,6 +49,8 @@ export interface Intent {
   readonly criticalPercent: number;
   /** Files are written: a restarted server finds its data. */
   readonly persistent: boolean;
+  /** Members are kept apart, and so are primaries. */
+  readonly spread: boolean;
   readonly aofRewrite: AofRewriteIntent | undefined;
 }
 

@@ -112,6 +112,7 @@ export function intentOf(shards: number, replicasPerShard: number, changes: Part
     maxmemoryPolicy: 'volatile-ttl',
     criticalPercent: 85,
     persistent: true,
+    spread: true,
     aofRewrite: undefined,
     ...changes,
   };
