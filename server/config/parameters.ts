@@ -229,7 +229,7 @@ export const parameters = [
   ['aof-use-rdb-preamble',             yesNo,             'yes',                 LIVE,            'Write the base of the append-only file as a snapshot.'],
   ['aof-timestamp-enabled',            yesNo,             'no',                  LIVE,            'Note the time in the append-only file.'],
   ['aof-rewrite-incremental-fsync',    yesNo,             'yes',                 LIVE | INERT,    'Flush rewrites piece by piece.'],
-  ['aof-disable-auto-gc',              yesNo,             'no',                  LIVE | HIDDEN,   'Keep old append-only files.'],
+  ['aof-disable-auto-gc',              yesNo,             'no',                  LIVE,            'Keep old append-only files.'],
   // --- replication
   ['replicaof',                        primaryAddress,    '',                    FIXED,           'Host and port of the primary to follow.',                               'slaveof'],
   ['masterauth',                       any,               '',                    LIVE | SECRET,   'Password for the primary.'],
