@@ -12,6 +12,8 @@ import { runCommand } from '../../support/run-command.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 export const readyDeadlineMs = 180_000;
+/** Where `make up` installs the operator. */
+export const operatorNamespace = 'redwarden-system';
 const redisDeadlineMs = 20_000;
 
 export interface Condition {
@@ -191,13 +193,30 @@ export async function podsByRole(
   return { primaries, replicas };
 }
 
-/** SIGKILL to the server itself, behind Kubernetes' back. */
+/** SIGKILL to a pod's first container, behind Kubernetes' back. */
 export async function killServer(cluster: LocalCluster, pod: Pod): Promise<void> {
+  const kill = await aimAt(cluster, pod);
+  await kill();
+}
+
+/** As `killServer`, in two halves: what is returned kills at once. */
+export async function aimAt(cluster: LocalCluster, pod: Pod): Promise<() => Promise<void>> {
   const id = pod.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '';
   const template = '{{.info.pid}}';
   const inspect = ['crictl', 'inspect', '--output', 'go-template', '--template', template, id];
   const pid = (await cluster.exec(pod.spec.nodeName, inspect)).trim();
   if (!/^[1-9][0-9]*$/.test(pid))
     throw new Error(`container ${id} of ${pod.metadata.name} has no pid: ${pid}`);
-  await cluster.exec(pod.spec.nodeName, ['kill', '-KILL', pid]);
+  return async () => {
+    await cluster.exec(pod.spec.nodeName, ['kill', '-KILL', pid]);
+  };
+}
+
+/** The operator's pod. */
+export async function operatorPod(kubectl: Kubectl): Promise<Pod> {
+  const selector = 'app.kubernetes.io/name=redwarden-operator';
+  const pods = await kubectl.inNamespace(operatorNamespace).list<Pod>('pods', selector);
+  const running = pods.find((pod) => pod.status.containerStatuses?.[0]?.ready === true);
+  if (running === undefined) throw new Error('no operator is ready');
+  return running;
 }
