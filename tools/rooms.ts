@@ -52,12 +52,26 @@ export const packagesOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Rooms that take clock, randomness and I/O as parameters; the modules they may import all the same. */
-export const pureRooms: Readonly<Record<string, readonly string[]>> = {
+const pureRooms: Readonly<Record<string, readonly string[]>> = {
   'operator/plan': ['node:crypto'],
   'operator/desired': ['node:crypto'],
   'operator/api': ['node:crypto'],
   'server/structures': ['node:crypto'],
 };
+
+/** Rooms of a pure core with a thin shell: the files of the shell. */
+const shells: Readonly<Record<string, readonly string[]>> = {
+  'server/cluster': ['cluster.ts', 'hand-over.ts', 'links.ts', 'nodes-file.ts', 'peer-address.ts'],
+  'server/replication': ['dial.ts'],
+};
+
+/** The modules that a pure file may import; undefined: the file is not pure. */
+export function pureImports(path: string): readonly string[] | undefined {
+  const room = roomOf(path) ?? '';
+  const shell = shells[room];
+  if (shell === undefined) return pureRooms[room];
+  return shell.some((name) => path === `${room}/${name}`) ? undefined : [];
+}
 
 /** Every room with the rooms it may import besides itself. */
 export const roomImports: ReadonlyMap<string, readonly string[]> = makeTable();

@@ -130,6 +130,8 @@ describe('checkFile on words', () => {
       'take it as a parameter',
     );
     expect(breaches('operator/kube/a.ts', 'const a = Date.now();')).toEqual([]);
+    expect(breaches('server/cluster/election.ts', 'const a = Math.random();').join()).toContain('pure');
+    expect(breaches('server/cluster/links.ts', 'const a = Math.random();')).toEqual([]);
   });
 
   it('wants kebab-case names', () => {

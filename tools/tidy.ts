@@ -1,7 +1,7 @@
 /** The habits of `docs/STYLE.md` that a machine can see, as rules over one file's text. */
 
 import { posix } from 'node:path';
-import { outsideRooms, packagesOf, pureRooms, roomImports, roomOf, testImports } from './rooms.ts';
+import { outsideRooms, packagesOf, pureImports, roomImports, roomOf, testImports } from './rooms.ts';
 import { readSource, type SourceText } from './source-text.ts';
 
 export const FILE_LINES_MAX = 500;
@@ -90,10 +90,10 @@ function importProblem(path: string, room: string, name: string): string | undef
     return roomImports.get(room)?.includes(other) ? undefined : `${room} may not import ${other}`;
   }
   if (isTest(path) || outsideRooms.includes(room)) return undefined;
-  const allowedWherePure = pureRooms[room];
+  const allowedWherePure = pureImports(path);
   if (name.startsWith('node:')) {
     if (allowedWherePure === undefined || allowedWherePure.includes(name)) return undefined;
-    return `${room} is pure and may not import ${name}`;
+    return `${path} is pure and may not import ${name}`;
   }
   const package_ = name.startsWith('@') ? name.split('/').slice(0, 2).join('/') : (name.split('/')[0] ?? '');
   return packagesOf[half]?.includes(package_) ? undefined : `${half} may not use the package ${package_}`;
@@ -199,7 +199,7 @@ const functionRule: Rule = (file, source) => {
 };
 
 const wordRule: Rule = (file, source) => {
-  const pure = pureRooms[roomOf(file.path) ?? ''] !== undefined && !isTest(file.path);
+  const pure = pureImports(file.path) !== undefined && !isTest(file.path);
   const breaches: [number, string][] = [];
   for (const [index, line] of source.code.split('\n').entries()) {
     for (const [word, instead] of bannedCode) {
