@@ -49,8 +49,8 @@ export class Turn {
   }
 
   /**
-   * Runs `task`, which writes for one connection, when no command of another is writing its replies: now, or at
-   * the end of the turn.
+   * Runs `task`, which writes for one connection, when no command of another is writing its replies: now, or
+   * at the end of the turn.
    */
   whenIdle(task: () => void): void {
     if (!this.executing) {

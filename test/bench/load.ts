@@ -32,7 +32,9 @@ export class LineConnection {
     });
   }
 
-  /** Sends bytes that make `lines` lines of replies; resolves with the milliseconds until the last one came. */
+  /**
+   * Sends bytes that make `lines` lines of replies; resolves with the milliseconds until the last one came.
+   */
   batch(bytes: Uint8Array, lines: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const startMs = performance.now();

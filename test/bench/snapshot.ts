@@ -1,6 +1,6 @@
 /**
- * What a save and a greedy client do to the others: the time of single writes with and without BGSAVE under way,
- * and beside a client that pipelines a thousand commands.
+ * What a save and a greedy client do to the others: the time of single writes with and without BGSAVE under
+ * way, and beside a client that pipelines a thousand commands.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeCommand } from '../support/raw-connection.ts';

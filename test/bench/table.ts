@@ -1,6 +1,6 @@
 /**
- * The store alone, without sockets: the longest pause while it grows, bytes per key, the cost of a lookup when the
- * keyspace is far larger than the cache, tables a slot, what the hash costs.
+ * The store alone, without sockets: the longest pause while it grows, bytes per key, the cost of a lookup
+ * when the keyspace is far larger than the cache, tables a slot, what the hash costs.
  */
 
 import { NO_EXPIRY } from '../../server/keyspace/database.ts';
@@ -40,8 +40,8 @@ function writeKey(index: number): void {
 }
 
 /**
- * Times of the same operations in several runs, of which the shortest counts: what the table does comes back at the
- * same place in every run, what else the machine does in between does not.
+ * Times of the same operations in several runs, of which the shortest counts: what the table does comes back
+ * at the same place in every run, what else the machine does in between does not.
  */
 class Pauses {
   readonly #micros: Float32Array;

@@ -1,6 +1,7 @@
 /**
- * Requests per second and processor time per request, ours and the peers in turn: each round runs every server
- * once for every test, so that what else the machine does meets all of them. Ratios are made within a round.
+ * Requests per second and processor time per request, ours and the peers in turn: each round runs every
+ * server once for every test, so that what else the machine does meets all of them. Ratios are made within a
+ * round.
  */
 import { Contestant, installedPeers } from './contestant.ts';
 import { print, spreadOf, spreadText, tableText } from './figures.ts';

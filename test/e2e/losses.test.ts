@@ -1,4 +1,7 @@
-/** What users fear: servers, nodes and all pods lost, while a client writes keys with checksums. Needs `make up`. */
+/**
+ * What users fear: servers, nodes and all pods lost, while a client writes keys with checksums. Needs `make
+ * up`.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { timeLimits } from '../kind/time-limits.ts';
 import { waitUntil } from '../support/wait-until.ts';
