@@ -144,7 +144,7 @@ export class Controller {
     const { clusters, nodes, ...owned } = this.caches;
     clusters.subscribe((change) => {
       if (change.after === undefined) this.expectations.forget(change.key);
-      this.reconciler.enqueue(change.key);
+      if (!isStatusOnly(change)) this.reconciler.enqueue(change.key);
     });
     nodes.subscribe((change) => this.#onNode(change));
     for (const store of Object.values(owned)) {
@@ -176,6 +176,16 @@ export class Controller {
       this.#resyncLater();
     });
   }
+}
+
+/** Our own writing, as a rule: a pass that its own report sets off would never come to rest. */
+function isStatusOnly({ before, after }: Change<KubeObject>): boolean {
+  if (before === undefined || after === undefined) return false;
+  const wanted = ({ metadata }: KubeObject): string => {
+    const { uid, generation, deletionTimestamp, annotations, labels, finalizers } = metadata;
+    return JSON.stringify([uid, generation, deletionTimestamp, annotations, labels, finalizers]);
+  };
+  return wanted(before) === wanted(after);
 }
 
 function factsOf(node: KubernetesNode): string {
