@@ -82,11 +82,13 @@ export function recordTransitions(
     const row = CONDITIONS.find((each) => each.type === condition.type);
     const good = condition.status === row?.good;
     const tellsReasons = REASONS_TOLD.has(condition.type);
-    // Where nothing was before, only what is under way or in the way is news.
-    if (old === undefined && (good || !tellsReasons)) continue;
+    // Where nothing was known before, only what is under way or in the way is news; that it ended is none.
+    const unknown = old === undefined || old.status === 'Unknown' || condition.status === 'Unknown';
+    if (unknown && (good || !tellsReasons)) continue;
+    if (condition.type === 'Reconciling' || (condition.type === 'Progressing' && good)) continue;
     const changed =
       old?.status !== condition.status || (tellsReasons && !good && old.reason !== condition.reason);
-    if (!changed || condition.type === 'Reconciling' || condition.status === 'Unknown') continue;
+    if (!changed) continue;
     reporter.recorder.record({
       regarding: resource,
       type: good || condition.type === 'Progressing' ? 'Normal' : 'Warning',
