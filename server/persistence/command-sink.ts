@@ -45,7 +45,7 @@ export class CommandWriter implements RdbVisitor {
     for (const word of words) {
       this.#add(Buffer.from(`$${word.length}\r\n`));
       // The reader's bytes may be used again after the call.
-      this.#add(Uint8Array.from(word));
+      this.#add(Buffer.from(word));
       this.#add(LINE_END);
     }
   }
