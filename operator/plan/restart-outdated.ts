@@ -13,7 +13,7 @@ import { membersOfShard, replicasInSync, type Topology, topologyOf } from './top
 
 export function restartOutdated(snapshot: Snapshot, holds: Holds): Decision {
   const { intent } = snapshot;
-  if (intent.kind !== 'intent' || holds.onCluster('destroy') || holds.anywhere('slots')) return NOTHING;
+  if (intent.kind !== 'intent' || snapshot.cachesBehind) return NOTHING;
   const outdated = snapshot.members.filter((member) => isOutdated(snapshot, member));
   if (outdated.length === 0) return NOTHING;
   const stuck = outdated.filter(({ pod }) => pod.trouble !== undefined && !pod.terminating);
@@ -21,6 +21,7 @@ export function restartOutdated(snapshot: Snapshot, holds: Holds): Decision {
     const steps = stuck.map(({ pod }): Step => ({ kind: 'deletePod', pod: pod.name, uid: pod.uid }));
     return actOrBlock(steps, 'outdated pods that do not run are replaced', []);
   }
+  if (holds.onCluster('destroy') || holds.anywhere('slots')) return NOTHING;
   const failing = snapshot.members.find((member) => member.pod.trouble !== undefined);
   if (failing !== undefined) return actOrBlock([], '', [halted(failing)]);
   return roll(snapshot, intent, outdated, holds);

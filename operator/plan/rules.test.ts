@@ -286,6 +286,10 @@ describe('restartOutdated', () => {
     const plan = decided(sketch(HEALTHY.replace('0-1 zone b', '0-1 old silent stuck zone b')));
     expect(plan.steps).toEqual(['restart pod c-shard-0-1']);
   });
+  it('replaces pods of a cluster that never ran, once its image is another', () => {
+    const text = EMPTY.replaceAll(/^( *\d-\d)/gm, '$1 old silent stuck');
+    expect(decided(sketch(text)).steps).toHaveLength(6);
+  });
   it('empties no primary that has neither replica nor files', () => {
     const alone = HEALTHY.replaceAll(/^.*replica of.*$/gm, '').replace('replicas 1', 'replicas 0');
     const old = alone.replace('0-0', '0-0 old');
