@@ -6,20 +6,20 @@
  * keys are folded into one by xor. mix(x): digest = SHA1(digest ^ SHA1(x)); xor(x): digest ^= SHA1(x).
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 
 const DIGEST_BYTES = 20;
 const EXPIRES = Buffer.from('!!expire!!');
 
 function sha1(data: Uint8Array): Buffer {
-  return createHash('sha1').update(data).digest();
+  return hash('sha1', data, 'buffer');
 }
 
 function xor(digest: Buffer, data: Uint8Array): void {
-  const hash = sha1(data);
+  const sum = sha1(data);
   for (let index = 0; index < DIGEST_BYTES; index += 1)
-    digest[index] = (digest[index] ?? 0) ^ (hash[index] ?? 0);
+    digest[index] = (digest[index] ?? 0) ^ (sum[index] ?? 0);
 }
 
 function mix(digest: Buffer, data: Uint8Array): void {
