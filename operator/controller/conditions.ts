@@ -69,6 +69,7 @@ const NEEDS_A_PERSON: ReadonlySet<string> = new Set([
   'RollHalted',
   'SecretMissing',
   'SettingRefused',
+  'SettingUnknown',
   'ShardLost',
   'ShrinkNotSupported',
   'SlotsUnassigned',

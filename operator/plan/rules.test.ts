@@ -232,6 +232,15 @@ describe('settings', () => {
     expect(plan.steps.every((step) => !step.startsWith('c-shard-1-0'))).toBe(true);
     expect(plan.blocks).toEqual(['settings 1 SettingRefused']);
   });
+  it('a setting that the server does not know is named, once', () => {
+    const known = intentOf(3, 1).settings;
+    const settings = [
+      ...known,
+      { name: 'bogus', value: '1', change: 'live' as const, comparison: 'text' as const },
+    ];
+    const plan = decided(sketch(HEALTHY, { intent: intentOf(3, 1, { settings }) }));
+    expect(plan).toEqual({ rule: 'nothingToDo', steps: [], blocks: ['settings cluster SettingUnknown'] });
+  });
   it('one spelling of a value is as good as another', () => {
     expect(decided(sketch(HEALTHY.replace('epoch 2', 'epoch 2 set maxmemory 102400kb'))).rule).toBe(
       'nothingToDo',

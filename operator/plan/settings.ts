@@ -22,7 +22,11 @@ export function settings(snapshot: Snapshot, holds: Holds): Decision {
   const steps: Step[] = [];
   const blocks: Block[] = [];
   for (const { member, setting, actual } of differences) {
-    if (actual === undefined || holds.on('settings', member.pod.shard)) continue;
+    if (actual === undefined) {
+      noteUnknown(blocks, setting.name, member.pod.name);
+      continue;
+    }
+    if (holds.on('settings', member.pod.shard)) continue;
     const message =
       snapshot.breakGlassUntil === undefined
         ? whyRefused(intent, member, setting, actual)
@@ -44,6 +48,16 @@ export function settings(snapshot: Snapshot, holds: Holds): Decision {
     });
   }
   return actOrBlock(steps, 'settings differ from the spec', blocks);
+}
+
+/** Once for each setting: it would stop every server at its next start. */
+function noteUnknown(blocks: Block[], name: string, pod: string): void {
+  const message =
+    `the server does not know the setting ${name} (${pod}) and would not start with it again: ` +
+    'take it out of spec.config';
+  if (blocks.some((block) => block.message.startsWith(`the server does not know the setting ${name} `)))
+    return;
+  blocks.push({ scope: 'cluster', holds: [], reason: 'SettingUnknown', message });
 }
 
 /** Governed settings whose value on a live server is not the spec's, restart settings included. */
