@@ -1,6 +1,6 @@
 /**
- * The whole operator against a real API server and controller manager; pods are real servers on loopback, started by
- * a kubelet of a few lines.
+ * The whole operator against a real API server and controller manager; pods are real servers on loopback,
+ * started by a kubelet of a few lines.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
