@@ -20,6 +20,8 @@ const PASS_BUDGET_MS = 3_000;
 const SLOTS_AT_ONCE = 32;
 /** Keys in one MIGRATE: the source blocks while it sends them. */
 const KEYS_AT_ONCE = 64;
+/** Valkey answers SETSLOT when its replicas have it, one after the other. */
+const SETSLOT_DEADLINE_MS = 10_000;
 const MIGRATE_TIMEOUT_MS = 5_000;
 const MIGRATE_DEADLINE_MS = 12_000;
 /** Rounds of one slot; more means that keys come back as fast as they go. */
@@ -55,7 +57,9 @@ async function openOthers(actor: Actor, targets: readonly Target[]): Promise<Ser
 /** Marks both ends; slots that the target owns by now are left out. */
 async function openSlots(source: Server, target: Server, slots: readonly number[]): Promise<number[]> {
   const importing = await Promise.all(
-    slots.map((slot) => target.attempt(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.target.nodeId])),
+    slots.map((slot) =>
+      target.attempt(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.target.nodeId], SETSLOT_DEADLINE_MS),
+    ),
   );
   const opened = slots.filter((slot, index) => {
     const reply = importing[index] ?? null;
@@ -64,7 +68,9 @@ async function openSlots(source: Server, target: Server, slots: readonly number[
     throw new StepEnd('failed', `${target.target.pod}, slot ${slot}: ${reply.message}`);
   });
   await Promise.all(
-    opened.map((slot) => source.ask(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.target.nodeId])),
+    opened.map((slot) =>
+      source.ask(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.target.nodeId], SETSLOT_DEADLINE_MS),
+    ),
   );
   return opened;
 }
@@ -119,7 +125,9 @@ async function handOver(
 ): Promise<void> {
   const owner = target.target.nodeId;
   for (const server of [target, source]) {
-    await Promise.all(slots.map((slot) => server.ask(['CLUSTER', 'SETSLOT', slot, 'NODE', owner])));
+    await Promise.all(
+      slots.map((slot) => server.ask(['CLUSTER', 'SETSLOT', slot, 'NODE', owner], SETSLOT_DEADLINE_MS)),
+    );
   }
   // A server that was told too early or is away learns it by gossip.
   await Promise.allSettled(
