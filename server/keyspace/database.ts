@@ -60,9 +60,9 @@ export class Database {
     if (ref === 0) return 0;
     const keyspace = this.#keyspace;
     const expiresAtMs = keyspace.records.expiresAtMs(ref);
-    if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs) {
+    if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs && !keyspace.seesExpired) {
       if (keyspace.deletesExpired) this.#expireFound(ref, key, start, length);
-      return keyspace.seesExpired ? ref : 0;
+      return 0;
     }
     return ref;
   }
