@@ -51,5 +51,5 @@ bench: build ## requests per second and processor time per request, next to redi
 soak: build ## many seeds through simulation and conformance: make soak SEEDS=1000
 	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance
 
-fmt: $(INSTALLED) ## format every file
-	@biome check --write .
+fmt: $(INSTALLED) ## format every file, long comment lines included
+	@biome check --write . && node tools/format-comments.ts
