@@ -10,7 +10,7 @@ export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SEEDS ?= 200
 
-.PHONY: help up down test check image e2e conformance bench soak fmt build
+.PHONY: help up down test check image e2e conformance bench soak docs fmt build
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | \
@@ -50,6 +50,9 @@ bench: build ## requests per second and processor time per request, next to redi
 
 soak: build ## many seeds through simulation and conformance: make soak SEEDS=1000
 	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance
+
+docs: $(INSTALLED) ## the generated parts of docs/
+	@node tools/generate-docs.ts
 
 fmt: $(INSTALLED) ## format every file, long comment lines included
 	@biome check --write . && node tools/format-comments.ts

@@ -6,7 +6,7 @@ import { fillIn } from './compatibility.ts';
 const file = path.resolve(import.meta.dirname, '../docs/compatibility.md');
 
 describe('fillIn', () => {
-  it('finds docs/compatibility.md as the tables say (node tools/generate-compatibility.ts)', () => {
+  it('finds docs/compatibility.md as the tables say (node tools/generate-docs.ts)', () => {
     const text = readFileSync(file, 'utf8');
     expect(fillIn(text)).toBe(text);
   });

@@ -44,7 +44,12 @@ export async function explain(kubectl: Kubectl, operatorNamespace: string): Prom
     }),
     part("end of the operator's log", async () => {
       const operator = kubectl.inNamespace(operatorNamespace);
-      const argv = ['logs', '--selector=app.kubernetes.io/name=redwarden-operator', '--tail', `${logLinesShown}`];
+      const argv = [
+        'logs',
+        '--selector=app.kubernetes.io/name=redwarden-operator',
+        '--tail',
+        `${logLinesShown}`,
+      ];
       return lastLines(await operator.run(argv), logLinesShown).split('\n');
     }),
   ]);
