@@ -21,7 +21,16 @@ function findingsOf(snapshot: Snapshot, changes: Partial<Findings> = {}): Findin
   const topology = topologyOf(snapshot);
   const health = healthOf(snapshot, topology, undefined);
   const plan = decide(snapshot);
-  return { snapshot, effective: undefined, health, plan, failure: undefined, repeating: false, ...changes };
+  return {
+    snapshot,
+    effective: undefined,
+    health,
+    plan,
+    creating: false,
+    failure: undefined,
+    repeating: false,
+    ...changes,
+  };
 }
 
 /** `Type=Status/Reason` of the conditions asked for. */
@@ -69,6 +78,19 @@ describe('conditionsOf', () => {
       'Degraded=True/RedundancyReduced',
       'ReplicasInSync=False/NotInSync',
     ]);
+  });
+
+  it('is not Degraded before it was whole for the first time', () => {
+    const snapshot = sketch(HEALTHY.replace('of 0-0', 'of 0-0 linkdown'));
+    const status = statusOf(
+      findingsOf(snapshot, { creating: true }),
+      topologyOf(snapshot),
+      undefined,
+      {},
+      [],
+    );
+    expect(status.phase).toBe('Creating');
+    expect(status.conditions?.find((each) => each.type === 'Degraded')?.reason).toBe('BeingCreated');
   });
 
   it('an image that cannot start is Stalled with reason and remedy', () => {

@@ -18,6 +18,8 @@ export interface Findings {
   readonly effective: Effective | undefined;
   readonly health: Health;
   readonly plan: Plan;
+  /** It has not been Ready yet. */
+  readonly creating: boolean;
   /** What a step failed with in this pass. */
   readonly failure: string | undefined;
   /** The same steps again and again without effect. */
@@ -165,12 +167,13 @@ function progressing({ plan }: Findings): Verdict {
 }
 
 function degraded(findings: Findings): Verdict {
-  const { snapshot, health } = findings;
-  if (snapshot.history.formed !== true)
-    return verdict('False', 'NotFormed', 'the cluster has not been formed yet');
+  const { snapshot, health, creating } = findings;
   const problems = [...health.silent, ...health.missingReplicas, ...health.persistence];
   if (!allServed(health)) problems.unshift(available(findings).message);
   if (problems.length === 0) return verdict('False', 'Healthy', 'every member does its work');
+  if (snapshot.history.formed !== true || creating) {
+    return verdict('False', 'BeingCreated', 'the cluster has not been whole yet');
+  }
   return verdict('True', allServed(health) ? 'RedundancyReduced' : 'SlotsNotServed', problems.join('; '));
 }
 

@@ -23,7 +23,7 @@ import type { Pass, ReconcileCluster } from './controller.ts';
 import { healthOf } from './health.ts';
 import type { ReconcileResult } from './reconciler.ts';
 import { type Reporter, recordStep, recordTransitions, writeStatus } from './report.ts';
-import { statusOf } from './status.ts';
+import { isBeingCreated, statusOf } from './status.ts';
 
 /** After steps: time for gossip and replication to show an effect. */
 const AFTER_STEPS_MS = 300;
@@ -283,8 +283,9 @@ function report(
   const topology = topologyOf(snapshot);
   const health = healthOf(snapshot, topology, effective);
   const { plan, failure, repeating, rewritten } = outcome;
-  const findings = { snapshot, effective, health, plan, failure, repeating };
   const previous = resource.status ?? {};
+  const creating = isBeingCreated(previous);
+  const findings = { snapshot, effective, health, plan, creating, failure, repeating };
   const status = statusOf(findings, topology, effective, previous, rewritten);
   recordTransitions(reporter, resource, previous.conditions ?? [], status.conditions ?? []);
   return writeStatus(reporter, resource, status);

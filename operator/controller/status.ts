@@ -7,12 +7,13 @@ import type {
   RewriteStatus,
   ShardStatus,
 } from '../api/generated/redis-cluster.ts';
+import type { Plan } from '../plan/plan.ts';
 import { REWRITE_SKIPPED } from '../plan/rewrite-aof.ts';
 import { printSlots } from '../plan/slots.ts';
 import type { LiveMember, Snapshot } from '../plan/snapshot.ts';
 import { ownedRanges, type Topology } from '../plan/topology.ts';
 import { conditionsOf, type Findings, MAINTENANCE } from './conditions.ts';
-import { allServed } from './health.ts';
+import { allServed, type Health } from './health.ts';
 
 /** Percent and sizes are rounded: a status that changes all the time is written all the time. */
 const PERCENT_STEP = 5;
@@ -53,11 +54,15 @@ export function statusOf(
   }
 }
 
-function phaseOf({ snapshot, health, plan }: Findings, stalled: boolean): string {
+function phaseOf({ snapshot, health, plan, creating }: Findings, stalled: boolean): string {
   if (snapshot.deleting) return 'Deleting';
   if (snapshot.paused) return 'Paused';
   if (stalled) return 'Stalled';
-  if (snapshot.history.formed !== true && !allServed(health)) return 'Creating';
+  const phase = workPhase(health, plan);
+  return creating && phase !== 'Ready' ? 'Creating' : phase;
+}
+
+function workPhase(health: Health, plan: Plan): string {
   if (!allServed(health)) return 'Unavailable';
   if (plan.rule === 'moveSlots' || plan.rule === 'openSlots') return 'Scaling';
   if (health.silent.length > 0 || health.missingReplicas.length > 0) return 'Degraded';
@@ -171,4 +176,9 @@ export function withoutVolatile(status: RedisClusterStatus): unknown {
       aof: { lastRewrite: aof?.lastRewrite, lastSkip: aof?.lastSkip },
     })),
   };
+}
+
+/** It has not been Ready since it was made. */
+export function isBeingCreated(previous: RedisClusterStatus): boolean {
+  return previous.phase === undefined || previous.phase === 'Creating';
 }
