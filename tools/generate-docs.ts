@@ -1,4 +1,6 @@
-/** Writes the generated parts of the documents anew: the tables of `compatibility.md`, the list of decisions. */
+/**
+ * Writes the generated parts of the documents anew: the tables of `compatibility.md`, the list of decisions.
+ */
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,6 @@
-/** Breaks comment lines that are too long; what the formatter of code leaves alone. Drawings and lists stay. */
+/**
+ * Breaks comment lines that are too long; what the formatter of code leaves alone. Drawings and lists stay.
+ */
 
 import { LINE_COLUMNS_MAX } from './tidy.ts';
 
