@@ -1,4 +1,6 @@
-/** The built server over real connections: what a client does to its own connection and to those of others. */
+/**
+ * The built server over real connections: what a client does to its own connection and to those of others.
+ */
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeCommand, RawConnection } from '../support/raw-connection.ts';
@@ -153,11 +155,11 @@ describe('a connection', () => {
     const closed = new Promise<void>((resolve) => greedy.once('close', () => resolve()));
     greedy.on('error', () => greedy.destroy());
     greedy.write(Buffer.concat(Array.from({ length: 100 }, () => encodeCommand(['GET', 'value']))));
-    for (;;) {
-      const list = await text(admin, 'CLIENT', 'LIST', 'TYPE', 'normal');
-      if (list.split('\n').filter((line) => line.startsWith('id=')).length === 1) break;
+    while (!server.output.includes('exceed client-output-buffer-limit')) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    const list = await text(admin, 'CLIENT', 'LIST', 'TYPE', 'normal');
+    expect(list.split('\n').filter((line) => line.startsWith('id=')).length).toBe(1);
     greedy.resume();
     await closed;
     await text(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'normal 0 0 0');
