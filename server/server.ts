@@ -18,7 +18,7 @@ import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
-import { AdminServer } from './metrics/admin-server.ts';
+import type { AdminServer } from './metrics/admin-server.ts';
 import { Info } from './metrics/info.ts';
 import type { Persistence } from './persistence/persistence.ts';
 import { Propagation } from './replication/propagation.ts';
@@ -54,7 +54,7 @@ export class Server implements ServerContext {
   readonly executor: Executor;
   readonly turn: Turn;
   readonly sessions: Sessions;
-  readonly #admin: AdminServer | null;
+  #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
   #timer: NodeJS.Timeout | null = null;
 
@@ -88,9 +88,6 @@ export class Server implements ServerContext {
       beginCommands: () => this.keyspace.setNow(Date.now()),
       onClosed: (client) => this.#clientClosed(client),
     });
-    const port = values['admin-port'];
-    this.#admin =
-      port === 0 ? null : new AdminServer({ port, address: values['admin-bind'], info: this.info, log });
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
     this.keyspace.onExpired = (database, key, start, length) =>
@@ -109,13 +106,14 @@ export class Server implements ServerContext {
     // Who waits for these lines connects at once.
     this.log.notice(`Running mode=${mode}, port=${values.port}. PID: ${process.pid}`);
     this.log.notice('Server initialized');
-    await this.#admin?.listen();
+    const admin = this.#openAdmin();
     if (this.cluster !== null) {
       const reason = await this.cluster.start();
       if (reason !== null) throw new Error(reason);
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     await this.persistence.load();
+    await admin;
     this.keyspace.dirty = 0;
     this.#restoreReplication();
     this.cluster?.dataLoaded();
@@ -124,6 +122,16 @@ export class Server implements ServerContext {
     if (values.pidfile !== '') writeFileSync(values.pidfile, `${process.pid}\n`);
     this.log.notice('Ready to accept connections tcp');
     if (values.unixsocket !== '') this.log.notice('Ready to accept connections unix');
+  }
+
+  /** Opens the HTTP port, if any; its code is loaded only then, because starting shall not wait for it. */
+  async #openAdmin(): Promise<void> {
+    const { values } = this.config;
+    const port = values['admin-port'];
+    if (port === 0) return;
+    const { AdminServer } = await import('./metrics/admin-server.ts');
+    this.#admin = new AdminServer({ port, address: values['admin-bind'], info: this.info, log: this.log });
+    await this.#admin.listen();
   }
 
   shutdown(options: ShutdownOptions): void {
