@@ -66,6 +66,8 @@ export class Client {
   replicaAddress = '';
   replicaCapabilities = 0;
   replicaVersion = 0;
+  /** Replication offset behind the last write of this client: what WAIT waits for. */
+  writeOffset = 0;
 
   constructor(id: number, link: ClientLink, nowMs: number) {
     this.id = id;

@@ -213,6 +213,7 @@ export class Executor {
       const bytes = encodeCall(call);
       propagation.bytes(database, bytes, 0, bytes.length);
     }
+    call.client.writeOffset = this.#context.replication.offset;
   }
 
   #reject(call: Call, text: string, entry?: CommandEntry): number {

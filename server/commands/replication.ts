@@ -221,7 +221,7 @@ function wait(call: Call): void {
   else if (Number.isNaN(timeoutMs)) call.reply.error(TIMEOUT_NOT_INTEGER);
   else if (timeoutMs < 0) call.reply.error(TIMEOUT_NEGATIVE);
   else {
-    const { offset } = replication;
+    const offset = client.writeOffset;
     const count = replication.primary.countAcknowledged(offset);
     if (count >= wanted || call.inTransaction) {
       call.reply.integer(count);

@@ -71,6 +71,7 @@ function exec(call: Call): void {
     return;
   }
   reply.array(queued.length);
+  const before = client.writeOffset;
   context.propagation.beginTransaction();
   for (const bytes of queued) {
     const end = parser.parse(bytes, 0, bytes.length, true);
@@ -78,6 +79,8 @@ function exec(call: Call): void {
     inner.executor.executeTrusted(inner.call);
   }
   context.propagation.endTransaction();
+  // The end of the transaction belongs to its writes.
+  if (client.writeOffset !== before) client.writeOffset = context.replication.offset;
 }
 
 const parser = new RequestParser();
