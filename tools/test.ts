@@ -25,6 +25,8 @@ interface Part {
   readonly deadlineMs: number;
   /** Name of the report; absent: the program itself counts as one test. */
   readonly report?: string;
+  /** What must have gone well before; otherwise this part is left out. */
+  readonly after?: Part;
   /** Prepares or clears up: its success is no test, its failure is one. */
   readonly aside?: true;
 }
@@ -48,7 +50,10 @@ const programs: Part = {
 };
 const units = vitest('unit and integration', 15 * minute);
 const up: Part = { name: 'make up', program: 'node', argv: ['tools/up.ts'], deadlineMs: 40 * minute };
-const stories = vitest('end to end', 25 * minute, '--config', 'vitest.e2e.config.ts');
+const stories: Part = {
+  ...vitest('end to end', 25 * minute, '--config', 'vitest.e2e.config.ts'),
+  after: up,
+};
 const down: Part = {
   name: 'make down',
   program: 'node',
@@ -118,10 +123,16 @@ const started = performance.now();
 mkdirSync(reportFolder, { recursive: true });
 const total = { passed: 0, failed: 0 };
 const failedParts: string[] = [];
+const failedBefore = new Set<Part>();
 for (const part of partsOf(process.argv[2])) {
+  if (part.after !== undefined && failedBefore.has(part.after)) {
+    process.stdout.write(`\n==> ${part.name}: left out, because ${part.after.name} failed\n`);
+    continue;
+  }
   const found = await count(part);
   total.passed += found.passed;
   total.failed += found.failed;
+  if (found.failed > 0) failedBefore.add(part);
   if (found.failed > 0) failedParts.push(`${part.name} (${found.failed})`);
 }
 process.stdout.write(
