@@ -73,7 +73,7 @@ export class Server implements ServerContext {
     this.executor = new Executor(this, this.table);
     setTransactionExecutor(() => this.executor);
     this.persistence = makePersistence(this);
-    this.turn = new Turn(this.persistence, () => {});
+    this.turn = new Turn(this.persistence, () => this.cluster?.endTurn());
     this.replication = makeReplication(this);
     this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
     this.info = new Info({

@@ -190,6 +190,20 @@ const SETTLE_ROUNDS_MAX = 8;
  * it.
  */
 export function settle(state: ClusterState): void {
+  settleAllButFile(state);
+  const { pending } = state;
+  if (!pending.save) return;
+  const durable = pending.durable;
+  pending.save = false;
+  pending.durable = false;
+  state.environment.save(durable);
+}
+
+/**
+ * The same for commands: many may come in one turn (a migration sends thousands), and nodes.conf is written
+ * once, when the turn ends and before its replies leave.
+ */
+export function settleAllButFile(state: ClusterState): void {
   const { pending } = state;
   for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {
     if (!pending.manual && !pending.failover && !pending.update) break;
@@ -202,12 +216,6 @@ export function settle(state: ClusterState): void {
       if (state.myself.isReplica) advanceElection(state);
     }
     if (pending.update) updateClusterState(state);
-  }
-  if (pending.save) {
-    const durable = pending.durable;
-    pending.save = false;
-    pending.durable = false;
-    state.environment.save(durable);
   }
   if (pending.routing) {
     pending.routing = false;

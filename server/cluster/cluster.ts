@@ -9,7 +9,16 @@ import type { Config } from '../config/config.ts';
 import type { Log } from '../config/log.ts';
 import { SLOT_COUNT } from './bus-message.ts';
 import { broadcastPublish } from './bus-send.ts';
-import { initialise, linkClosed, linkConnected, receive, settle, TICK_MS, tick } from './cluster-core.ts';
+import {
+  initialise,
+  linkClosed,
+  linkConnected,
+  receive,
+  settle,
+  settleAllButFile,
+  TICK_MS,
+  tick,
+} from './cluster-core.ts';
 import type { ClusterEnvironment, ReplicationControl, SlotKeys } from './cluster-environment.ts';
 import { computeOwned, type RouteRequest, routeSlot } from './cluster-routing.ts';
 import { settingsFrom } from './cluster-settings.ts';
@@ -115,9 +124,17 @@ export class Cluster {
     return routeSlot(this.state, slot, request);
   }
 
-  /** After commands changed the state by functions of this room. */
+  /**
+   * After commands changed the state by functions of this room; `endTurn` must follow before they are
+   * answered.
+   */
   settle(): void {
-    settle(this.state);
+    settleAllButFile(this.state);
+  }
+
+  /** Before the replies of a turn leave: what they promise is in nodes.conf. */
+  endTurn(): void {
+    if (this.state.pending.save) settle(this.state);
   }
 
   /**
