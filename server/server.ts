@@ -106,14 +106,12 @@ export class Server implements ServerContext {
     // Who waits for these lines connects at once.
     this.log.notice(`Running mode=${mode}, port=${values.port}. PID: ${process.pid}`);
     this.log.notice('Server initialized');
-    const admin = this.#openAdmin();
     if (this.cluster !== null) {
       const reason = await this.cluster.start();
       if (reason !== null) throw new Error(reason);
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    await this.persistence.load();
-    await admin;
+    await Promise.all([this.persistence.load(), this.#openAdmin()]);
     this.keyspace.dirty = 0;
     this.#restoreReplication();
     this.cluster?.dataLoaded();
