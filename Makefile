@@ -19,6 +19,8 @@ help: ## this list
 # A marker of our own: npm does not touch the folder itself when nothing changes in it.
 $(INSTALLED): package-lock.json
 	PATH="$(MACHINE_PATH)" npm ci --ignore-scripts --no-audit --no-fund
+	@# The project's Node needs this library, which a minimal Debian lacks; Node cannot install it for itself.
+	@ldconfig -p | grep -q libatomic.so.1 || { apt-get update -qq && apt-get install -y -qq libatomic1; }
 	@touch $@
 
 up: $(INSTALLED) ## local three-zone Kubernetes with the operator and a RedisCluster that serves
