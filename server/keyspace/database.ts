@@ -14,6 +14,7 @@ import {
   Records,
   TYPE_STRING,
 } from '../structures/record.ts';
+import type { TableTouch } from '../structures/table-touch.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** In place of an expiry: none. */
@@ -43,6 +44,11 @@ export class Database {
     this.#keyspace = keyspace;
     this.index = index;
     this.#headers = new Uint32Array(keyspace.perSlot ? SLOT_COUNT : 1);
+  }
+
+  /** Reads the places of keys that will be looked up soon, by slot (0 outside cluster mode) and hash. */
+  touch(touch: TableTouch, slots: Uint16Array, hashes: Int32Array, count: number): number {
+    return touch.read(this.#headers, slots, hashes, count);
   }
 
   /** The key's record whether expired or not, 0 when there is none. Remembers hash and slot for a change. */

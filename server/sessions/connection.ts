@@ -188,7 +188,13 @@ export class Connection implements ClientLink, TurnMember {
     this.#executing = true;
     this.#session.turn.executing = true;
     this.#needed = 0;
+    const first = at;
+    let lookedTo = at;
     while (at < end && !this.#blocked && reply.at - start < REPLY_SHARE_BYTES) {
+      if (at !== first && at >= lookedTo && client.authenticated) {
+        const looked = this.#session.lookAhead.read(client.databaseIndex, bytes, at, end);
+        lookedTo = looked === at ? end : looked;
+      }
       const next = parser.parse(bytes, at, end, client.authenticated);
       if (next === INCOMPLETE) {
         this.#needed = end - at + parser.missing;

@@ -7,6 +7,7 @@ import type { Executor } from '../commands/execute.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { RequestParser } from '../wire/request.ts';
 import type { Connection } from './connection.ts';
+import type { LookAhead } from './look-ahead.ts';
 import type { Turn } from './turn.ts';
 
 export interface SessionContext {
@@ -14,6 +15,7 @@ export interface SessionContext {
   readonly executor: Executor;
   readonly parser: RequestParser;
   readonly turn: Turn;
+  readonly lookAhead: LookAhead;
   readonly queryBytesMax: number;
   nextClientId(): number;
   callFor(client: Client, reply: Reply): Call;

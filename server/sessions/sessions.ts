@@ -9,6 +9,7 @@ import { endTransaction } from '../commands/transaction.ts';
 import type { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
 import { Connection, SHARE_BYTES } from './connection.ts';
+import { LookAhead } from './look-ahead.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Turn } from './turn.ts';
 
@@ -57,6 +58,7 @@ export class Sessions implements SessionContext {
   readonly executor: Executor;
   readonly parser = new RequestParser();
   readonly turn: Turn;
+  readonly lookAhead: LookAhead;
   readonly #table: CommandTable;
   readonly #clients: Clients;
   readonly #hooks: SessionHooks;
@@ -76,6 +78,7 @@ export class Sessions implements SessionContext {
     this.context = context;
     this.executor = executor;
     this.turn = turn;
+    this.lookAhead = new LookAhead(context.keyspace);
     this.#table = table;
     this.#clients = clients;
     this.#hooks = hooks;
