@@ -1,6 +1,6 @@
 /**
- * Reads ahead in a pipeline: before the commands are executed one by one, the places of all their keys are read, so
- * that the memory is on its way for several of them at once. Without effect on what the commands do.
+ * Reads ahead in a pipeline: before the commands are executed one by one, the places of all their keys are
+ * read, so that the memory is on its way for several of them at once. Without effect on what the commands do.
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { keySlot } from '../structures/crc16.ts';
@@ -28,7 +28,7 @@ export class LookAhead {
     this.#touch = new TableTouch(keyspace.arena);
   }
 
-  /** Looks at the commands in bytes[at, end), taking the first argument for a key; returns how far it looked. */
+  /** Looks at the commands in bytes[at, end), the first argument taken for a key; returns how far it came. */
   read(database: number, bytes: Uint8Array, at: number, end: number): number {
     if (this.#keyspace.arena.reservedBytes <= ARENA_BYTES_MIN) return end;
     const parser = this.#parser;

@@ -1,10 +1,10 @@
 /**
- * Reads what `Table.find` will read for several hashes: first all buckets, then all records. Loads that do not depend
- * on each other overlap in the processor, where one lookup after the other waits for the memory each time.
+ * Reads what `Table.find` will read for several hashes: first all buckets, then all records. Loads that do
+ * not depend on each other overlap in the processor, where one lookup after the other waits for the memory.
  *
  *   hash 0 ... hash n  ->  header, directory, bucket line of each  ->  first record with the same tag of each
  *
- * Changes nothing; O(1) a hash. Follows table.ts, without overflow into neighbours and chains: those are rare.
+ * Changes nothing; O(1) a hash. Follows table.ts, without overflow into neighbours and chains: it is rare.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { tagOf } from './table-buckets.ts';
@@ -31,8 +31,8 @@ export class TableTouch {
   }
 
   /**
-   * `headers[places[i]]` is the header of the table of hash i, 0 when there is none. Returns a sum of what was read,
-   * which keeps the compiler from leaving the loads out.
+   * `headers[places[i]]` is the header of the table of hash i, 0 when there is none. Returns a sum of what was
+   * read, which keeps the compiler from leaving the loads out.
    */
   read(headers: Uint32Array, places: Uint16Array, hashes: Int32Array, count: number): number {
     let sum = 0;
