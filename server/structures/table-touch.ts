@@ -31,8 +31,8 @@ export class TableTouch {
   }
 
   /**
-   * `headers[places[i]]` is the header of the table of hash i, 0 when there is none. Returns a sum of what was
-   * read, which keeps the compiler from leaving the loads out.
+   * `headers[places[i]]` is the header of the table of hash i, 0 when there is none. Returns a sum of what
+   * was read, which keeps the compiler from leaving the loads out.
    */
   read(headers: Uint32Array, places: Uint16Array, hashes: Int32Array, count: number): number {
     let sum = 0;
