@@ -53,6 +53,12 @@ export function receive(state: ClusterState, link: BusLink, message: BusMessage)
   settle(state);
 }
 
+/** The same for a shell in which many frames come in one turn: it calls `settle` when the turn ends. */
+export function receiveInTurn(state: ClusterState, link: BusLink, message: BusMessage): void {
+  receiveMessage(state, link, message);
+  settleAllButFile(state);
+}
+
 /** The outgoing link of `node` is up. */
 export function linkConnected(state: ClusterState, node: ClusterNode): void {
   sendFirstPing(state, node, node.has(MEET_WANTED));

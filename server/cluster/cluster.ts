@@ -13,7 +13,7 @@ import {
   initialise,
   linkClosed,
   linkConnected,
-  receive,
+  receiveInTurn,
   settle,
   settleAllButFile,
   TICK_MS,
@@ -54,6 +54,7 @@ export class Cluster {
   readonly #links: BusLinks;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
+  #settling = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -62,7 +63,10 @@ export class Cluster {
     this.state = new ClusterState(settingsFrom(options.config), this.#environment());
     this.state.dataReady = false;
     this.#links = new BusLinks({
-      received: (link, message) => receive(this.state, link, message),
+      received: (link, message) => {
+        receiveInTurn(this.state, link, message);
+        this.#settleLater();
+      },
       connected: (_link, node) => linkConnected(this.state, node),
       closed: (link) => linkClosed(this.state, link),
       log: (level, text) => options.log.write(level, text),
@@ -107,6 +111,16 @@ export class Cluster {
     }
     adoptKeysFound(this.state);
     settle(this.state);
+  }
+
+  /** A migration brings hundreds of frames a turn; nodes.conf is written once for all of them. */
+  #settleLater(): void {
+    if (this.#settling || !this.state.pending.save) return;
+    this.#settling = true;
+    setImmediate(() => {
+      this.#settling = false;
+      if (!this.#stopped) this.endTurn();
+    });
   }
 
   /** Ends bus and clock, and writes nodes.conf a last time. */
