@@ -35,6 +35,8 @@ import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
 const TICK_MS = 100;
 /** Table segments (or slots) a tick looks at for expired keys, in each database. */
 const EXPIRE_BUDGET = 20_000;
+/** Emptied segments of the arena that a tick gives back: some 2 ms, 320 MiB a second. */
+const RELEASE_SEGMENTS = 8;
 const RUN_ID_BYTES = 20;
 
 export class Server implements ServerContext {
@@ -192,6 +194,7 @@ export class Server implements ServerContext {
     const nowMs = Date.now();
     const { keyspace } = this;
     keyspace.setNow(nowMs);
+    keyspace.arena.releaseSome(RELEASE_SEGMENTS);
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
     if (this.persistence.loading === null) {
       if (keyspace.deletesExpired && keyspace.activeExpire) {

@@ -108,7 +108,7 @@ function flushall(call: Call): void {
   if (!flushOptions(call)) return;
   const { keyspace, persistence } = call.context;
   persistence.beforeFlushAll();
-  for (const database of keyspace.databases) keyspace.dirty += database.flush();
+  keyspace.dirty += keyspace.flushAll();
   persistence.afterFlushAll();
   // Propagated even when nothing was there: a replica may still hold what expired here.
   keyspace.dirty++;
@@ -117,7 +117,9 @@ function flushall(call: Call): void {
 
 function flushdb(call: Call): void {
   if (!flushOptions(call)) return;
-  call.context.keyspace.dirty += call.database.flush() + 1;
+  const { keyspace } = call.context;
+  const alone = call.database.size === keyspace.size;
+  keyspace.dirty += (alone ? keyspace.flushAll() : call.database.flush()) + 1;
   call.reply.ok();
 }
 

@@ -245,6 +245,22 @@ export class Database {
     return removed;
   }
 
+  /** Tables of this database. */
+  get tables(): number {
+    let tables = 0;
+    for (const header of this.#headers) if (header !== 0) tables++;
+    return tables;
+  }
+
+  /** The arena was cleared, and with it every table and record. */
+  forget(): void {
+    this.#headers.fill(0);
+    this.size = 0;
+    this.expiring = 0;
+    this.#expireSlot = 0;
+    this.#expireEntry = 0;
+  }
+
   /** Removes every key of a slot (0 outside cluster mode); the number removed. */
   flushSlot(slot: number): number {
     const header = this.#headers[slot];

@@ -101,6 +101,24 @@ export class Keyspace {
     this.watches.touch(databaseIndex, this.records.segment(ref), start, this.records.keyLength(ref));
   }
 
+  /**
+   * Removes every key of every database; the number removed. At once, however many there are, unless somebody
+   * must learn of each (a snapshot, WATCH) or a dataset is being loaded beside this one in the same arena.
+   */
+  flushAll(): number {
+    const removed = this.size;
+    let tables = 0;
+    for (const database of this.databases) tables += database.tables;
+    if (this.snapshotHook !== null || this.watches.size !== 0 || tables !== this.table.live) {
+      for (const database of this.databases) database.flush();
+      return removed;
+    }
+    this.arena.clear();
+    this.table.live = 0;
+    for (const database of this.databases) database.forget();
+    return removed;
+  }
+
   /** Keys in all databases. */
   get size(): number {
     let size = 0;

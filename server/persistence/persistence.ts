@@ -151,7 +151,7 @@ export class Persistence {
     this.snapshots.cancelAll('the dataset is loaded again');
     // What is replayed stands in the files already.
     if (attached) detach(this.#writer);
-    for (const database of keyspace.databases) database.flush();
+    keyspace.flushAll();
     const failure = await this.#loadAgain(() => this.loads.appendOnly(this.aof.directory));
     if (attached) attach(this.#writer);
     return failure;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Arena, BLOCK_BYTES_MAX, OutOfArena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
+import { Arena, BLOCK_BYTES_MAX, OutOfArena, SEGMENT_BYTES, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { Prng } from './prng.ts';
 
 describe('Arena', () => {
@@ -46,6 +46,25 @@ describe('Arena', () => {
     expect(arena.reservedBytes).toBeGreaterThan(100 * 1024 * 1024);
     for (const ref of refs) arena.free(ref);
     expect(arena.reservedBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+  });
+
+  it('clear frees everything, reuses the segments and gives back the others a few at a time', () => {
+    const arena = new Arena();
+    for (let block = 0; block < 40; block++) arena.allocate(1024 * 1024);
+    for (let block = 0; block < 1000; block++) arena.allocate(100);
+    const reserved = arena.reservedBytes;
+    arena.clear();
+    expect(arena.usedBytes).toBe(0);
+    const refs = Array.from({ length: 1000 }, () => arena.allocate(100));
+    expect(new Set(refs).size).toBe(1000);
+    expect(refs.includes(0)).toBe(false);
+    expect(arena.reservedBytes).toBe(reserved);
+    arena.releaseSome(3);
+    expect(arena.reservedBytes).toBe(reserved - 3 * SEGMENT_BYTES);
+    arena.releaseSome(1000);
+    expect(arena.reservedBytes).toBe(SEGMENT_BYTES);
+    for (const ref of refs) arena.free(ref);
+    expect(arena.usedBytes).toBe(0);
   });
 
   it('refuses a block that is larger than a segment', () => {

@@ -51,6 +51,8 @@ export class Arena {
   /** Segments held from the system, in bytes. */
   reservedBytes = 0;
 
+  /** Segments that `clear` has emptied and `releaseSome` has not given back yet. */
+  #idle: ArrayBuffer[] = [];
   readonly #pageUsed: Uint8Array[] = [];
   #freePages = new Uint16Array(64);
   /** Slab of every page, by global page number; 0 = free. */
@@ -104,6 +106,31 @@ export class Arena {
     else if (used === 1 && (this.#slabNext[slab] !== 0 || this.#slabPrevious[slab] !== 0)) {
       this.#unlink(slab, sizeClass);
       this.#releaseSlab(slab, slabPages(sizeClass));
+    }
+  }
+
+  /** Frees every block at once. No ref from before may be used any more. O(segments); see `releaseSome`. */
+  clear(): void {
+    for (const bytes of this.bytes) if (bytes.length !== 0) this.#idle.push(bytes.buffer as ArrayBuffer);
+    this.bytes.length = 0;
+    this.words.length = 0;
+    this.usedBytes = 0;
+    this.#pageUsed.length = 0;
+    this.#freePages = new Uint16Array(64);
+    this.#pageSlab = new Uint32Array(PAGES_PER_SEGMENT * 64);
+    this.#partial.fill(0);
+    this.#slabCount = 1;
+    this.#freeSlab = 0;
+  }
+
+  /**
+   * Gives at most `segmentsMax` of the segments that `clear` has emptied back to the system: a fraction of a
+   * millisecond each.
+   */
+  releaseSome(segmentsMax: number): void {
+    for (const buffer of this.#idle.splice(0, segmentsMax)) {
+      buffer.transfer(0);
+      this.reservedBytes -= SEGMENT_BYTES;
     }
   }
 
@@ -211,10 +238,11 @@ export class Arena {
   }
 
   #makeSegment(segment: number): void {
-    const buffer = new ArrayBuffer(SEGMENT_BYTES);
+    const idle = this.#idle.pop();
+    if (idle === undefined) this.reservedBytes += SEGMENT_BYTES;
+    const buffer = idle ?? new ArrayBuffer(SEGMENT_BYTES);
     this.bytes[segment] = Buffer.from(buffer);
     this.words[segment] = new Uint32Array(buffer);
-    this.reservedBytes += SEGMENT_BYTES;
     if (this.#pageUsed[segment] === undefined) {
       this.#pageUsed[segment] = new Uint8Array(PAGES_PER_SEGMENT);
       if (segment >= this.#freePages.length) {

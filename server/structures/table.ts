@@ -9,8 +9,7 @@
  * A small table has 1 to 32 buckets and no directory: the header's root is the first bucket. A hash chooses
  * the directory entry by its top bits, the bucket by its low 16 bits taken as a fraction of the bucket count
  * (so that the order of buckets is the same for every size, which SCAN needs), the tag by a product of all
- * its bits. A record stands in its home bucket or in one of the next three; `reach` of the home bucket tells
- * how far to look.
+ * its bits. A record stands in its home bucket or in one of the next three: `reach` tells how far to look.
  *
  * Invariants: a record's home is within `reach` before its place; a segment of local depth l is named by
  * 2^(depth-l) neighbouring directory entries; a segment that cannot split any more is chained to another.
@@ -53,7 +52,8 @@ export class Table {
   readonly #arena: Arena;
   readonly #records: Records;
   readonly #words: Uint32Array[];
-  /** Where the last place() or locate() ended: words, first word of the bucket, slot. */
+  /** Tables there are; where the last `find` ended: words, first word of the bucket, slot. */
+  live = 0;
   #foundWords: Uint32Array = new Uint32Array(0);
   #foundAt = 0;
   #foundSlot = 0;
@@ -67,6 +67,7 @@ export class Table {
   /** A new empty table: the ref of its header. */
   create(): number {
     const header = this.#arena.allocate(TABLE_HEADER_BYTES);
+    this.live++;
     const at = (header & UNIT_MASK) << 1;
     const words = this.#words[header >>> SEGMENT_SHIFT];
     words.fill(0, at, at + TABLE_HEADER_BYTES / 4);
@@ -132,9 +133,7 @@ export class Table {
     }
   }
 
-  /**
-   * Points the place that `find` just returned to another ref of the same key; nothing may happen in between.
-   */
+  /** Points the place that `find` just returned to another ref of its key; nothing may happen in between. */
   replaceFound(ref: number): void {
     this.#foundWords[this.#foundAt + this.#foundSlot] = ref;
   }
@@ -189,6 +188,7 @@ export class Table {
       this.#arena.free(root);
     }
     this.#arena.free(header);
+    this.live--;
   }
 
   /**
