@@ -14,15 +14,18 @@ import {
   type Pod,
   podsByRole,
   podsOf,
+  redisCli,
   report,
   type Story,
   smallCluster,
   waitReady,
+  waitWhole,
 } from './support/story.ts';
 import { describeVerdict, lostMax, writeThrough } from './support/write-through.ts';
 
 const name = 'losses';
 const keysWritten = 500;
+const members = 6;
 
 describe('a RedisCluster that loses', () => {
   let story: Story;
@@ -50,7 +53,7 @@ describe('a RedisCluster that loses', () => {
     });
     expect(verdict.damaged).toEqual([]);
     expect(verdict.lost.length).toBeLessThanOrEqual(lostMax);
-    await waitReady(story.kubectl, name);
+    await waitWhole(story.kubectl, name, access, members);
   }, 300_000);
 
   it('a whole node with one primary serves again without it, and is whole when the node is back', async () => {
@@ -65,8 +68,33 @@ describe('a RedisCluster that loses', () => {
     expect(verdict.lost.length).toBeLessThanOrEqual(lostMax);
     const started = performance.now();
     await story.cluster.startNode(node);
-    await waitReady(story.kubectl, name, timeLimits.nodeReturnMs + 60_000);
-    report(`node started again: Ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    await waitWhole(story.kubectl, name, access, members, timeLimits.nodeReturnMs + 60_000);
+    report(
+      `node started again: all in sync and Ready after ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
+  }, 400_000);
+
+  it('the volume of a primary goes on with its replica, and the new member under a new node id', async () => {
+    const { primaries } = await podsByRole(story.kubectl, name, access);
+    const pod = primaries[0]!.metadata.name;
+    const idBefore = await redisCli(access, ['CLUSTER', 'MYID'], primaries[0]!.status.podIP);
+    const verdict = await writeThrough(access, {
+      what: 'volume and pod of a primary deleted',
+      wantedSeconds: 15,
+      prefix: 'volume',
+      happen: async () => {
+        await story.kubectl.remove('pvc', `data-${pod}`, { wait: false });
+        await story.kubectl.remove('pod', pod, { force: true, wait: false });
+      },
+    });
+    expect(verdict.damaged).toEqual([]);
+    expect(verdict.lost.length).toBeLessThanOrEqual(lostMax);
+    await waitUntil('a table without the old node id', 120_000, async () => {
+      await waitWhole(story.kubectl, name, access, members);
+      const nodes = await redisCli(access, ['CLUSTER', 'NODES']);
+      if (nodes.includes(idBefore) || nodes.split('\n').length !== members) throw new Error(nodes);
+      return true;
+    });
   }, 400_000);
 
   it('all its pods at once heals by itself, with its data', async () => {
@@ -79,9 +107,9 @@ describe('a RedisCluster that loses', () => {
     await story.kubectl.run([...all, '--grace-period=0', '--force']);
     await waitUntil('other pods', 120_000, async () => {
       const pods = await podsOf(story.kubectl, name);
-      return pods.length === 6 && pods.every((pod) => !before.has(pod.metadata.uid)) ? true : undefined;
+      return pods.length === members && pods.every((pod) => !before.has(pod.metadata.uid)) ? true : undefined;
     });
-    await waitReady(story.kubectl, name);
+    await waitWhole(story.kubectl, name, access, members);
     report(
       `all six pods deleted: Ready after ${((performance.now() - started) / 1000).toFixed(1)} s (wanted: 60)`,
     );

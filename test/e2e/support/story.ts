@@ -15,6 +15,8 @@ export const readyDeadlineMs = 180_000;
 /** Where `make up` installs the operator. */
 export const operatorNamespace = 'redwarden-system';
 const redisDeadlineMs = 20_000;
+/** For a server that may be gone. */
+const probeDeadlineMs = 3_000;
 
 export interface Condition {
   readonly type: string;
@@ -168,14 +170,48 @@ export function podsOf(kubectl: Kubectl, name: string): Promise<Pod[]> {
 }
 
 /** An unmodified redis-cli on this machine; `-c` unless a pod's address is given. */
-export async function redisCli(access: Access, argv: readonly string[], host?: string): Promise<string> {
+export async function redisCli(
+  access: Access,
+  argv: readonly string[],
+  host?: string,
+  deadlineMs = redisDeadlineMs,
+): Promise<string> {
   await ensurePackages(['redis-cli'], () => {});
   const target = host === undefined ? ['-c', '-h', access.host] : ['-h', host];
   const text = await runCommand(findProgram('redis-cli') ?? 'redis-cli', [...target, ...argv], {
-    deadlineMs: redisDeadlineMs,
+    deadlineMs,
     env: { REDISCLI_AUTH: access.password },
   });
   return text.trim();
+}
+
+/**
+ * Every member says that the cluster is fine and replicates, and the resource is Ready. Asked of the servers
+ * first, because the status of a cluster stands still while its operator is away with a lost node.
+ */
+export async function waitWhole(
+  kubectl: Kubectl,
+  name: string,
+  access: Access,
+  members: number,
+  deadlineMs = readyDeadlineMs,
+): Promise<void> {
+  await waitUntil(`${members} members of ${name} at work`, deadlineMs, async () => {
+    const pods = await podsOf(kubectl, name);
+    if (pods.length !== members) throw new Error(`there are ${pods.length} pods`);
+    for (const { metadata, status } of pods) {
+      const told = await redisCli(access, ['INFO', 'replication'], status.podIP ?? '', probeDeadlineMs);
+      const info = await redisCli(access, ['CLUSTER', 'INFO'], status.podIP ?? '', probeDeadlineMs);
+      const replicates = /role:master/.test(told)
+        ? /connected_slaves:[1-9]/.test(told)
+        : /master_link_status:up/.test(told);
+      if (!replicates || !info.includes('cluster_state:ok'))
+        throw new Error(`${metadata.name}: ${told}${info}`);
+    }
+    await operatorPod(kubectl);
+    return true;
+  });
+  await waitReady(kubectl, name, deadlineMs);
 }
 
 /** Pods by what their server says it is. */
