@@ -16,6 +16,7 @@ import { Executor } from './commands/execute.ts';
 import { setTransactionExecutor } from './commands/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
+import { ActiveExpiry } from './keyspace/active-expiry.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
 import type { AdminServer } from './metrics/admin-server.ts';
@@ -33,8 +34,6 @@ import { makeReplication } from './wiring/replication-wiring.ts';
 import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
 
 const TICK_MS = 100;
-/** Table segments (or slots) a tick looks at for expired keys, in each database. */
-const EXPIRE_BUDGET = 20_000;
 /** Emptied segments of the arena that a tick gives back: some 2 ms, 320 MiB a second. */
 const RELEASE_SEGMENTS = 8;
 const RUN_ID_BYTES = 20;
@@ -58,6 +57,7 @@ export class Server implements ServerContext {
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
+  readonly #expiry: ActiveExpiry;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(config: Config, log: Log, version: string) {
@@ -89,6 +89,12 @@ export class Server implements ServerContext {
     this.sessions = new Sessions(this, this.executor, this.table, this.turn, this.clients, {
       beginCommands: () => this.keyspace.setNow(Date.now()),
       onClosed: (client) => this.#clientClosed(client),
+    });
+    this.#expiry = new ActiveExpiry(this.keyspace, {
+      allowed: () =>
+        this.keyspace.deletesExpired && this.keyspace.activeExpire && this.persistence.loading === null,
+      afterSlice: () => this.turn.schedule(),
+      monotonicMs: () => performance.now(),
     });
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
@@ -197,9 +203,7 @@ export class Server implements ServerContext {
     keyspace.arena.releaseSome(RELEASE_SEGMENTS);
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
     if (this.persistence.loading === null) {
-      if (keyspace.deletesExpired && keyspace.activeExpire) {
-        for (const database of keyspace.databases) database.expireSome(EXPIRE_BUDGET);
-      }
+      this.#expiry.tick();
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);
@@ -220,6 +224,7 @@ export class Server implements ServerContext {
   /** Ends every part; the process can exit after it. */
   #close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#expiry.stop();
     this.replication.stop();
     this.cluster?.stop();
     this.sessions.close();

@@ -23,7 +23,7 @@ export const NO_EXPIRY = -1;
 export const KEEP_EXPIRY = -2;
 
 /** Table segments that one step of the expiry walk looks at. */
-const SEGMENTS_PER_STEP = 16;
+const SEGMENTS_PER_STEP = 1;
 
 export class Database {
   readonly index: number;
@@ -327,9 +327,12 @@ export class Database {
     return this.#keyspace.table.sample(this.#headers[slot], random);
   }
 
-  /** Deletes keys that expired, looking at no more than about `budget` table segments or slots. */
-  expireSome(budget: number): void {
-    if (this.expiring === 0) return;
+  /**
+   * Deletes keys that expired, looking at no more than about `budget` table segments or slots, until `late`.
+   * False when it was late; the next call goes on there.
+   */
+  expireSome(budget: number, late: () => boolean): boolean {
+    if (this.expiring === 0) return true;
     const { table, nowMs } = this.#keyspace;
     const expired = (ref: number): void => this.expireRecord(ref);
     for (let left = Math.max(budget, 1); left > 0; ) {
@@ -340,9 +343,11 @@ export class Database {
       if (this.#expireEntry === 0) {
         this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
         // Once around is enough.
-        if (this.#headers.length === 1) return;
+        if (this.#headers.length === 1) return true;
       }
+      if (late()) return false;
     }
+    return true;
   }
 
   /** Deletes one expired record, tells propagation and counts it. */
