@@ -6,7 +6,7 @@
  * They hold the project's Node with the libraries it needs from this machine, and emitted JavaScript; no
  * shell, no package manager, nothing that is written to. images/*.Dockerfile make the same with Docker.
  */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type ImageConfig, writeImage } from './image-archive.ts';
@@ -50,11 +50,12 @@ function version(): string {
 
 function compile(): void {
   const compiler = path.join(root, 'node_modules', '.bin', 'tsc');
-  execFileSync(compiler, ['--build', 'server', 'operator'], {
-    cwd: root,
-    stdio: 'inherit',
-    timeout: compileDeadlineMs,
-  });
+  const argv = ['--build', 'server', 'operator'];
+  const { status } = spawnSync(compiler, argv, { cwd: root, stdio: 'inherit', timeout: compileDeadlineMs });
+  if (status === null)
+    process.stderr.write(`tsc: not finished after ${compileDeadlineMs / 1000} s, or not started\n`);
+  // The compiler has said why; a stack of ours behind it would hide that from whoever shows the last lines.
+  if (status !== 0) process.exit(1);
 }
 
 /** Node and what it needs: the same for both images, so that a machine keeps it once. */

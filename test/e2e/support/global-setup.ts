@@ -16,11 +16,16 @@ export async function setup(): Promise<(() => Promise<void>) | undefined> {
     await openCluster();
     return undefined;
   }
-  await runTool('up.ts', upDeadlineMs);
-  if (process.env['REDWARDEN_KEEP'] === '1') return undefined;
-  return async () => {
-    await runTool('down.ts', downDeadlineMs);
+  const down = async (): Promise<void> => {
+    if (process.env['REDWARDEN_KEEP'] !== '1') await runTool('down.ts', downDeadlineMs);
   };
+  try {
+    await runTool('up.ts', upDeadlineMs);
+  } catch (error) {
+    await down();
+    throw error;
+  }
+  return down;
 }
 
 async function runTool(name: string, deadlineMs: number): Promise<void> {
