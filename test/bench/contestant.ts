@@ -25,7 +25,7 @@ export class Contestant {
 
   static async start(kind: ServerKind, argv: readonly string[] = []): Promise<Contestant> {
     const server = await ServerProcess.start(kind, ['--save', '', '--appendonly', 'no', ...argv]);
-    const version = /redis_version:(\S+)/.exec(await info(server.port, 'server'))?.[1] ?? '';
+    const version = /(?:valkey|redis)_version:(\S+)/.exec(await info(server.port, 'server'))?.[1] ?? '';
     return new Contestant(kind === 'redwarden-server' ? 'redwarden' : `${kind} ${version}`, server);
   }
 
@@ -58,10 +58,10 @@ export class Contestant {
   }
 }
 
-/** Servers of other people that this machine has. */
-export function installedPeers(): ServerKind[] {
+/** Servers of other people: those that this machine has, and Valkey's also when it must be fetched. */
+export function installedPeers(withValkey: boolean): ServerKind[] {
   const peers: ServerKind[] = ['redis-server', 'valkey-server'];
-  return peers.filter((peer) => findProgram(peer) !== undefined);
+  return peers.filter((peer) => findProgram(peer) !== undefined || (withValkey && peer === 'valkey-server'));
 }
 
 /** One command on a connection of its own; throws what the server answers as an error. */

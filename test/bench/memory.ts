@@ -1,6 +1,7 @@
 /** Bytes per key for the shapes of strings that people keep: as the server counts, and as the system does. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Contestant, callOnce, installedPeers } from './contestant.ts';
+import type { ServerKind } from '../support/server-process.ts';
+import { Contestant, callOnce } from './contestant.ts';
 import { print, tableText } from './figures.ts';
 import { fill } from './load.ts';
 
@@ -23,9 +24,9 @@ const SHAPES: readonly Shape[] = [
 const SETTLE_MS = 500;
 
 /** Each shape on a fresh server, so that resident memory means this shape only. */
-export async function memory(quick: boolean): Promise<void> {
+export async function memory(quick: boolean, peers: readonly ServerKind[]): Promise<void> {
   const keys = quick ? 300_000 : 1_000_000;
-  const kinds = ['redwarden-server', ...installedPeers()] as const;
+  const kinds = ['redwarden-server', ...peers] as const;
   const rows: string[][] = [];
   for (const shape of SHAPES) {
     const count = keys * shape.share;

@@ -1,8 +1,10 @@
 /**
- * Benchmarks: node test/bench/run.ts [--quick] [--tests set,get] [measurement …]
- * Measurements: throughput (the default), memory, table, snapshot, startup.
+ * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get] [measurement …]
+ * Measurements: throughput (the default), memory, table, snapshot, startup. `--valkey` measures valkey-server as
+ * well and fetches it when it is not installed.
  */
 
+import { installedPeers } from './contestant.ts';
 import { print } from './figures.ts';
 import { memory } from './memory.ts';
 import { snapshot } from './snapshot.ts';
@@ -14,15 +16,16 @@ const MINUTES_MAX = 20;
 
 const argv = process.argv.slice(2);
 const quick = argv.includes('--quick');
+const peers = installedPeers(argv.includes('--valkey'));
 const testsAt = argv.indexOf('--tests');
 const tests = testsAt < 0 ? ['set', 'get'] : (argv[testsAt + 1] ?? '').split(',');
 
 const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
-  throughput: () => throughput({ quick, tests }),
-  memory: () => memory(quick),
+  throughput: () => throughput({ quick, tests, peers }),
+  memory: () => memory(quick, peers),
   table: () => table(quick),
-  snapshot: () => snapshot(quick),
-  startup,
+  snapshot: () => snapshot(quick, peers),
+  startup: () => startup(peers),
 };
 
 const wanted = argv.filter((word, index) => !word.startsWith('--') && (testsAt < 0 || index !== testsAt + 1));

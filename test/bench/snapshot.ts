@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeCommand } from '../support/raw-connection.ts';
+import type { ServerKind } from '../support/server-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import { Contestant, callOnce, installedPeers } from './contestant.ts';
+import { Contestant, callOnce } from './contestant.ts';
 import { percentile, print, tableText } from './figures.ts';
 import { fill, LineConnection } from './load.ts';
 
@@ -17,10 +18,10 @@ const GREEDY_COMMANDS = 1000;
 /** Times of single commands, ascending, in milliseconds. */
 type Times = Float64Array;
 
-export async function snapshot(quick: boolean): Promise<void> {
+export async function snapshot(quick: boolean, peers: readonly ServerKind[]): Promise<void> {
   const rows: string[][] = [];
   const seconds = quick ? 3 : 8;
-  for (const kind of ['redwarden-server', ...installedPeers().slice(0, 1)] as const) {
+  for (const kind of ['redwarden-server', ...peers.slice(0, 1)] as const) {
     const contestant = await Contestant.start(kind);
     try {
       await fill(contestant.port, KEYS, (index) => ['SET', `key:${index}`, `${'v'.repeat(24)}${index}`]);

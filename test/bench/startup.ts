@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { repositoryRoot } from '../kind/environment.ts';
-import { freePort } from '../support/server-process.ts';
-import { Contestant, installedPeers } from './contestant.ts';
+import { freePort, type ServerKind } from '../support/server-process.ts';
+import { Contestant } from './contestant.ts';
 import { print, spreadOf, spreadText } from './figures.ts';
 
 const STARTS = 10;
@@ -16,14 +16,13 @@ const GATE_MS = 300;
 const IDLE_SECONDS = 10;
 const IDLE_CONNECTIONS = 1000;
 
-export async function startup(): Promise<void> {
+export async function startup(peers: readonly ServerKind[]): Promise<void> {
   const samples: number[] = [];
   for (let start = 0; start < STARTS; start++) samples.push(await startOnce());
   const spread = spreadOf(samples);
   const verdict = spread.median < GATE_MS ? 'met' : 'missed';
   print(`start until PONG, ms: ${spreadText(spread, 0)}; gate < ${GATE_MS}: ${verdict}`);
-  for (const kind of ['redwarden-server', ...installedPeers()] as const)
-    await idle(await Contestant.start(kind));
+  for (const kind of ['redwarden-server', ...peers] as const) await idle(await Contestant.start(kind));
 }
 
 async function idle(contestant: Contestant): Promise<void> {

@@ -3,7 +3,8 @@
  * server once for every test, so that what else the machine does meets all of them. Ratios are made within a
  * round.
  */
-import { Contestant, installedPeers } from './contestant.ts';
+import type { ServerKind } from '../support/server-process.ts';
+import { Contestant } from './contestant.ts';
 import { print, spreadOf, spreadText, tableText } from './figures.ts';
 import { runBenchmark } from './load.ts';
 
@@ -15,6 +16,7 @@ const PIPELINES = [1, 16, 64];
 export interface ThroughputOptions {
   /** Three short rounds in place of five. */
   readonly quick: boolean;
+  readonly peers: readonly ServerKind[];
   /** Tests of redis-benchmark. */
   readonly tests: readonly string[];
   /** Further options for our server. */
@@ -35,7 +37,7 @@ export async function throughput(options: ThroughputOptions): Promise<void> {
   const contestants: Contestant[] = [];
   try {
     contestants.push(await Contestant.start('redwarden-server', options.argv));
-    for (const peer of installedPeers()) contestants.push(await Contestant.start(peer));
+    for (const peer of options.peers) contestants.push(await Contestant.start(peer));
     const samples = await measure(contestants, options);
     print(report(contestants, options.tests, samples));
   } finally {
