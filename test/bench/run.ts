@@ -1,7 +1,7 @@
 /**
  * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get] [measurement …]
- * Measurements: throughput (the default), memory, table, snapshot, startup. `--valkey` measures valkey-server as
- * well and fetches it when it is not installed.
+ * Measurements: throughput (the default), memory, table, snapshot, startup. `--valkey` measures
+ * valkey-server as well and fetches it when it is not installed.
  */
 
 import { installedPeers } from './contestant.ts';
