@@ -75,7 +75,14 @@ export class Server implements ServerContext {
     this.executor = new Executor(this, this.table);
     setTransactionExecutor(() => this.executor);
     this.persistence = makePersistence(this);
-    this.turn = new Turn(this.persistence, () => this.cluster?.endTurn());
+    this.turn = new Turn(
+      this.persistence,
+      () => {
+        this.keyspace.setNow(Date.now());
+        this.executor.refreshCalm();
+      },
+      () => this.cluster?.endTurn(),
+    );
     this.replication = makeReplication(this);
     this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
     this.info = new Info({
@@ -87,7 +94,6 @@ export class Server implements ServerContext {
       os: `${process.platform} ${process.arch}`,
     });
     this.sessions = new Sessions(this, this.executor, this.table, this.turn, this.clients, {
-      beginCommands: () => this.keyspace.setNow(Date.now()),
       onClosed: (client) => this.#clientClosed(client),
     });
     this.#expiry = new ActiveExpiry(this.keyspace, {

@@ -8,7 +8,7 @@ import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import { route } from './route.ts';
-import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, STALE, WRITE } from './row.ts';
+import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, READONLY, STALE, WRITE } from './row.ts';
 import { endTransaction } from './transaction.ts';
 
 /** What `execute` did with the request. */
@@ -23,6 +23,8 @@ const UNKNOWN_ARGUMENTS_SHOWN = 128;
 const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 
 export class Executor {
+  /** Nothing stands in the way of any command outside a transaction: `#refusal` would answer null. */
+  calm = false;
   readonly #context: ServerContext;
   readonly #table: CommandTable;
 
@@ -46,16 +48,35 @@ export class Executor {
         const redirect = route(call, entry, context.cluster);
         if (redirect !== null) return this.#reject(call, redirect);
       }
-      const refusal = this.#refusal(call, entry);
-      if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
+      if (!this.calm || client.queued !== null) {
+        const refusal = this.#refusal(call, entry);
+        if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
+      }
     }
     if (client.queued !== null && !NOT_QUEUED.has(entry.name)) {
       this.#queue(call, entry);
       return DONE;
     }
     this.run(call, entry);
+    if ((flags & (READONLY | WRITE)) === 0) this.refreshCalm();
     if (client.asking && entry.name !== 'asking') client.asking = false;
     return DONE;
+  }
+
+  /**
+   * Looks at what could stand in the way of a command and is the same for all of them. Called at the begin of a
+   * turn and after every command that is not about data; who changes role or pauses writes in between clears `calm`.
+   */
+  refreshCalm(): void {
+    const { keyspace, replication, persistence, config, clients } = this.#context;
+    this.calm =
+      replication.role === 'primary' &&
+      keyspace.eviction.maxmemory === 0 &&
+      persistence.loading === null &&
+      persistence.trouble === null &&
+      config.values['min-replicas-to-write'] === 0 &&
+      replication.writesPausedUntilMs <= keyspace.nowMs &&
+      clients.pausedUntilMs <= keyspace.nowMs;
   }
 
   /** Runs without any check, for the primary's stream, files and queued commands. */

@@ -109,6 +109,13 @@ export class Database {
       this.beforeChange(old);
       this.#noteExpiryChange(records.expires(old), expiresAtMs);
     } else if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
+    const first = TYPE_STRING | (encoding << 4) | (keyspace.freshClock << 8);
+    if (old !== 0 && records.fits(old, valueLength, expiresAtMs >= 0)) {
+      const end = valueStart + valueLength;
+      records.overwrite(old, first, keyspace.epoch, expiresAtMs, value, valueStart, end);
+      keyspace.changed(this.index, key, keyStart, keyLength);
+      return;
+    }
     const inline = valueLength <= CHUNKED_BYTES_MIN;
     const bytes = Records.inlineBytes(keyLength, inline ? valueLength : 0, expiresAtMs >= 0);
     let ref = 0;
@@ -120,7 +127,6 @@ export class Database {
         ? keyspace.arena.allocate(bytes)
         : this.#allocateChunked(keyLength, valueLength, expiresAtMs >= 0);
     }
-    const first = TYPE_STRING | (encoding << 4) | (keyspace.freshClock << 8);
     records.writeHeader(ref, first, keyspace.epoch, keyLength, valueLength, expiresAtMs, !inline);
     const segment = records.segment(ref);
     const at = records.keyStart(ref);

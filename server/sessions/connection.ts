@@ -139,7 +139,7 @@ export class Connection implements ClientLink, TurnMember {
     });
   }
 
-  send(bytes: Buffer): boolean {
+  send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
     this.#session.context.stats.totalNetOutputBytes += bytes.length;
     if (this.pendingBytes > 0) {
@@ -184,7 +184,7 @@ export class Connection implements ClientLink, TurnMember {
     const reply = this.#reply;
     const parser = this.#parser;
     const start = reply.at;
-    this.#session.beginCommands();
+    this.#session.turn.begin();
     this.#executing = true;
     this.#session.turn.executing = true;
     this.#needed = 0;
@@ -223,7 +223,7 @@ export class Connection implements ClientLink, TurnMember {
     this.#executing = false;
     this.#session.turn.executing = false;
     this.#session.turn.note(this, start);
-    if (this.queryBytes + (end - at) > this.#session.queryBytesMax) {
+    if (at !== end && this.queryBytes + (end - at) > this.#session.queryBytesMax) {
       this.destroy('the query buffer limit was exceeded');
     }
     return at;
@@ -286,7 +286,7 @@ export class Connection implements ClientLink, TurnMember {
   }
 
   /** Hands bytes to the kernel; true when it took all of them. */
-  #pass(bytes: Buffer): boolean {
+  #pass(bytes: Uint8Array): boolean {
     if (this.#handle === null) {
       this.#inFlightBytes = bytes.length;
       this.#socket.write(bytes, () => this.#drained(0));

@@ -19,8 +19,6 @@ export interface SessionContext {
   readonly queryBytesMax: number;
   nextClientId(): number;
   callFor(client: Client, reply: Reply): Call;
-  /** Sets the clock; called before the commands of one connection run. */
-  beginCommands(): void;
   /** Hard limit, soft limit (bytes; 0 = none) and seconds that the soft one may be exceeded. */
   outputLimit(kind: ClientKind): readonly [hard: number, soft: number, softSeconds: number];
   startReading(socket: Socket): void;

@@ -42,8 +42,6 @@ export class Clients implements ClientRegistry {
 }
 
 export interface SessionHooks {
-  /** Sets the clock of the turn. */
-  beginCommands(): void;
   /** A client has gone. */
   onClosed(client: Client): void;
 }
@@ -94,10 +92,6 @@ export class Sessions implements SessionContext {
 
   callFor(client: Client, reply: Reply): Call {
     return new Call(this.context, this.#table, client, reply);
-  }
-
-  beginCommands(): void {
-    this.#hooks.beginCommands();
   }
 
   outputLimit(kind: ClientKind): readonly [number, number, number] {

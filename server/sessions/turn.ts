@@ -9,7 +9,7 @@ import { Reply } from '../wire/reply.ts';
 /** One connection, as the turn sees it. */
 export interface TurnMember {
   /** Takes replies; true when the kernel took all of them, so that the buffer may be used again. */
-  send(bytes: Buffer): boolean;
+  send(bytes: Uint8Array): boolean;
   /** Requests wait that had to leave the others their share; go on with them. */
   resume(): void;
 }
@@ -17,7 +17,7 @@ export interface TurnMember {
 interface Waiting {
   readonly offset: number;
   readonly member: TurnMember;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
 }
 
 export class Turn {
@@ -29,14 +29,18 @@ export class Turn {
   executing = false;
   #tasks: (() => void)[] = [];
   #scheduled = false;
+  #begun = false;
   #resumable: TurnMember[] = [];
   /** Replies held back until the AOF is safe, oldest first. */
   #waiting: Waiting[] = [];
+  /** Runs before the first command of a turn. */
+  readonly #onBegin: () => void;
   /** Runs at the end of each turn, before replies leave. */
   readonly #beforeEnd: () => void;
 
-  constructor(persistence: Persistence, beforeEnd: () => void) {
+  constructor(persistence: Persistence, onBegin: () => void, beforeEnd: () => void) {
     this.#persistence = persistence;
+    this.#onBegin = onBegin;
     this.#beforeEnd = beforeEnd;
   }
 
@@ -67,6 +71,14 @@ export class Turn {
     this.schedule();
   }
 
+  /** Commands are about to run: the first of a turn sets the clock and looks at what stands in their way. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#onBegin();
+    this.schedule();
+  }
+
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -77,6 +89,7 @@ export class Turn {
     this.#scheduled = false;
     this.#beforeEnd();
     this.flush();
+    this.#begun = false;
     if (this.#resumable.length === 0) return;
     const members = this.#resumable;
     this.#resumable = [];
@@ -98,7 +111,9 @@ export class Turn {
     let pinned = false;
     for (let index = 0; index < count; index++) {
       const end = index + 1 < count ? this.#starts[index + 1] : reply.at;
-      const bytes = reply.buffer.subarray(this.#starts[index], end);
+      const start = this.#starts[index];
+      // A plain view: half the price of `subarray`, which makes a Buffer.
+      const bytes = new Uint8Array(reply.buffer.buffer, reply.buffer.byteOffset + start, end - start);
       const member = this.#members[index];
       if (hold) {
         this.#waiting.push({ offset: this.#persistence.offset, member, bytes: Buffer.from(bytes) });

@@ -70,6 +70,38 @@ export class Records {
     }
   }
 
+  /** True when a value of `valueLength` bytes, with or without expiry, takes the place of the inline one as it is. */
+  fits(ref: number, valueLength: number, expires: boolean): boolean {
+    const words = this.words[ref >>> SEGMENT_SHIFT];
+    const at = (ref & UNIT_MASK) << 1;
+    return words[at + 2] === valueLength && (words[at + 1] & (EXPIRES | CHUNKED)) === (expires ? EXPIRES : 0);
+  }
+
+  /** Overwrites word 0, mark, expiry and value of a record that `fits`. */
+  overwrite(
+    ref: number,
+    first: number,
+    mark: number,
+    expiresAtMs: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const segment = ref >>> SEGMENT_SHIFT;
+    const words = this.words[segment];
+    const at = (ref & UNIT_MASK) << 1;
+    words[at] = first;
+    const second = (words[at + 1] & 0xffffff) | (mark << 24);
+    words[at + 1] = second;
+    let to = ((ref & UNIT_MASK) << 3) + HEADER_BYTES + (second & KEY_LENGTH_MASK);
+    if (expiresAtMs >= 0) {
+      words[at + 3] = expiresAtMs % TWO_32;
+      words[at + 4] = expiresAtMs / TWO_32;
+      to += EXPIRY_BYTES;
+    }
+    copyBytes(value, start, end, this.bytes[segment], to);
+  }
+
   type(ref: number): number {
     return this.words[ref >>> SEGMENT_SHIFT][(ref & UNIT_MASK) << 1] & 15;
   }

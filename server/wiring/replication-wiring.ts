@@ -37,6 +37,8 @@ export function makeReplication(server: Server): Replication {
       applier: server.makeApplier('primary'),
     },
     stateChanged: (role, writesPaused) => {
+      // Commands of this turn were judged by the former state.
+      server.executor.calm = false;
       // Deleting an expired key is a write: not for replicas, and not while the stream must stand.
       keyspace.deletesExpired = role === 'primary' && !writesPaused;
       log.role = role === 'replica' ? 'S' : 'M';
