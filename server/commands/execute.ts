@@ -64,8 +64,9 @@ export class Executor {
   }
 
   /**
-   * Looks at what could stand in the way of a command and is the same for all of them. Called at the begin of a
-   * turn and after every command that is not about data; who changes role or pauses writes in between clears `calm`.
+   * Looks at what could stand in the way of a command and is the same for all of them. Called at the begin of
+   * a turn and after every command that is not about data; who changes role or pauses writes in between
+   * clears `calm`.
    */
   refreshCalm(): void {
     const { keyspace, replication, persistence, config, clients } = this.#context;

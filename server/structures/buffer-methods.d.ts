@@ -1,6 +1,5 @@
 /** Methods of Node's Buffer that its types leave out: no options, no checks, a third of the time. */
 declare global {
-  // biome-ignore lint/correctness/noUnusedVariables: must repeat the parameters of the type it extends
   interface Buffer<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> {
     latin1Slice(start?: number, end?: number): string;
     utf8Slice(start?: number, end?: number): string;

@@ -70,7 +70,10 @@ export class Records {
     }
   }
 
-  /** True when a value of `valueLength` bytes, with or without expiry, takes the place of the inline one as it is. */
+  /**
+   * True when a value of `valueLength` bytes, with or without expiry, takes the place of the inline one as it
+   * is.
+   */
   fits(ref: number, valueLength: number, expires: boolean): boolean {
     const words = this.words[ref >>> SEGMENT_SHIFT];
     const at = (ref & UNIT_MASK) << 1;
