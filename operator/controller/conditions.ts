@@ -126,7 +126,7 @@ function obstacles(findings: Findings): Verdict[] {
   if (trouble !== undefined) add(trouble.reason, describeTrouble(findings));
   if (!allServed(health)) add('SlotsNotServed', available(findings).message);
   if (health.clusterDown.length > 0)
-    add('ClusterStateFail', `cluster_state is fail on ${health.clusterDown.join(', ')}`);
+    add('ClusterStateFail', `${health.clusterDown.join(', ')} does not know an owner of every slot yet`);
   if (health.silent.length > 0) add('MembersSilent', health.silent.join('; '));
   if (health.missingReplicas.length > 0) add('ReplicasNotInSync', health.missingReplicas.join('; '));
   if (health.openSlots.length > 0)

@@ -1,6 +1,7 @@
 /** What one server says of itself, asked in one round trip. Silence is a value with a reason. */
 import { RespFailure, type RespFailureKind } from '../../server/wire/client.ts';
 import { type Reply, RespError } from '../../server/wire/reply-parser.ts';
+import { SLOT_COUNT } from '../plan/slots.ts';
 import type { Address, PersistenceFact, ServerAnswer, ServerFact, ServerSilence } from '../plan/snapshot.ts';
 import { parseClusterNodes } from './cluster-nodes.ts';
 import type { Connect } from './connections.ts';
@@ -58,7 +59,7 @@ function readAnswer(
     linkUp: !replica || info.get('master_link_status') === 'up',
     syncing: replica ? info.get('master_sync_in_progress') === '1' : sendsFullSync(info),
     replicationOffset: numberOf(info, replica ? 'slave_repl_offset' : 'master_repl_offset'),
-    clusterOk: clusterInfo.get('cluster_state') !== 'fail',
+    clusterOk: seesWhole(clusterInfo),
     currentEpoch: numberOf(clusterInfo, 'cluster_current_epoch'),
     configEpoch: table.myself.configEpoch,
     slots: replica ? [] : table.myself.slots,
@@ -161,4 +162,13 @@ function reasonOf(kind: RespFailureKind): ServerSilence['reason'] {
 
 function silence(reason: ServerSilence['reason'], message: string): ServerSilence {
   return { kind: 'silent', reason, message };
+}
+
+/**
+ * Without cluster-require-full-coverage a server calls the state ok while it has not heard of every shard,
+ * and answers CLUSTERDOWN for the slots it does not know.
+ */
+function seesWhole(clusterInfo: ReadonlyMap<string, string>): boolean {
+  if (clusterInfo.get('cluster_state') === 'fail') return false;
+  return Number(clusterInfo.get('cluster_slots_assigned') ?? SLOT_COUNT) === SLOT_COUNT;
 }

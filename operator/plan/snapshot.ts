@@ -171,7 +171,10 @@ export interface ServerAnswer {
   /** A full sync is under way: on a replica it receives one, on a primary it sends one. */
   readonly syncing: boolean;
   readonly replicationOffset: number;
-  /** `cluster_state:ok`: it serves clients. Right after forming, members learn of each other one by one. */
+  /**
+   * It serves clients and knows an owner of every slot. After forming, members learn of each other one by
+   * one.
+   */
   readonly clusterOk: boolean;
   readonly currentEpoch: number;
   readonly configEpoch: number;
