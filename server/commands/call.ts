@@ -95,6 +95,18 @@ export class Call {
     return parseInteger64(this.bytes, start, start + this.argLength[index]);
   }
 
+  /** False within EXEC and scripts: a command that would wait answers as if its time were over. */
+  get mayBlock(): boolean {
+    return !this.inTransaction;
+  }
+
+  /** Tells who listens to keyspace events of this class (NOTIFY_…) what happened to the key in word `index`. */
+  notify(eventClass: number, event: string, index: number): void {
+    const { events } = this.context.keyspace;
+    if ((events.flags & eventClass) === 0) return;
+    events.deliver(event, this.database.index, this.bytes, this.argStart[index], this.argLength[index]);
+  }
+
   /** Propagate these words in place of the request; several calls, several commands. */
   propagateAs(words: readonly (string | Uint8Array)[]): void {
     if (this.effects === null) this.effects = [words];

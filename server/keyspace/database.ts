@@ -2,11 +2,10 @@
  * One numbered database: its keys in one table, or in one table a slot in cluster mode, so that counting,
  * listing and flushing a slot never walks other keys. Every change of a record passes `beforeChange` first.
  */
-import { Arena, BLOCK_BYTES_MAX, UNIT_MASK } from '../structures/arena.ts';
+import { Arena } from '../structures/arena.ts';
 import { keySlot, SLOT_COUNT } from '../structures/crc16.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
-  CHUNK_BYTES,
   CHUNKED_BYTES_MIN,
   copyBytes,
   ENCODING_RAW,
@@ -15,6 +14,7 @@ import {
   TYPE_STRING,
 } from '../structures/record.ts';
 import type { TableTouch } from '../structures/table-touch.ts';
+import type { DetachedValue } from '../values/value-type.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** In place of an expiry: none. */
@@ -109,6 +109,7 @@ export class Database {
       this.beforeChange(old);
       this.#noteExpiryChange(records.expires(old), expiresAtMs);
     } else if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
+    if (old !== 0 && records.type(old) !== TYPE_STRING) this.#dropValue(old);
     const first = TYPE_STRING | (encoding << 4) | (keyspace.freshClock << 8);
     if (old !== 0 && records.fits(old, valueLength, expiresAtMs >= 0)) {
       const end = valueStart + valueLength;
@@ -125,7 +126,7 @@ export class Database {
     if (ref === 0) {
       ref = inline
         ? keyspace.arena.allocate(bytes)
-        : this.#allocateChunked(keyLength, valueLength, expiresAtMs >= 0);
+        : keyspace.strings.allocateChunked(keyLength, valueLength, expiresAtMs >= 0);
     }
     records.writeHeader(ref, first, keyspace.epoch, keyLength, valueLength, expiresAtMs, !inline);
     const segment = records.segment(ref);
@@ -133,7 +134,7 @@ export class Database {
     copyBytes(key, keyStart, keyStart + keyLength, segment, at);
     if (inline) copyBytes(value, valueStart, valueStart + valueLength, segment, at + keyLength);
     else {
-      this.#fillChunks(ref, valueLength);
+      keyspace.strings.fillChunks(ref, valueLength);
       records.writeValue(ref, 0, value, valueStart, valueStart + valueLength);
     }
     if (old === 0) this.#insert(ref, expiresAtMs);
@@ -159,14 +160,14 @@ export class Database {
     let next = ref;
     if (length <= CHUNKED_BYTES_MIN && !records.chunked(ref)) {
       const bytes = Records.inlineBytes(keyLength, length, expiresAtMs >= 0);
-      if (keyspace.arena.blockBytes(ref) < bytes) next = this.#moveInline(ref, bytes);
+      if (keyspace.arena.blockBytes(ref) < bytes) next = keyspace.strings.moveInline(ref, bytes);
       records.setValueLength(next, length);
       if (length > oldLength) {
         const start = records.valueStart(next);
         records.segment(next).fill(0, start + oldLength, start + length);
       }
     } else {
-      next = this.#resizeChunked(ref, key, oldLength, length, expiresAtMs);
+      next = keyspace.strings.resizeChunked(ref, key, oldLength, length, expiresAtMs, keyspace.epoch);
     }
     if (next !== ref) {
       this.findAny(key, 0, keyLength);
@@ -177,6 +178,66 @@ export class Database {
     records.setMark(next, keyspace.epoch);
     keyspace.changed(this.index, key, 0, keyLength);
     return next;
+  }
+
+  /**
+   * Adds a key of another type than string; `find` of the same key has just found nothing. Who waits for the
+   * key is told. Returns its record. Throws RangeError when the key is longer than 1 MiB; the value is the
+   * caller's then.
+   */
+  addValue(
+    key: Uint8Array,
+    start: number,
+    length: number,
+    type: number,
+    encoding: number,
+    root: number,
+    expiresAtMs = NO_EXPIRY,
+  ): number {
+    if (length > KEY_BYTES_MAX) throw new RangeError(`a key is at most ${KEY_BYTES_MAX} bytes long`);
+    const keyspace = this.#keyspace;
+    const records = keyspace.records;
+    const ref = keyspace.arena.allocate(Records.inlineBytes(length, 0, expiresAtMs >= 0));
+    const first = type | (encoding << 4) | (keyspace.freshClock << 8);
+    records.writeHeader(ref, first, keyspace.epoch, length, root, expiresAtMs, false);
+    copyBytes(key, start, start + length, records.segment(ref), records.keyStart(ref));
+    // An expired record that a replica keeps, or the stream of a primary sees, makes way.
+    const old = this.findAny(key, start, length);
+    if (old !== 0) this.#removeFound(old);
+    if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
+    this.#insert(ref, expiresAtMs);
+    keyspace.signalReady(this.index, key, start, length);
+    return ref;
+  }
+
+  /** Like `addValue`, in place of what the key holds; `expiresAtMs` may be KEEP_EXPIRY. */
+  putValue(
+    key: Uint8Array,
+    start: number,
+    length: number,
+    type: number,
+    encoding: number,
+    root: number,
+    expiresAtMs = NO_EXPIRY,
+  ): number {
+    const old = this.findAny(key, start, length);
+    if (expiresAtMs === KEEP_EXPIRY) {
+      expiresAtMs = old === 0 ? NO_EXPIRY : this.#keyspace.records.expiresAtMs(old);
+    }
+    return this.addValue(key, start, length, type, encoding, root, expiresAtMs);
+  }
+
+  /**
+   * Takes the value of the record that `find` just returned and deletes the key: what RENAME and MOVE put
+   * elsewhere by `addValue`. Not for strings.
+   */
+  detachFound(ref: number): DetachedValue {
+    const { records } = this.#keyspace;
+    const value = { encoding: records.encoding(ref), root: records.root(ref) };
+    this.beforeChange(ref);
+    this.#forgetValue(ref);
+    this.#removeFound(ref);
+    return value;
   }
 
   /** Sets or clears (NO_EXPIRY) the expiry of a record that `find` just returned. */
@@ -191,9 +252,7 @@ export class Database {
     const key = Buffer.from(records.segment(ref).subarray(keyStart, keyStart + keyLength));
     if (had && expiresAtMs >= 0) records.setExpiresAtMs(ref, expiresAtMs);
     else if (had || expiresAtMs >= 0) {
-      const tail = records.chunked(ref)
-        ? Records.chunkCount(records.valueLength(ref)) * 4
-        : records.valueLength(ref);
+      const tail = records.tailBytes(ref);
       const next = keyspace.arena.allocate(Records.inlineBytes(keyLength, tail, expiresAtMs >= 0));
       const first = records.type(ref) | (records.encoding(ref) << 4) | (records.accessClock(ref) << 8);
       records.writeHeader(
@@ -278,7 +337,7 @@ export class Database {
     keyspace.table.destroy(header, (ref) => {
       this.beforeChange(ref);
       keyspace.noteFlushed(this.index, ref);
-      keyspace.records.release(ref);
+      keyspace.release(ref);
     });
     this.#headers[slot] = 0;
     return removed;
@@ -365,6 +424,18 @@ export class Database {
     this.#expireFound(ref, key, 0, key.length);
   }
 
+  /** Frees what a key that is no string holds and leaves an empty string in its place. */
+  #dropValue(ref: number): void {
+    this.#keyspace.values.release(ref);
+    this.#forgetValue(ref);
+  }
+
+  #forgetValue(ref: number): void {
+    const { records } = this.#keyspace;
+    records.setRoot(ref, 0);
+    records.setEmptyString(ref);
+  }
+
   #expireFound(ref: number, key: Uint8Array, start: number, length: number): void {
     const keyspace = this.#keyspace;
     this.#removeFound(ref);
@@ -379,7 +450,7 @@ export class Database {
     this.beforeChange(ref);
     if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
     keyspace.table.removeFound(this.#headers[this.#slot]);
-    keyspace.records.release(ref);
+    keyspace.release(ref);
     this.size--;
   }
 
@@ -401,69 +472,4 @@ export class Database {
       this.#keyspace.table.noteExpiry(this.#headers[this.#slot], change, this.#hash, expiresAtMs);
     }
   }
-
-  /** A copy of an inline record in a block of `bytes`. */
-  #moveInline(ref: number, bytes: number): number {
-    const { arena, records } = this.#keyspace;
-    const next = arena.allocate(bytes);
-    const start = (ref & UNIT_MASK) << 3;
-    const end = records.valueStart(ref) + records.valueLength(ref);
-    copyBytes(records.segment(ref), start, end, records.segment(next), (next & UNIT_MASK) << 3);
-    return next;
-  }
-
-  #allocateChunked(keyLength: number, valueLength: number, expires: boolean): number {
-    const bytes = Records.inlineBytes(keyLength, Records.chunkCount(valueLength) * 4, expires);
-    if (bytes > BLOCK_BYTES_MAX) throw new RangeError('the value is too large');
-    return this.#keyspace.arena.allocate(bytes);
-  }
-
-  #fillChunks(ref: number, valueLength: number): void {
-    const { arena, records } = this.#keyspace;
-    const count = Records.chunkCount(valueLength);
-    for (let index = 0; index < count; index++) {
-      const bytes = Math.min(CHUNK_BYTES, valueLength - index * CHUNK_BYTES);
-      records.setChunk(ref, index, arena.allocate(bytes));
-    }
-  }
-
-  /** A new chunked (or, when it shrank, inline) record with the old content; the old chunks are freed. */
-  #resizeChunked(ref: number, key: Buffer, oldLength: number, length: number, expiresAtMs: number): number {
-    const { arena, records, epoch } = this.#keyspace;
-    const inline = length <= CHUNKED_BYTES_MIN;
-    const bytes = Records.inlineBytes(key.length, inline ? length : 0, expiresAtMs >= 0);
-    const next = inline ? arena.allocate(bytes) : this.#allocateChunked(key.length, length, expiresAtMs >= 0);
-    const first = TYPE_STRING | (ENCODING_RAW << 4) | (records.accessClock(ref) << 8);
-    records.writeHeader(next, first, epoch, key.length, length, expiresAtMs, !inline);
-    copyBytes(key, 0, key.length, records.segment(next), records.keyStart(next));
-    const kept = Math.min(oldLength, length);
-    const oldChunks = records.chunked(ref) ? Records.chunkCount(oldLength) : 0;
-    const wholeKept = inline
-      ? 0
-      : Math.min(oldChunks, Math.floor(oldLength / CHUNK_BYTES), Records.chunkCount(length));
-    const count = inline ? 0 : Records.chunkCount(length);
-    for (let index = 0; index < count; index++) {
-      const size = Math.min(CHUNK_BYTES, length - index * CHUNK_BYTES);
-      const reuse = index < wholeKept && size === CHUNK_BYTES;
-      records.setChunk(next, index, reuse ? records.chunk(ref, index) : newZeroChunk(arena, records, size));
-    }
-    const moved = inline ? 0 : Math.min(wholeKept, Math.floor(length / CHUNK_BYTES));
-    const from = moved * CHUNK_BYTES;
-    if (inline) records.segment(next).fill(0, records.valueStart(next), records.valueStart(next) + length);
-    if (kept > from) {
-      const rest = Buffer.allocUnsafe(kept - from);
-      records.copyValue(ref, from, kept - from, rest, 0);
-      records.writeValue(next, from, rest, 0, rest.length);
-    }
-    for (let index = moved; index < oldChunks; index++) arena.free(records.chunk(ref, index));
-    return next;
-  }
-}
-
-function newZeroChunk(arena: Arena, records: Records, bytes: number): number {
-  const chunk = arena.allocate(bytes);
-  const segment = records.segment(chunk);
-  const start = (chunk & UNIT_MASK) << 3;
-  segment.fill(0, start, start + bytes);
-  return chunk;
 }

@@ -3,11 +3,15 @@
  * of changes for save points. The rooms above hang in by the fields marked as hooks.
  */
 import { Arena } from '../structures/arena.ts';
-import { Records } from '../structures/record.ts';
+import { Records, TYPE_STRING } from '../structures/record.ts';
 import { Table } from '../structures/table.ts';
+import { ValueStore } from '../values/value-store.ts';
+import { Values } from '../values/values.ts';
 import { Database } from './database.ts';
+import { KeyEvents } from './events.ts';
 import { Eviction, LFU_INITIAL, lfuAfterAccess } from './eviction.ts';
 import type { Stats } from './stats.ts';
+import { StringRecords } from './string-records.ts';
 import { Watches } from './watch.ts';
 
 export interface KeyspaceOptions {
@@ -25,7 +29,11 @@ export class Keyspace {
   readonly #touchLru: (ref: number) => void;
   readonly arena = new Arena();
   readonly records: Records;
+  readonly strings: StringRecords;
   readonly table: Table;
+  /** What keys of other types than strings hold. */
+  readonly values: Values;
+  readonly events = new KeyEvents();
   databases: Database[];
   readonly watches = new Watches();
   readonly eviction: Eviction;
@@ -45,6 +53,8 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
+  /** Hook: a key that blocked clients may wait for has something for them. */
+  signalReady: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
   /** DEBUG SET-ACTIVE-EXPIRE: false leaves expired keys until somebody meets them. */
   activeExpire = true;
   /** False on a replica: the primary says when a key has expired. */
@@ -57,7 +67,9 @@ export class Keyspace {
     this.stats = options.stats;
     this.random = options.random;
     this.records = new Records(this.arena);
+    this.strings = new StringRecords(this.arena, this.records);
     this.table = new Table(this.arena, this.records);
+    this.values = new Values(new ValueStore(this.arena, this.records, options.random));
     this.eviction = new Eviction(this);
     this.#touchLru = (ref) => this.records.setAccessClock(ref, this.freshClock);
     this.touchAccess = this.#touchLru;
@@ -67,6 +79,7 @@ export class Keyspace {
   /** Sets the clock of this turn. */
   setNow(nowMs: number): void {
     this.nowMs = nowMs;
+    this.values.store.nowMs = nowMs;
     this.freshClock = this.#lfu
       ? ((Math.floor(nowMs / 60000) & 0xffff) << 8) | LFU_INITIAL
       : Math.floor(nowMs / 1000) & 0xffffff;
@@ -94,6 +107,12 @@ export class Keyspace {
     if (this.watches.size !== 0) this.watches.touch(databaseIndex, key, start, length);
   }
 
+  /** Frees a record that no table names any more, with its value. */
+  release(ref: number): void {
+    if (this.records.type(ref) !== TYPE_STRING) this.values.release(ref);
+    this.records.release(ref);
+  }
+
   /** A record goes with its whole table: no count, but its watchers must know. */
   noteFlushed(databaseIndex: number, ref: number): void {
     if (this.watches.size === 0) return;
@@ -115,6 +134,7 @@ export class Keyspace {
     }
     this.arena.clear();
     this.table.live = 0;
+    this.values.elements.live = 0;
     for (const database of this.databases) database.forget();
     return removed;
   }

@@ -1,0 +1,41 @@
+/** The types of values and the memory they share. Strings are records themselves and stand in no row here. */
+import { TYPE_STRING } from '../structures/record.ts';
+import type { ValueStore } from './value-store.ts';
+import type { ValueType } from './value-type.ts';
+
+export class Values {
+  readonly store: ValueStore;
+  readonly #types: (ValueType | undefined)[] = [];
+
+  constructor(store: ValueStore) {
+    this.store = store;
+    const types: readonly ValueType[] = [];
+    for (const type of types) this.#types[type.type] = type;
+  }
+
+  get limits(): ValueStore['limits'] {
+    return this.store.limits;
+  }
+
+  get elements(): ValueStore['elements'] {
+    return this.store.elements;
+  }
+
+  /** The type with this number; a record never carries one that is not there. */
+  of(type: number): ValueType {
+    const found = this.#types[type];
+    if (found === undefined) throw new Error(`no values of type ${type}`);
+    return found;
+  }
+
+  /** Name of a key's type as TYPE prints it. */
+  nameOf(type: number): string {
+    return type === TYPE_STRING ? 'string' : this.of(type).name;
+  }
+
+  /** Frees the value of the key at `ref`, which is no string. */
+  release(ref: number): void {
+    const { records } = this.store;
+    this.of(records.type(ref)).release(records.encoding(ref), records.root(ref));
+  }
+}
