@@ -1,7 +1,10 @@
 /** DUMP and RESTORE: one value as bytes that another server takes. */
 import { NO_EXPIRY } from '../keyspace/database.ts';
-import { dumpString, openPayload } from '../persistence/dump-payload.ts';
-import { restoredAccessClock } from '../persistence/record-writer.ts';
+import { NOTIFY_GENERIC } from '../keyspace/events.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { dumpRecord, openPayload } from '../persistence/dump-payload.ts';
+import { RdbError } from '../persistence/rdb-source.ts';
+import { RecordWriter, restoredAccessClock } from '../persistence/record-writer.ts';
 import { KEY_BYTES_MAX } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
@@ -29,10 +32,26 @@ function dump(call: Call): void {
     return;
   }
   const { keyspace, config } = call.context;
-  const length = keyspace.records.valueLength(ref);
-  const value = Buffer.allocUnsafe(length);
-  keyspace.records.copyValue(ref, 0, length, value, 0);
-  call.reply.bulk(dumpString(value, 0, length, Number(config.values['rdb-version'])));
+  const writer = recordWriter(keyspace);
+  writer.version = Number(config.values['rdb-version']);
+  try {
+    call.reply.bulk(dumpRecord(writer, ref));
+  } catch (error) {
+    if (!(error instanceof RdbError)) throw error;
+    call.reply.error(`ERR ${error.message}`);
+  }
+}
+
+const writers = new WeakMap<Keyspace, RecordWriter>();
+
+/** The one writer of DUMP payloads for a keyspace. */
+export function recordWriter(keyspace: Keyspace): RecordWriter {
+  let writer = writers.get(keyspace);
+  if (writer === undefined) {
+    writer = new RecordWriter(keyspace);
+    writers.set(keyspace, writer);
+  }
+  return writer;
 }
 
 interface RestoreOptions {
@@ -89,18 +108,27 @@ function restore(call: Call): void {
   const ttl = restoreNumber(call, 2, Number.MAX_SAFE_INTEGER, INVALID_TTL);
   if (ttl < 0) return;
   const payload = call.copy(3);
-  const opened = openPayload(payload);
-  if (opened.kind !== 'string') {
+  const opened = openPayload(payload, recordWriter(keyspace).codecs);
+  if (opened.kind !== 'string' && opened.kind !== 'value') {
     call.reply.error(opened.kind === 'bad-footer' ? BAD_FOOTER : BAD_DATA);
     return;
   }
   const expiresAtMs = ttl === 0 ? NO_EXPIRY : options.absolute ? ttl : ttl + keyspace.nowMs;
   if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired) {
+    if (opened.kind === 'value')
+      keyspace.values.of(opened.type).release(opened.value.encoding, opened.value.root);
     if (database.remove(key, 0, key.length)) call.propagateAs(['DEL', key]);
     call.reply.ok();
     return;
   }
-  database.setString(key, 0, key.length, opened.value, 0, opened.value.length, expiresAtMs);
+  if (opened.kind === 'string') {
+    database.setString(key, 0, key.length, opened.value, 0, opened.value.length, expiresAtMs);
+  } else {
+    const { encoding, root } = opened.value;
+    database.putValue(key, 0, key.length, opened.type, encoding, root, expiresAtMs);
+    keyspace.changed(database.index, key, 0, key.length);
+  }
+  call.notify(NOTIFY_GENERIC, 'restore', 1);
   const clock = restoredAccessClock(
     persistence.accessAttributes,
     keyspace.nowMs,

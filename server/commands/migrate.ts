@@ -4,7 +4,8 @@
  * only when the target has acknowledged exactly the value that we still hold.
  */
 import { type Watcher, watchName } from '../keyspace/watch.ts';
-import { dumpString } from '../persistence/dump-payload.ts';
+import { dumpRecord } from '../persistence/dump-payload.ts';
+import { RecordWriter } from '../persistence/record-writer.ts';
 import { type RespClient, RespFailure, type Word } from '../wire/client.ts';
 import { RespError } from '../wire/reply-parser.ts';
 import type { Call } from './call.ts';
@@ -20,8 +21,8 @@ export const migrateCommands: readonly Row[] = [
 ];
 
 const DEFAULT_TIMEOUT_MS = 1000;
-/** Every server since Redis 5 reads strings of this version. */
-const PAYLOAD_VERSION = 9;
+/** What Redis 7.0 and everything later reads. */
+const PAYLOAD_VERSION = 10;
 const BATCH_BYTES = 16 * 1024 * 1024;
 /** Rounds in which keys that changed meanwhile are sent again before writes are paused. */
 const ROUNDS_RUNNING = 4;
@@ -254,13 +255,12 @@ class Move {
     const ref = this.#database.find(each.key, 0, each.key.length);
     if (ref === 0) return each.sent ? ['DEL', each.key] : null;
     const { records } = keyspace;
-    const length = records.valueLength(ref);
-    const value = Buffer.allocUnsafe(length);
-    records.copyValue(ref, 0, length, value, 0);
+    const writer = new RecordWriter(keyspace);
+    writer.version = PAYLOAD_VERSION;
     const expiresAtMs = records.expiresAtMs(ref);
     const ttl = expiresAtMs < 0 ? 0 : Math.max(1, expiresAtMs - keyspace.nowMs);
     const command = cluster === null ? 'RESTORE' : 'RESTORE-ASKING';
-    const words: Word[] = [command, each.key, ttl, dumpString(value, 0, length, PAYLOAD_VERSION)];
+    const words: Word[] = [command, each.key, ttl, dumpRecord(writer, ref)];
     if (this.#request.replace || each.sent) words.push('REPLACE');
     return words;
   }

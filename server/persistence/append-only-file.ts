@@ -19,9 +19,14 @@ import type { Log } from '../config/log.ts';
 import type { AofDirectory } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
 import type { AofWriter } from './aof-writer.ts';
-import { CommandSink } from './command-sink.ts';
 import { FileSink } from './file-sink.ts';
-import { type SnapshotBegin, SnapshotCancelled, type SnapshotHandle, type Snapshots } from './snapshot.ts';
+import {
+  type SnapshotBegin,
+  SnapshotCancelled,
+  type SnapshotHandle,
+  type SnapshotSink,
+  type Snapshots,
+} from './snapshot.ts';
 
 export type AofState = 'off' | 'waiting' | 'on';
 
@@ -33,6 +38,8 @@ export interface AppendOnlyEnvironment {
   rdb(): { readonly version: number; readonly compression: boolean; readonly checksum: boolean };
   /** Form of the base: an RDB, or commands. */
   form(): 'rdb' | 'aof';
+  /** A sink that passes the RDB it gets on as commands. */
+  asCommands(target: SnapshotSink): SnapshotSink;
   /** Fields of the base's header besides aof-base. */
   fields(): readonly (readonly [name: string, value: string])[];
   /** Whether old files are kept (`aof-disable-auto-gc`). */
@@ -225,7 +232,7 @@ export class AppendOnlyFile {
         const file = new FileSink(this.directory.temporaryBase, this.directory.file(base.name));
         log.notice(`Background append only file rewriting started by pid ${process.pid}`);
         return {
-          sink: form === 'rdb' ? file : new CommandSink(file),
+          sink: form === 'rdb' ? file : this.#environment.asCommands(file),
           fields: [...this.#environment.fields(), ['aof-base', '1']],
         };
       },

@@ -2,7 +2,11 @@
  * A snapshot as commands (`aof-use-rdb-preamble no`): reads the RDB that the iterator makes and writes SELECT
  * and SET into another sink, so that the iterator stays the only one who reads the dataset.
  */
-import { RdbReader, type RdbVisitor, type StringRecord } from './rdb-reader.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { Records } from '../structures/record.ts';
+import type { DetachedValue } from '../values/value-type.ts';
+import { Codecs } from './codecs/codecs.ts';
+import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
 import type { SnapshotSink } from './snapshot.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -12,12 +16,16 @@ const LINE_END = Buffer.from('\r\n');
 export class CommandWriter implements RdbVisitor {
   readonly #reader: RdbReader;
   readonly #put: (chunk: Uint8Array) => void;
+  readonly #keyspace: Keyspace;
+  readonly #codecs: Codecs;
   #parts: Uint8Array[] = [];
   #bytes = 0;
 
-  constructor(put: (chunk: Uint8Array) => void) {
+  constructor(keyspace: Keyspace, put: (chunk: Uint8Array) => void) {
     this.#put = put;
-    this.#reader = new RdbReader(this, false);
+    this.#keyspace = keyspace;
+    this.#codecs = new Codecs(keyspace.values);
+    this.#reader = new RdbReader(this, false, this.#codecs);
   }
 
   /** Takes the next bytes of the RDB; throws when they are none. */
@@ -34,10 +42,32 @@ export class CommandWriter implements RdbVisitor {
     this.#command(Buffer.from('SELECT'), Buffer.from(String(index)));
   }
 
-  string(record: StringRecord): void {
-    const { key, value, expireAtMs } = record;
+  string(record: KeyRecord, value: Uint8Array): void {
+    const { key, expireAtMs } = record;
     const expiry = expireAtMs < 0 ? [] : [Buffer.from('PXAT'), Buffer.from(String(expireAtMs))];
     this.#command(Buffer.from('SET'), key, value, ...expiry);
+  }
+
+  /** The value becomes that of a key in no table for as long as its commands are made. */
+  value(record: KeyRecord, type: number, value: DetachedValue): void {
+    if (value.root === 0) return;
+    const { arena, records, values, epoch } = this.#keyspace;
+    const { key, expireAtMs } = record;
+    const ref = arena.allocate(Records.inlineBytes(key.length, 0, false));
+    records.writeHeader(ref, type | (value.encoding << 4), epoch, key.length, value.root, -1, false);
+    records.segment(ref).set(key, records.keyStart(ref));
+    try {
+      this.#codecs.of(type).commands(ref, key, (words) => this.#command(...words));
+    } finally {
+      values.release(ref);
+      arena.free(ref);
+    }
+    if (expireAtMs >= 0) this.#command(Buffer.from('PEXPIREAT'), key, Buffer.from(String(expireAtMs)));
+  }
+
+  /** Frees what a value that is not whole holds. */
+  abandon(): void {
+    this.#reader.abandon();
   }
 
   #command(...words: Uint8Array[]): void {
@@ -67,9 +97,9 @@ export class CommandSink implements SnapshotSink {
   readonly #target: SnapshotSink;
   readonly #writer: CommandWriter;
 
-  constructor(target: SnapshotSink) {
+  constructor(keyspace: Keyspace, target: SnapshotSink) {
     this.#target = target;
-    this.#writer = new CommandWriter((chunk) => target.write(chunk));
+    this.#writer = new CommandWriter(keyspace, (chunk) => target.write(chunk));
   }
 
   get pendingBytes(): number {
@@ -89,6 +119,7 @@ export class CommandSink implements SnapshotSink {
   }
 
   abort(): void {
+    this.#writer.abandon();
     this.#target.abort();
   }
 }

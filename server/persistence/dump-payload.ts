@@ -4,23 +4,19 @@
  *   type | value | version u16 LE | CRC-64 LE over all before
  */
 import { Crc64 } from '../structures/crc64.ts';
-import {
-  RDB_VERSION_DEFAULT,
-  RDB_VERSION_MAX,
-  rdbTypeName,
-  TYPE_STRING,
-  VALKEY_RDB_VERSION,
-} from './rdb-format.ts';
-import { RdbError, RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import type { DetachedValue } from '../values/value-type.ts';
+import type { Codecs } from './codecs/codecs.ts';
+import { RDB_VERSION_MAX, rdbTypeName, TYPE_STRING, VALKEY_RDB_VERSION } from './rdb-format.ts';
+import { NEED_MORE, RdbError, RdbSource } from './rdb-source.ts';
 import { RdbWriter } from './rdb-writer.ts';
+import type { RecordWriter } from './record-writer.ts';
 
 const FOOTER_BYTES = 10;
-const EMPTY_KEY = Uint8Array.of(0);
-const header = new TextEncoder().encode(`REDIS00${RDB_VERSION_DEFAULT}`);
 
 /** What a payload holds; the value is the caller's. */
 export type DumpPayload =
   | { readonly kind: 'string'; readonly value: Uint8Array }
+  | { readonly kind: 'value'; readonly type: number; readonly value: DetachedValue }
   /** The footer is missing, of a newer version, or its checksum is wrong. */
   | { readonly kind: 'bad-footer' }
   | { readonly kind: 'bad-data'; readonly reason: string };
@@ -37,52 +33,51 @@ export function sealPayload(payload: Uint8Array, version: number): Uint8Array {
   return sealed;
 }
 
-/** The DUMP payload of a string. */
-export function dumpString(value: Uint8Array, start: number, end: number, version: number): Uint8Array {
+/** The DUMP payload of a record. Throws RdbError when the writer's version cannot hold its value. */
+export function dumpRecord(records: RecordWriter, ref: number): Uint8Array {
   const writer = new RdbWriter(true);
-  writer.byte(TYPE_STRING);
-  writer.string(value, start, end);
-  return sealPayload(writer.take(), version);
+  records.writeValue(writer, ref);
+  return sealPayload(writer.take(), records.version);
 }
 
-/** Opens a payload. */
-export function openPayload(payload: Uint8Array): DumpPayload {
+/** Opens a payload; `verify`: whether its checksum counts. */
+export function openPayload(payload: Uint8Array, codecs: Codecs, verify = true): DumpPayload {
   const size = payload.length - FOOTER_BYTES;
   if (size < 1) return { kind: 'bad-footer' };
   const version = payload[size] | (payload[size + 1] << 8);
   if (version > RDB_VERSION_MAX && version !== VALKEY_RDB_VERSION) return { kind: 'bad-footer' };
   const crc = new Crc64();
   crc.update(payload, 0, size + 2);
-  if (!crc.equals(payload, size + 2)) return { kind: 'bad-footer' };
-  if (payload[0] !== TYPE_STRING) {
-    return { kind: 'bad-data', reason: `a ${rdbTypeName(payload[0], version)} is not supported` };
-  }
-  return openString(payload, size);
-}
-
-/** A payload is a record without its key, so the reader is given an empty key in between. */
-function openString(payload: Uint8Array, size: number): DumpPayload {
-  let value: Uint8Array | null = null;
-  const visitor: RdbVisitor = {
-    aux: () => {},
-    selectDatabase: () => {},
-    resize: () => {},
-    string: (record) => {
-      value = record.value.slice();
-    },
-  };
-  const reader = new RdbReader(visitor, false);
+  if (verify && !crc.equals(payload, size + 2)) return { kind: 'bad-footer' };
+  const source = new RdbSource();
+  source.version = version;
+  source.bytes = payload.subarray(0, size);
   try {
-    reader.feed(header);
-    reader.feed(payload.subarray(0, 1));
-    reader.feed(EMPTY_KEY);
-    reader.feed(payload.subarray(1, size));
+    const opened = openValue(source, codecs);
+    if (source.at === size) return opened;
+    if (opened.kind === 'value' && opened.value.root !== 0)
+      codecs.values.of(opened.type).release(opened.value.encoding, opened.value.root);
+    return { kind: 'bad-data', reason: 'the payload is longer than its value' };
   } catch (error) {
+    if (error === NEED_MORE) return { kind: 'bad-data', reason: 'the payload is shorter than its value' };
     if (error instanceof RdbError) return { kind: 'bad-data', reason: error.message };
     throw error;
   }
-  if (value === null || reader.offset !== header.length + size + 1) {
-    return { kind: 'bad-data', reason: 'the payload is no single value' };
+}
+
+function openValue(source: RdbSource, codecs: Codecs): DumpPayload {
+  const rdbType = source.byte();
+  if (rdbType === TYPE_STRING) return { kind: 'string', value: source.string().slice() };
+  const codec = codecs.reader(rdbType, source.version);
+  if (codec === undefined) source.fail(`a ${rdbTypeName(rdbType, source.version)} is not supported`);
+  const decoder = codec.decoder(rdbType);
+  try {
+    while (!decoder.step(source));
+  } catch (error) {
+    decoder.abandon();
+    throw error;
   }
-  return { kind: 'string', value };
+  const value = decoder.result();
+  if (value.root === 0) source.fail('the value is empty');
+  return { kind: 'value', type: codec.type, value };
 }

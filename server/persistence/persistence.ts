@@ -19,7 +19,7 @@ import { positionAnnotation } from './aof-position.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
-import { CommandWriter } from './command-sink.ts';
+import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { persistenceInfo } from './persistence-info.ts';
 import { DatasetBuilder } from './rdb-load.ts';
@@ -352,6 +352,7 @@ export class Persistence {
       nowMs: () => clock.wallMs(),
       rdb: () => this.#format(),
       form: () => (values['aof-use-rdb-preamble'] ? 'rdb' : 'aof'),
+      asCommands: (target) => new CommandSink(this.#options.keyspace, target),
       fields: () => this.rdbFields(),
       keepsHistory: () => values['aof-disable-auto-gc'],
       attach: () => this.#options.attach(this.#writer),
@@ -372,7 +373,7 @@ export class Persistence {
       fields: [...this.rdbFields(), ['aof-base', '1']],
     };
     const commands: SaveForm = (put) => {
-      const writer = new CommandWriter(put);
+      const writer = new CommandWriter(keyspace, put);
       return (chunk) => writer.feed(chunk);
     };
     const form = config.values['aof-use-rdb-preamble'] ? undefined : commands;

@@ -14,7 +14,10 @@ import { open } from 'node:fs/promises';
 import { Database, NO_EXPIRY } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { KEY_BYTES_MAX } from '../structures/record.ts';
-import { RdbError, RdbReader, type RdbVisitor, type StringRecord } from './rdb-reader.ts';
+import type { DetachedValue } from '../values/value-type.ts';
+import { Codecs } from './codecs/codecs.ts';
+import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import { RdbError } from './rdb-source.ts';
 import { type AccessAttributes, restoredAccessClock } from './record-writer.ts';
 
 export interface BuildOptions {
@@ -34,6 +37,8 @@ export class DatasetBuilder implements RdbVisitor {
   readonly fields: Map<string, string> = new Map();
   keysLoaded = 0;
   keysExpired = 0;
+  /** Keys whose value had no elements: they are left out. */
+  keysEmpty = 0;
   readonly #keyspace: Keyspace;
   readonly #options: BuildOptions;
   readonly #reader: RdbReader;
@@ -44,7 +49,7 @@ export class DatasetBuilder implements RdbVisitor {
   constructor(keyspace: Keyspace, options: BuildOptions) {
     this.#keyspace = keyspace;
     this.#options = options;
-    this.#reader = new RdbReader(this, options.verifyChecksum);
+    this.#reader = new RdbReader(this, options.verifyChecksum, new Codecs(keyspace.values));
     this.#databases = keyspace.databases.map((_, index) => new Database(keyspace, index));
     this.#database = this.#databases[0];
   }
@@ -91,6 +96,7 @@ export class DatasetBuilder implements RdbVisitor {
     // A snapshot that runs must not learn of keys that never belonged to the dataset.
     const hook = this.#keyspace.snapshotHook;
     this.#keyspace.snapshotHook = null;
+    this.#reader.abandon();
     for (const database of this.#databases) database.flush();
     this.#keyspace.snapshotHook = hook;
   }
@@ -113,33 +119,57 @@ export class DatasetBuilder implements RdbVisitor {
 
   resize(): void {}
 
-  string(record: StringRecord): void {
-    const { key, value, expireAtMs } = record;
-    if (this.#options.skipExpired && expireAtMs >= 0 && expireAtMs < this.#keyspace.nowMs) {
-      this.keysExpired += 1;
+  string(record: KeyRecord, value: Uint8Array): void {
+    if (this.#skips(record)) return;
+    const { key } = record;
+    const before = this.#database.size;
+    this.#database.setString(key, 0, key.length, value, 0, value.length, expiryOf(record));
+    this.#loaded(record, before);
+  }
+
+  value(record: KeyRecord, type: number, value: DetachedValue): void {
+    if (value.root === 0) {
+      this.keysEmpty += 1;
       return;
     }
+    if (this.#skips(record)) {
+      this.#keyspace.values.of(type).release(value.encoding, value.root);
+      return;
+    }
+    const { key } = record;
+    const before = this.#database.size;
+    this.#database.putValue(key, 0, key.length, type, value.encoding, value.root, expiryOf(record));
+    this.#loaded(record, before);
+  }
+
+  #skips(record: KeyRecord): boolean {
+    const { key, expireAtMs } = record;
     if (key.length > KEY_BYTES_MAX) throw new RdbError(`A key is longer than ${KEY_BYTES_MAX} bytes`, -1);
+    const expired = this.#options.skipExpired && expireAtMs >= 0 && expireAtMs < this.#keyspace.nowMs;
+    if (expired) this.keysExpired += 1;
+    return expired;
+  }
+
+  #loaded(record: KeyRecord, sizeBefore: number): void {
     const database = this.#database;
-    const before = database.size;
-    const expiry = expireAtMs < 0 ? NO_EXPIRY : expireAtMs;
-    database.setString(key, 0, key.length, value, 0, value.length, expiry);
-    if (database.size === before) {
-      throw new RdbError(
-        `RDB has duplicated key '${Buffer.from(key).toString('latin1')}' in DB ${database.index}`,
-        -1,
-      );
+    if (database.size === sizeBefore) {
+      const key = Buffer.from(record.key).toString('latin1');
+      throw new RdbError(`RDB has duplicated key '${key}' in DB ${database.index}`, -1);
     }
     this.keysLoaded += 1;
     if (this.#options.attributes !== 'none') this.#restoreAccess(database, record);
   }
 
-  #restoreAccess(database: Database, record: StringRecord): void {
+  #restoreAccess(database: Database, record: KeyRecord): void {
     const { idleSeconds, frequency } = record;
     const clock = restoredAccessClock(this.#options.attributes, this.#keyspace.nowMs, idleSeconds, frequency);
     if (clock < 0) return;
     this.#keyspace.records.setAccessClock(database.findAny(record.key, 0, record.key.length), clock);
   }
+}
+
+function expiryOf(record: KeyRecord): number {
+  return record.expireAtMs < 0 ? NO_EXPIRY : record.expireAtMs;
 }
 
 /** What is left of a file when its RDB has ended: an old append-only file goes on with commands. */

@@ -8,23 +8,15 @@
  * types and opcodes this server does not know are refused by name.
  */
 import { Crc64 } from '../structures/crc64.ts';
-import { lzfDecompress } from '../structures/lzf.ts';
+import type { DetachedValue } from '../values/value-type.ts';
+import type { Codecs } from './codecs/codecs.ts';
 import * as format from './rdb-format.ts';
+import { NEED_MORE, printable, RdbError, RdbSource } from './rdb-source.ts';
+import type { ValueCodec, ValueDecoder } from './value-codec.ts';
 
-/** What is wrong with a file; `offset` in bytes from its start. */
-export class RdbError extends Error {
-  readonly offset: number;
-  constructor(message: string, offset: number) {
-    super(message);
-    this.name = 'RdbError';
-    this.offset = offset;
-  }
-}
-
-/** A string key; one object for all, its bytes are valid only during the call. -1 stands for "not given". */
-export interface StringRecord {
+/** What stands before a value; one object for all, valid only during the call. -1 stands for "not given". */
+export interface KeyRecord {
   key: Uint8Array;
-  value: Uint8Array;
   expireAtMs: number;
   idleSeconds: number;
   frequency: number;
@@ -37,22 +29,16 @@ export interface RdbVisitor {
   selectDatabase(index: number): void;
   /** How many keys the database has, a hint. */
   resize(keys: number, expires: number): void;
-  string(record: StringRecord): void;
+  /** The value's bytes are valid only during the call. */
+  string(record: KeyRecord, value: Uint8Array): void;
+  /** A value of another type, the visitor's from now on; root 0: it was empty. */
+  value(record: KeyRecord, type: number, value: DetachedValue): void;
 }
 
-const NEED_MORE: unique symbol = Symbol('more bytes are needed');
 const EMPTY = new Uint8Array(0);
 const MAGIC_BYTES = 9;
-const LZF_RATIO_MAX = 264;
 const decoder = new TextDecoder();
 const latin1 = new TextDecoder('latin1');
-const encoder = new TextEncoder();
-
-/** A key as a message may show it. */
-function printable(bytes: Uint8Array): string {
-  const shown = latin1.decode(bytes.subarray(0, 64)).replace(/[^\x20-\x7e]/g, '?');
-  return bytes.length > 64 ? `${shown}…` : shown;
-}
 
 export class RdbReader {
   /** From the header, 0 before it was read. */
@@ -62,82 +48,108 @@ export class RdbReader {
   readonly #visitor: RdbVisitor;
   readonly #verify: boolean;
   readonly #crc = new Crc64();
-  #bytes: Uint8Array = EMPTY;
-  #at = 0;
-  /** Offset of #bytes[0] in the file. */
+  readonly #codecs: Codecs;
+  readonly #source = new RdbSource();
+  /** Offset of the source's first byte in the file, and up to where the checksum has them. */
   #base = 0;
+  #checked = 0;
+  /** The value that is being read, element by element. */
+  #open: { readonly codec: ValueCodec; readonly decoder: ValueDecoder } | null = null;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
-  #needed = 0;
-  #encoding = -1;
-  #highLength = 0;
-  readonly #record: StringRecord = {
+  readonly #record: KeyRecord = {
     key: EMPTY,
-    value: EMPTY,
     expireAtMs: -1,
     idleSeconds: -1,
     frequency: -1,
   };
 
   /** `verify`: whether a wrong checksum is an error (`rdbchecksum`). */
-  constructor(visitor: RdbVisitor, verify: boolean) {
+  constructor(visitor: RdbVisitor, verify: boolean, codecs: Codecs) {
+    this.#codecs = codecs;
     this.#visitor = visitor;
     this.#verify = verify;
   }
 
-  /** Offset behind the last whole record. */
+  /** Offset behind the last whole step: a record, or an element of one. */
   get offset(): number {
-    return this.#base + this.#at;
+    return this.#base + this.#source.at;
   }
 
   /** Takes the next bytes of the file. Returns how many of them lie behind its end: 0 as a rule. */
   feed(chunk: Uint8Array): number {
     if (this.done) return chunk.length;
+    const source = this.#source;
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
-    const rest = this.#bytes.length - this.#at;
-    if (rest + this.#waitingBytes < this.#needed) return 0;
+    const rest = source.bytes.length - source.at;
+    if (rest + this.#waitingBytes < source.needed) return 0;
     const joined =
       rest === 0 && this.#waiting.length === 1 ? chunk : new Uint8Array(rest + this.#waitingBytes);
     if (joined !== chunk) {
-      joined.set(this.#bytes.subarray(this.#at));
+      joined.set(source.bytes.subarray(source.at));
       let to = rest;
       for (const part of this.#waiting) {
         joined.set(part, to);
         to += part.length;
       }
     }
-    this.#base += this.#at;
-    this.#bytes = joined;
-    this.#at = 0;
+    this.#base += source.at;
+    source.bytes = joined;
+    source.at = 0;
+    this.#checked = 0;
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#parse();
-    return this.done ? this.#bytes.length - this.#at : 0;
+    return this.done ? source.bytes.length - source.at : 0;
   }
 
   /** Says that no more bytes come: an error unless the file was whole. */
   end(): void {
     if (this.done) return;
-    const rest = this.#bytes.length - this.#at + this.#waitingBytes;
+    const source = this.#source;
+    const rest = source.bytes.length - source.at + this.#waitingBytes;
     throw new RdbError(`Short read: the RDB ends ${rest} bytes into a record, without EOF`, this.offset);
   }
 
+  /** Frees what a value that is not whole holds; nothing may be fed any more. */
+  abandon(): void {
+    this.#open?.decoder.abandon();
+    this.#open = null;
+  }
+
   #parse(): void {
+    const source = this.#source;
     while (!this.done) {
-      const start = this.#at;
+      const start = source.at;
       try {
-        if (this.version === 0) this.#header();
+        if (this.#open !== null) this.#element(this.#open);
+        else if (this.version === 0) this.#header();
         else this.#next();
       } catch (error) {
-        if (error !== NEED_MORE) throw this.#located(error, start);
-        this.#at = start;
-        this.#needed -= start;
-        return;
+        if (error !== NEED_MORE) {
+          this.abandon();
+          throw this.#located(error, start);
+        }
+        source.at = start;
+        source.needed -= start;
+        break;
       }
-      this.#needed = 0;
-      if (!this.done) this.#crc.update(this.#bytes, start, this.#at);
+      source.needed = 0;
     }
+    if (!this.done) this.#check(source.at);
+  }
+
+  /** The checksum takes in all bytes before `end`. */
+  #check(end: number): void {
+    if (end > this.#checked) this.#crc.update(this.#source.bytes, this.#checked, end);
+    this.#checked = end;
+  }
+
+  #element(open: { readonly codec: ValueCodec; readonly decoder: ValueDecoder }): void {
+    if (!open.decoder.step(this.#source)) return;
+    this.#open = null;
+    this.#visitor.value(this.#record, open.codec.type, open.decoder.result());
   }
 
   #located(error: unknown, start: number): unknown {
@@ -146,8 +158,8 @@ export class RdbReader {
   }
 
   #header(): void {
-    const at = this.#take(MAGIC_BYTES);
-    const magic = latin1.decode(this.#bytes.subarray(at, at + MAGIC_BYTES));
+    const at = this.#source.take(MAGIC_BYTES);
+    const magic = latin1.decode(this.#source.bytes.subarray(at, at + MAGIC_BYTES));
     const match = /^(REDIS|VALKEY)(\d+)$/.exec(magic);
     if (match === null) throw new RdbError('Wrong signature trying to load DB from file', 0);
     const version = Number(match[2]);
@@ -157,6 +169,7 @@ export class RdbReader {
         : version === format.VALKEY_RDB_VERSION;
     if (!known) throw new RdbError(`Can't handle RDB format version ${version} of ${match[1]}`, 0);
     this.version = version;
+    this.#source.version = version;
   }
 
   /** One record with everything that stands before it. */
@@ -166,28 +179,27 @@ export class RdbReader {
     record.idleSeconds = -1;
     record.frequency = -1;
     for (;;) {
-      const type = this.#bytes[this.#take(1)];
+      const type = this.#source.bytes[this.#source.take(1)];
       switch (type) {
         case format.OPCODE_EXPIRE_MS:
-          record.expireAtMs = this.#milliseconds();
+          record.expireAtMs = this.#source.milliseconds();
           continue;
         case format.OPCODE_EXPIRE_SECONDS:
-          record.expireAtMs = (this.#littleEndian32() | 0) * 1000;
+          record.expireAtMs = (this.#source.littleEndian32() | 0) * 1000;
           continue;
         case format.OPCODE_IDLE:
-          record.idleSeconds = this.#length();
+          record.idleSeconds = this.#source.size();
           continue;
         case format.OPCODE_FREQUENCY:
-          record.frequency = this.#bytes[this.#take(1)];
+          record.frequency = this.#source.bytes[this.#source.take(1)];
           continue;
         case format.TYPE_STRING:
-          record.key = this.#string();
-          record.value = this.#string();
-          this.#visitor.string(record);
+          record.key = this.#source.string();
+          this.#visitor.string(record, this.#source.string());
           return;
         default:
           if (type >= format.OPCODE_SLOT_IMPORT) this.#opcode(type);
-          else this.#refuse(type);
+          else this.#begin(type);
           return;
       }
     }
@@ -196,26 +208,26 @@ export class RdbReader {
   #opcode(opcode: number): void {
     switch (opcode) {
       case format.OPCODE_SELECTDB:
-        this.#visitor.selectDatabase(this.#length());
+        this.#visitor.selectDatabase(this.#source.size());
         return;
       case format.OPCODE_RESIZEDB: {
-        const keys = this.#length();
-        this.#visitor.resize(keys, this.#length());
+        const keys = this.#source.size();
+        this.#visitor.resize(keys, this.#source.size());
         return;
       }
       case format.OPCODE_AUX: {
-        const name = decoder.decode(this.#string());
-        this.#visitor.aux(name, decoder.decode(this.#string()));
+        const name = decoder.decode(this.#source.string());
+        this.#visitor.aux(name, decoder.decode(this.#source.string()));
         return;
       }
       case format.OPCODE_SLOT_INFO:
         if (this.version >= format.VALKEY_RDB_VERSION || this.version >= 12) {
-          for (let k = 0; k < 3; k += 1) this.#length();
+          for (let k = 0; k < 3; k += 1) this.#source.size();
           return;
         }
         break;
       case format.OPCODE_FUNCTION2: {
-        const code = latin1.decode(this.#string().subarray(0, 200));
+        const code = latin1.decode(this.#source.string().subarray(0, 200));
         const name = /name\s*=\s*['"]?(\w+)/.exec(code)?.[1] ?? 'without a name';
         throw new RdbError(`Function library '${name}' found, and functions are not supported`, -1);
       }
@@ -231,19 +243,27 @@ export class RdbReader {
     throw new RdbError(`Unknown RDB opcode ${opcode} in a file of version ${this.version}`, -1);
   }
 
+  /** A value that is read element by element: its key must outlive these bytes. */
+  #begin(type: number): void {
+    const codec = this.#codecs.reader(type, this.version);
+    if (codec === undefined) this.#refuse(type);
+    this.#record.key = this.#source.string().slice();
+    this.#open = { codec, decoder: codec.decoder(type) };
+  }
+
   #refuse(type: number): never {
     const name = format.rdbTypeName(type, this.version);
     if (name === 'unknown') {
       throw new RdbError(`Unknown RDB encoding type ${type} in a file of version ${this.version}`, -1);
     }
-    const key = printable(this.#string());
+    const key = printable(this.#source.string());
     throw new RdbError(`Key '${key}' is a ${name} (RDB type ${type}), which is not supported`, -1);
   }
 
   /** Nine characters of six bits each in the upper 54 bits of the module's id. */
   #moduleName(): string {
-    const low = this.#length();
-    let id = (BigInt(this.#highLength) << 32n) | BigInt(low >>> 0);
+    const low = this.#source.size();
+    let id = (BigInt(this.#source.highLength) << 32n) | BigInt(low >>> 0);
     id >>= 10n;
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     let name = '';
@@ -256,109 +276,12 @@ export class RdbReader {
       this.done = true;
       return;
     }
-    const at = this.#take(8);
-    this.#crc.update(this.#bytes, at - 1, at);
+    const at = this.#source.take(8);
+    this.#check(at);
     this.done = true;
-    if (!this.#verify || this.#crc.equals(this.#bytes, at)) return;
-    const found = Buffer.from(this.#bytes.slice(at, at + 8).reverse()).toString('hex');
+    if (!this.#verify || this.#crc.equals(this.#source.bytes, at)) return;
+    const found = Buffer.from(this.#source.bytes.slice(at, at + 8).reverse()).toString('hex');
     if (found === '0'.repeat(16)) return;
     throw new RdbError(`Wrong RDB checksum expected: (${this.#crc}) but got (${found})`, -1);
-  }
-
-  /** Moves on by `count` bytes and returns where they start. */
-  #take(count: number): number {
-    const at = this.#at;
-    if (this.#bytes.length - at < count) {
-      this.#needed = at + count;
-      throw NEED_MORE;
-    }
-    this.#at = at + count;
-    return at;
-  }
-
-  /**
-   * A plain length. An encoded one, allowed for strings only, leaves its number in #encoding and returns -1.
-   */
-  #lengthOrEncoding(): number {
-    const first = this.#bytes[this.#take(1)];
-    this.#highLength = 0;
-    if (first < format.LENGTH_14) return first;
-    if (first < format.LENGTH_32) return ((first & 63) << 8) | this.#bytes[this.#take(1)];
-    if (first === format.LENGTH_32) return this.#bigEndian32();
-    if (first === format.LENGTH_64) {
-      this.#highLength = this.#bigEndian32();
-      return this.#highLength * 0x1_0000_0000 + this.#bigEndian32();
-    }
-    if (first < format.ENCODED_INT8) throw new RdbError(`Unknown length encoding ${first}`, -1);
-    this.#encoding = first;
-    return -1;
-  }
-
-  #length(): number {
-    const length = this.#lengthOrEncoding();
-    if (length < 0)
-      throw new RdbError(`A length is expected and a string encoding ${this.#encoding} found`, -1);
-    return length;
-  }
-
-  #string(): Uint8Array {
-    const length = this.#lengthOrEncoding();
-    if (length >= 0) {
-      this.#checkStringBytes(length);
-      const at = this.#take(length);
-      return this.#bytes.subarray(at, at + length);
-    }
-    switch (this.#encoding) {
-      case format.ENCODED_INT8:
-        return encoder.encode(String((this.#bytes[this.#take(1)] << 24) >> 24));
-      case format.ENCODED_INT16: {
-        const at = this.#take(2);
-        return encoder.encode(String(((this.#bytes[at] | (this.#bytes[at + 1] << 8)) << 16) >> 16));
-      }
-      case format.ENCODED_INT32:
-        return encoder.encode(String(this.#littleEndian32() | 0));
-      case format.ENCODED_LZF:
-        return this.#packed();
-    }
-    throw new RdbError(`Unknown RDB string encoding type ${this.#encoding & 63}`, -1);
-  }
-
-  #packed(): Uint8Array {
-    const packed = this.#length();
-    const length = this.#length();
-    this.#checkStringBytes(Math.max(packed, length));
-    if (length > packed * LZF_RATIO_MAX) throw new RdbError('Invalid LZF compressed string: too long', -1);
-    const at = this.#take(packed);
-    const out = new Uint8Array(length);
-    if (!lzfDecompress(this.#bytes, at, at + packed, out, 0, length)) {
-      throw new RdbError('Invalid LZF compressed string', -1);
-    }
-    return out;
-  }
-
-  #checkStringBytes(length: number): void {
-    if (length <= format.STRING_BYTES_MAX) return;
-    throw new RdbError(`A string of ${length} bytes is longer than ${format.STRING_BYTES_MAX}`, -1);
-  }
-
-  #bigEndian32(): number {
-    const at = this.#take(4);
-    const bytes = this.#bytes;
-    return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
-  }
-
-  #littleEndian32(): number {
-    const at = this.#take(4);
-    const bytes = this.#bytes;
-    return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
-  }
-
-  /** An int64 in ms. Beyond 2^53 no exact number stands for it, and no clock reaches it. */
-  #milliseconds(): number {
-    const low = this.#littleEndian32();
-    const high = this.#littleEndian32() | 0;
-    const value = high * 0x1_0000_0000 + low;
-    if (!Number.isSafeInteger(value)) throw new RdbError('An expiry is out of range', -1);
-    return Math.max(value, 0);
   }
 }

@@ -61,6 +61,7 @@ export function saveDataset(
     writer.header(options.version, options.fields);
     const records = new RecordWriter(keyspace);
     records.attributes = options.attributes;
+    records.version = options.version;
     writeDataset(keyspace, writer, records, flush);
     flush();
     put(rdbTrailer(crc, options.checksum));

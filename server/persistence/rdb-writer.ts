@@ -19,7 +19,6 @@ import {
   OPCODE_IDLE,
   OPCODE_RESIZEDB,
   OPCODE_SELECTDB,
-  TYPE_STRING,
   VALKEY_RDB_VERSION,
 } from './rdb-format.ts';
 
@@ -32,6 +31,7 @@ const INT32_DIGITS_MAX = 11;
 
 const encoder = new TextEncoder();
 let scratch: Uint8Array = new Uint8Array(4096);
+const scratchDouble = new DataView(new ArrayBuffer(8));
 
 /**
  * The integer that bytes[start, end) spell, NaN when they are no int32 in canonical form
@@ -157,6 +157,22 @@ export class RdbWriter {
     this.string(bytes, 0, bytes.length);
   }
 
+  /** A double in eight bytes, little-endian. */
+  double(value: number): void {
+    this.#reserve(8);
+    scratchDouble.setFloat64(0, value, true);
+    for (let k = 0; k < 8; k += 1) this.#bytes[this.#length++] = scratchDouble.getUint8(k);
+  }
+
+  /** An int64 of at most 53 bits in eight bytes, little-endian: times in ms. */
+  milliseconds(value: number): void {
+    this.#reserve(8);
+    let low = value >>> 0;
+    let high = Math.floor(value / 0x1_0000_0000);
+    for (let k = 0; k < 4; k += 1, low >>>= 8) this.#bytes[this.#length++] = low & 255;
+    for (let k = 0; k < 4; k += 1, high >>>= 8) this.#bytes[this.#length++] = high & 255;
+  }
+
   header(version: number, fields: readonly (readonly [name: string, value: string])[]): void {
     const magic = version >= VALKEY_RDB_VERSION ? 'VALKEY' : 'REDIS';
     const bytes = encoder.encode(magic + String(version).padStart(9 - magic.length, '0'));
@@ -187,11 +203,7 @@ export class RdbWriter {
   attributes(expireAtMs: number, idleSeconds: number, frequency: number): void {
     if (expireAtMs >= 0) {
       this.byte(OPCODE_EXPIRE_MS);
-      this.#reserve(8);
-      let low = expireAtMs >>> 0;
-      let high = Math.floor(expireAtMs / 0x1_0000_0000);
-      for (let k = 0; k < 4; k += 1, low >>>= 8) this.#bytes[this.#length++] = low & 255;
-      for (let k = 0; k < 4; k += 1, high >>>= 8) this.#bytes[this.#length++] = high & 255;
+      this.milliseconds(expireAtMs);
     }
     if (idleSeconds >= 0) {
       this.byte(OPCODE_IDLE);
@@ -203,12 +215,9 @@ export class RdbWriter {
     }
   }
 
-  /**
-   * Type byte and key of a string; its value follows by `string`, or by `size` and `raw` when it is in
-   * pieces.
-   */
-  stringKey(bytes: Uint8Array, start: number, end: number): void {
-    this.byte(TYPE_STRING);
+  /** Type byte and key; the value follows. */
+  key(rdbType: number, bytes: Uint8Array, start: number, end: number): void {
+    this.byte(rdbType);
     this.string(bytes, start, end);
   }
 

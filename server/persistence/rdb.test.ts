@@ -1,11 +1,27 @@
 import { describe, expect, it } from 'vitest';
+import { Keyspace } from '../keyspace/keyspace.ts';
+import { Stats } from '../keyspace/stats.ts';
 import { Crc64 } from '../structures/crc64.ts';
-import { dumpString, openPayload, sealPayload } from './dump-payload.ts';
-import { RdbError, RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import { Codecs } from './codecs/codecs.ts';
+import { dumpRecord, openPayload, sealPayload } from './dump-payload.ts';
+import { RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import { RdbError } from './rdb-source.ts';
 import { canonicalInt32, RdbWriter, rdbTrailer } from './rdb-writer.ts';
+import { RecordWriter } from './record-writer.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+const keyspace = new Keyspace({ databases: 1, perSlot: false, stats: new Stats(), random: Math.random });
+const codecs = new Codecs(keyspace.values);
+
+/** The DUMP payload of a string. */
+function dumpString(value: Uint8Array): Uint8Array {
+  const key = encode('k');
+  const database = keyspace.databases[0];
+  database.setString(key, 0, 1, value, 0, value.length, -1);
+  return dumpRecord(new RecordWriter(keyspace), database.find(key, 0, 1));
+}
 
 /** Writes what it sees as lines of text. */
 class Recorder implements RdbVisitor {
@@ -19,17 +35,18 @@ class Recorder implements RdbVisitor {
   resize(keys: number, expires: number): void {
     this.lines.push(`resize ${keys} ${expires}`);
   }
-  string(record: Parameters<RdbVisitor['string']>[0]): void {
+  value(): void {
+    this.lines.push('a value that is no string');
+  }
+  string(record: Parameters<RdbVisitor['string']>[0], value: Uint8Array): void {
     const { expireAtMs, idleSeconds, frequency } = record;
-    this.lines.push(
-      `${decode(record.key)}=${decode(record.value)} ${expireAtMs} ${idleSeconds} ${frequency}`,
-    );
+    this.lines.push(`${decode(record.key)}=${decode(value)} ${expireAtMs} ${idleSeconds} ${frequency}`);
   }
 }
 
 function read(bytes: Uint8Array, chunkBytes = bytes.length): string[] {
   const recorder = new Recorder();
-  const reader = new RdbReader(recorder, true);
+  const reader = new RdbReader(recorder, true, codecs);
   for (let at = 0; at < bytes.length; at += chunkBytes) reader.feed(bytes.subarray(at, at + chunkBytes));
   reader.end();
   return recorder.lines;
@@ -51,7 +68,7 @@ function put(
   frequency = -1,
 ): void {
   writer.attributes(expireAtMs, idle, frequency);
-  writer.stringKey(encode(key), 0, encode(key).length);
+  writer.key(0, encode(key), 0, encode(key).length);
   writer.string(encode(value), 0, encode(value).length);
 }
 
@@ -150,7 +167,7 @@ describe('RdbReader', () => {
 
   it('returns the bytes behind the end, as an old AOF has them', () => {
     const bytes = sample();
-    const reader = new RdbReader(new Recorder(), true);
+    const reader = new RdbReader(new Recorder(), true, codecs);
     expect(reader.feed(Buffer.concat([bytes, encode('*1\r\n')]))).toBe(4);
     expect(reader.feed(encode('more'))).toBe(4);
   });
@@ -236,27 +253,27 @@ describe('openPayload', () => {
   it('opens what dumpString made', () => {
     for (const value of ['', '7', '-40000', 'text', 'x'.repeat(5000)]) {
       const bytes = encode(value);
-      const opened = openPayload(dumpString(bytes, 0, bytes.length, 11));
+      const opened = openPayload(dumpString(bytes), codecs);
       expect(opened.kind === 'string' && decode(opened.value)).toBe(value);
     }
   });
 
   it('opens a payload that Redis made', () => {
-    const opened = openPayload(Buffer.from(`00036261720a00${'00'.repeat(8)}`, 'hex'));
+    const opened = openPayload(Buffer.from(`00036261720a00${'00'.repeat(8)}`, 'hex'), codecs);
     expect(opened.kind).toBe('bad-footer');
     const sealed = sealPayload(Buffer.from('0003626172', 'hex'), 10);
-    expect(openPayload(sealed).kind).toBe('string');
+    expect(openPayload(sealed, codecs).kind).toBe('string');
   });
 
   it('tells a bad footer from bad data', () => {
-    const good = dumpString(encode('abc'), 0, 3, 11);
-    expect(openPayload(good.slice(0, 5)).kind).toBe('bad-footer');
+    const good = dumpString(encode('abc'));
+    expect(openPayload(good.slice(0, 5), codecs).kind).toBe('bad-footer');
     const flipped = good.slice();
     flipped[2] ^= 1;
-    expect(openPayload(flipped).kind).toBe('bad-footer');
-    expect(openPayload(sealPayload(encode('\0\x03ab'), 11)).kind).toBe('bad-data');
-    expect(openPayload(sealPayload(encode('\0\x03abcd'), 11)).kind).toBe('bad-data');
-    expect(openPayload(sealPayload(Uint8Array.of(4, 0), 11)).kind).toBe('bad-data');
-    expect(openPayload(sealPayload(Uint8Array.of(0, 1, 97), 13)).kind).toBe('bad-footer');
+    expect(openPayload(flipped, codecs).kind).toBe('bad-footer');
+    expect(openPayload(sealPayload(encode('\0\x03ab'), 11), codecs).kind).toBe('bad-data');
+    expect(openPayload(sealPayload(encode('\0\x03abcd'), 11), codecs).kind).toBe('bad-data');
+    expect(openPayload(sealPayload(Uint8Array.of(4, 0), 11), codecs).kind).toBe('bad-data');
+    expect(openPayload(sealPayload(Uint8Array.of(0, 1, 97), 13), codecs).kind).toBe('bad-footer');
   });
 });

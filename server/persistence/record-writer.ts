@@ -1,7 +1,10 @@
 /** Puts one record of the keyspace into RDB form; shared by the snapshot iterator, SAVE and DUMP. */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { UNIT_MASK } from '../structures/arena.ts';
-import { CHUNK_BYTES } from '../structures/record.ts';
+import { CHUNK_BYTES, TYPE_STRING } from '../structures/record.ts';
+import { Codecs } from './codecs/codecs.ts';
+import { TYPE_STRING as RDB_STRING, RDB_VERSION_DEFAULT } from './rdb-format.ts';
+import { printable, RdbError } from './rdb-source.ts';
 import type { RdbWriter } from './rdb-writer.ts';
 
 /** What a record tells of its last accesses: nothing, idle seconds or the LFU counter. */
@@ -27,28 +30,40 @@ export function restoredAccessClock(
 
 export class RecordWriter {
   attributes: AccessAttributes = 'none';
+  /** RDB version of what is written. */
+  version = RDB_VERSION_DEFAULT;
+  readonly codecs: Codecs;
   readonly #keyspace: Keyspace;
 
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace;
+    this.codecs = new Codecs(keyspace.values);
   }
 
-  /** The whole record: attributes, type, key, value. */
+  /**
+   * The whole record: attributes, type, key, value. Throws RdbError when this version cannot hold the value.
+   */
   write(writer: RdbWriter, ref: number): void {
     const { records } = this.#keyspace;
+    if (records.type(ref) !== TYPE_STRING) {
+      const rdbType = this.rdbType(ref);
+      this.#head(writer, ref, rdbType);
+      this.codecs.of(records.type(ref)).write(writer, ref, this.version);
+      return;
+    }
     if (records.chunked(ref)) {
       this.begin(writer, ref);
       this.piece(writer, ref, 0, records.valueLength(ref));
       return;
     }
-    this.#head(writer, ref);
+    this.#head(writer, ref, RDB_STRING);
     const start = records.valueStart(ref);
     writer.string(records.segment(ref), start, start + records.valueLength(ref));
   }
 
   /** The record of a long string up to its length; `piece` follows until all of it was written. */
   begin(writer: RdbWriter, ref: number): void {
-    this.#head(writer, ref);
+    this.#head(writer, ref, RDB_STRING);
     writer.size(this.#keyspace.records.valueLength(ref));
   }
 
@@ -62,7 +77,40 @@ export class RecordWriter {
     }
   }
 
-  #head(writer: RdbWriter, ref: number): void {
+  /** RDB type of the record's value. Throws RdbError when this version has none. */
+  rdbType(ref: number): number {
+    const { records } = this.#keyspace;
+    const type = records.type(ref);
+    if (type === TYPE_STRING) return RDB_STRING;
+    const rdbType = this.codecs.of(type).rdbType(ref, this.version);
+    if (rdbType >= 0) return rdbType;
+    const start = records.keyStart(ref);
+    const key = printable(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+    throw new RdbError(
+      `Key '${key}' has fields that expire, which RDB version ${this.version} cannot hold: set rdb-version 12`,
+      -1,
+    );
+  }
+
+  /** Type byte and value alone, as DUMP has them. */
+  writeValue(writer: RdbWriter, ref: number): void {
+    const { records } = this.#keyspace;
+    writer.byte(this.rdbType(ref));
+    if (records.type(ref) !== TYPE_STRING) {
+      this.codecs.of(records.type(ref)).write(writer, ref, this.version);
+      return;
+    }
+    const length = records.valueLength(ref);
+    if (records.chunked(ref)) {
+      writer.size(length);
+      this.piece(writer, ref, 0, length);
+      return;
+    }
+    const start = records.valueStart(ref);
+    writer.string(records.segment(ref), start, start + length);
+  }
+
+  #head(writer: RdbWriter, ref: number, rdbType: number): void {
     const { records } = this.#keyspace;
     let idleSeconds = -1;
     let frequency = -1;
@@ -71,6 +119,6 @@ export class RecordWriter {
     } else if (this.attributes === 'frequency') frequency = records.accessClock(ref) & 255;
     writer.attributes(records.expiresAtMs(ref), idleSeconds, frequency);
     const start = records.keyStart(ref);
-    writer.stringKey(records.segment(ref), start, start + records.keyLength(ref));
+    writer.key(rdbType, records.segment(ref), start, start + records.keyLength(ref));
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Stats } from '../keyspace/stats.ts';
+import { Codecs } from './codecs/codecs.ts';
 import { RdbReader } from './rdb-reader.ts';
 import { type SnapshotPurpose, type SnapshotRequest, type SnapshotSink, Snapshots } from './snapshot.ts';
 
@@ -82,13 +83,15 @@ function contentOf(sink: MemorySink): Map<string, string> {
       selectDatabase: (index) => {
         database = index;
       },
-      string: (record) => {
+      value: () => expect.unreachable('a value that is no string'),
+      string: (record, value) => {
         const name = `${database}:${Buffer.from(record.key).toString('latin1')}`;
         expect(found.has(name), `${name} twice`).toBe(false);
-        found.set(name, `${Buffer.from(record.value).toString('latin1')} ${record.expireAtMs}`);
+        found.set(name, `${Buffer.from(value).toString('latin1')} ${record.expireAtMs}`);
       },
     },
     true,
+    new Codecs(newKeyspace().values),
   );
   for (const chunk of sink.chunks) reader.feed(chunk);
   reader.end();

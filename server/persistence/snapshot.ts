@@ -233,6 +233,7 @@ export class Snapshots {
     keyspace.epoch = (keyspace.epoch % EPOCH_MAX) + 1;
     keyspace.snapshotHook = (database, ref) => this.#beforeChange(database, ref);
     this.#records.attributes = this.#environment.attributes();
+    this.#records.version = this.#targets[0]?.request.version ?? this.#records.version;
     this.#databases = [...keyspace.databases];
     this.#database = 0;
     this.#cursor = 0;

@@ -1,6 +1,6 @@
 /** The persistence room's builder as replication's loader: an RDB into a dataset beside the present one. */
 import type { DatasetBuilder } from '../persistence/rdb-load.ts';
-import { RdbError } from '../persistence/rdb-reader.ts';
+import { RdbError } from '../persistence/rdb-source.ts';
 import type { DatasetLoad, DatasetLoader } from './replication-seams.ts';
 
 export interface LoaderHooks {

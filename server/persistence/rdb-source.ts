@@ -1,0 +1,176 @@
+/**
+ * The primitives of RDB over bytes that may end in the middle: lengths, strings, numbers. What needs more bytes
+ * than there are throws NEED_MORE; who reads starts that step again when there are more.
+ */
+import { lzfDecompress } from '../structures/lzf.ts';
+import * as format from './rdb-format.ts';
+
+/** What is wrong with a file; `offset` in bytes from its start. */
+export class RdbError extends Error {
+  readonly offset: number;
+  constructor(message: string, offset: number) {
+    super(message);
+    this.name = 'RdbError';
+    this.offset = offset;
+  }
+}
+
+/** Thrown when a step needs more bytes than there are. */
+export const NEED_MORE: unique symbol = Symbol('more bytes are needed');
+
+const LZF_RATIO_MAX = 264;
+const latin1 = new TextDecoder('latin1');
+const encoder = new TextEncoder();
+const double = new DataView(new ArrayBuffer(8));
+
+/** A key as a message may show it. */
+export function printable(bytes: Uint8Array): string {
+  const shown = latin1.decode(bytes.subarray(0, 64)).replace(/[^\x20-\x7e]/g, '?');
+  return bytes.length > 64 ? `${shown}…` : shown;
+}
+
+export class RdbSource {
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Where the next read begins. */
+  at = 0;
+  /** Position up to which there must be bytes before the failed step is worth another attempt. */
+  needed = 0;
+  /** High word of the last length that had 64 bits. */
+  highLength = 0;
+  /** RDB version of what is read. */
+  version = 0;
+  #encoding = -1;
+
+  /** Ends the reading: the value is damaged or cannot be kept here. */
+  fail(message: string): never {
+    throw new RdbError(message, -1);
+  }
+
+  byte(): number {
+    return this.bytes[this.take(1)];
+  }
+
+  /** `count` bytes as they are, valid until the step ends. */
+  raw(count: number): Uint8Array {
+    const at = this.take(count);
+    return this.bytes.subarray(at, at + count);
+  }
+
+  /** A double in eight bytes, little-endian. */
+  double(): number {
+    const at = this.take(8);
+    for (let k = 0; k < 8; k += 1) double.setUint8(k, this.bytes[at + k]);
+    return double.getFloat64(0, true);
+  }
+
+  /** A double as text, as old sorted sets have it. */
+  textDouble(): number {
+    const length = this.byte();
+    if (length === 253) return Number.NaN;
+    if (length === 254) return Number.POSITIVE_INFINITY;
+    if (length === 255) return Number.NEGATIVE_INFINITY;
+    const text = latin1.decode(this.raw(length));
+    const value = Number(text);
+    if (text === '' || Number.isNaN(value)) this.fail(`'${text}' is no score`);
+    return value;
+  }
+
+  /** Moves on by `count` bytes and returns where they start. */
+  take(count: number): number {
+    const at = this.at;
+    if (this.bytes.length - at < count) {
+      this.needed = at + count;
+      throw NEED_MORE;
+    }
+    this.at = at + count;
+    return at;
+  }
+
+  /**
+   * A plain length. An encoded one, allowed for strings only, leaves its number in #encoding and returns -1.
+   */
+  #lengthOrEncoding(): number {
+    const first = this.bytes[this.take(1)];
+    this.highLength = 0;
+    if (first < format.LENGTH_14) return first;
+    if (first < format.LENGTH_32) return ((first & 63) << 8) | this.bytes[this.take(1)];
+    if (first === format.LENGTH_32) return this.#bigEndian32();
+    if (first === format.LENGTH_64) {
+      this.highLength = this.#bigEndian32();
+      return this.highLength * 0x1_0000_0000 + this.#bigEndian32();
+    }
+    if (first < format.ENCODED_INT8) throw new RdbError(`Unknown length encoding ${first}`, -1);
+    this.#encoding = first;
+    return -1;
+  }
+
+  /** A length: 0 to 2^53. */
+  size(): number {
+    const length = this.#lengthOrEncoding();
+    if (length < 0)
+      throw new RdbError(`A length is expected and a string encoding ${this.#encoding} found`, -1);
+    return length;
+  }
+
+  /** A string, valid until the step ends. */
+  string(): Uint8Array {
+    const length = this.#lengthOrEncoding();
+    if (length >= 0) {
+      this.#checkStringBytes(length);
+      const at = this.take(length);
+      return this.bytes.subarray(at, at + length);
+    }
+    switch (this.#encoding) {
+      case format.ENCODED_INT8:
+        return encoder.encode(String((this.bytes[this.take(1)] << 24) >> 24));
+      case format.ENCODED_INT16: {
+        const at = this.take(2);
+        return encoder.encode(String(((this.bytes[at] | (this.bytes[at + 1] << 8)) << 16) >> 16));
+      }
+      case format.ENCODED_INT32:
+        return encoder.encode(String(this.littleEndian32() | 0));
+      case format.ENCODED_LZF:
+        return this.#packed();
+    }
+    throw new RdbError(`Unknown RDB string encoding type ${this.#encoding & 63}`, -1);
+  }
+
+  #packed(): Uint8Array {
+    const packed = this.size();
+    const length = this.size();
+    this.#checkStringBytes(Math.max(packed, length));
+    if (length > packed * LZF_RATIO_MAX) throw new RdbError('Invalid LZF compressed string: too long', -1);
+    const at = this.take(packed);
+    const out = new Uint8Array(length);
+    if (!lzfDecompress(this.bytes, at, at + packed, out, 0, length)) {
+      throw new RdbError('Invalid LZF compressed string', -1);
+    }
+    return out;
+  }
+
+  #checkStringBytes(length: number): void {
+    if (length <= format.STRING_BYTES_MAX) return;
+    throw new RdbError(`A string of ${length} bytes is longer than ${format.STRING_BYTES_MAX}`, -1);
+  }
+
+  #bigEndian32(): number {
+    const at = this.take(4);
+    const bytes = this.bytes;
+    return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+  }
+
+  littleEndian32(): number {
+    const at = this.take(4);
+    const bytes = this.bytes;
+    return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+  }
+
+  /** An int64 in ms. Beyond 2^53 no exact number stands for it, and no clock reaches it. */
+  milliseconds(): number {
+    const low = this.littleEndian32();
+    const high = this.littleEndian32() | 0;
+    const value = high * 0x1_0000_0000 + low;
+    if (!Number.isSafeInteger(value)) throw new RdbError('An expiry is out of range', -1);
+    return Math.max(value, 0);
+  }
+}

@@ -1,0 +1,34 @@
+/** How one type of value becomes RDB and comes back from it. */
+import type { DetachedValue } from '../values/value-type.ts';
+import type { RdbSource } from './rdb-source.ts';
+import type { RdbWriter } from './rdb-writer.ts';
+
+/** Builds one value, element by element. */
+export interface ValueDecoder {
+  /**
+   * Reads the next piece; true when the value is whole. The source throws when it has too few bytes, and the
+   * same piece is read again later: so state changes only after the last read of a step. Damaged input ends in
+   * `source.fail`.
+   */
+  step(source: RdbSource): boolean;
+  /** The value, the caller's from now on; root 0 when it has no elements. */
+  result(): DetachedValue;
+  /** Frees what was built. */
+  abandon(): void;
+}
+
+export interface ValueCodec {
+  /** TYPE_… of structures/record.ts. */
+  readonly type: number;
+  /** RDB types that `decoder` takes, for files of Redis. */
+  readonly reads: readonly number[];
+  /** RDB types beyond those that Valkey's own files (version 80) use. */
+  readonly readsValkey?: readonly number[];
+  /** RDB type under which this version can hold the key's value; -1 when it cannot. */
+  rdbType(ref: number, version: number): number;
+  /** The value as `rdbType` promised it. */
+  write(writer: RdbWriter, ref: number, version: number): void;
+  decoder(rdbType: number): ValueDecoder;
+  /** Commands that make the key's value from nothing, a few elements each; for AOF files without RDB. */
+  commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void;
+}
