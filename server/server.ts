@@ -9,6 +9,7 @@ import { unlinkSync, writeFileSync } from 'node:fs';
 import type { Cluster } from './cluster/cluster.ts';
 import { allCommands } from './commands/all-commands.ts';
 import { CommandApplier } from './commands/applier.ts';
+import { BlockedClients } from './commands/blocked-clients.ts';
 import type { Client } from './commands/client.ts';
 import { CommandTable } from './commands/command-table.ts';
 import type { ServerContext } from './commands/context.ts';
@@ -54,6 +55,7 @@ export class Server implements ServerContext {
   readonly table: CommandTable;
   readonly executor: Executor;
   readonly turn: Turn;
+  readonly blocking: BlockedClients;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
@@ -81,8 +83,12 @@ export class Server implements ServerContext {
         this.keyspace.setNow(Date.now());
         this.executor.refreshCalm();
       },
-      () => this.cluster?.endTurn(),
+      () => {
+        if (this.blocking.ready) this.blocking.serve();
+        this.cluster?.endTurn();
+      },
     );
+    this.blocking = new BlockedClients(this, this.table, this.executor, () => this.turn.begin());
     this.replication = makeReplication(this);
     this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
     this.info = new Info({
@@ -214,6 +220,7 @@ export class Server implements ServerContext {
     }
     this.persistence.tick(nowMs);
     this.info.tick(performance.now());
+    if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
     this.turn.schedule();
   }
 
@@ -224,6 +231,7 @@ export class Server implements ServerContext {
   }
 
   #clientClosed(client: Client): void {
+    this.blocking.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
 
@@ -231,6 +239,7 @@ export class Server implements ServerContext {
   #close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#expiry.stop();
+    this.blocking.stop();
     this.replication.stop();
     this.cluster?.stop();
     this.sessions.close();

@@ -9,7 +9,7 @@ import type { ServerContext } from './context.ts';
 import type { Executor } from './execute.ts';
 
 /** A link that nobody reads. */
-const NO_LINK: ClientLink = {
+export const NO_LINK: ClientLink = {
   remoteAddress: '',
   localAddress: '',
   pendingBytes: 0,
@@ -95,5 +95,7 @@ export class CommandApplier {
       throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
     }
     this.applied++;
+    const { blocking } = this.#context;
+    if (blocking.ready && !this.inTransaction) blocking.serve();
   }
 }

@@ -25,6 +25,8 @@ export class Call {
   keyPositions: Int32Array = new Int32Array(64);
   /** True within EXEC: nothing may block. */
   inTransaction = false;
+  /** True when a client that was blocked runs its command once more. */
+  runsAgain = false;
   /** What to propagate in place of the request: null = the request, [] = nothing. */
   effects: (readonly (string | Uint8Array)[])[] | null = null;
 
@@ -51,6 +53,11 @@ export class Call {
 
   reserveKeys(count: number): void {
     if (count > this.keyPositions.length) this.keyPositions = new Int32Array(count);
+  }
+
+  /** False in a transaction, a script, the primary's stream and files: what would wait answers as on timeout. */
+  get mayBlock(): boolean {
+    return !this.inTransaction && this.client.kind !== 'primary' && this.client.kind !== 'aof';
   }
 
   /** A copy of word `index`. */
@@ -93,11 +100,6 @@ export class Call {
   integer64(index: number): bigint | null {
     const start = this.argStart[index];
     return parseInteger64(this.bytes, start, start + this.argLength[index]);
-  }
-
-  /** False within EXEC and scripts: a command that would wait answers as if its time were over. */
-  get mayBlock(): boolean {
-    return !this.inTransaction;
   }
 
   /** Tells who listens to keyspace events of this class (NOTIFY_…) what happened to the key in word `index`. */

@@ -1,4 +1,5 @@
 /** CLIENT: what is known of connections, and how to end or pause them. */
+import { UNBLOCKED_BY_CLIENT } from './blocking.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import * as errors from './errors.ts';
@@ -21,6 +22,7 @@ export const clientCommands: readonly Row[] = [
   ['REPLY',     3,    FLAGS,        NO_KEY, '3.2.0', reply,    'Instructs the server whether to reply to commands.'],
   ['SETINFO',   4,    FLAGS,        NO_KEY, '7.2.0', setinfo,  'Sets information specific to the client or connection.'],
   ['SETNAME',   3,    FLAGS,        NO_KEY, '2.6.9', setname,  'Sets the connection name.'],
+  ['UNBLOCK',   -3,   FLAGS | ADMIN, NO_KEY, '5.0.0', unblock, 'Unblocks a client blocked by a blocking command from a different connection.'],
   ['UNPAUSE',   2,    FLAGS | ADMIN, NO_KEY, '6.2.0', unpause, 'Resumes processing commands from paused clients.'],
 ];
 
@@ -183,6 +185,27 @@ function pause(call: Call): void {
   if (writesOnly) replication.writesPausedUntilMs = Math.max(replication.writesPausedUntilMs, untilMs);
   else clients.pausedUntilMs = Math.max(clients.pausedUntilMs, untilMs);
   call.reply.ok();
+}
+
+function unblock(call: Call): void {
+  const asError = call.argc === 4 && call.is(3, 'ERROR');
+  if (call.argc > 3 && !asError && !(call.argc === 4 && call.is(3, 'TIMEOUT'))) {
+    call.reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+    return;
+  }
+  const wanted = call.integer64(2);
+  if (wanted === null) {
+    call.reply.error(errors.NOT_INTEGER);
+    return;
+  }
+  const waiting = call.context.clients.byId(Number(wanted))?.waiting;
+  if (waiting === null || waiting === undefined) {
+    call.reply.integer(0);
+    return;
+  }
+  if (asError) waiting.fail(UNBLOCKED_BY_CLIENT);
+  else waiting.timeOut();
+  call.reply.integer(1);
 }
 
 function unpause(call: Call): void {

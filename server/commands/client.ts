@@ -1,4 +1,5 @@
 import type { Reply } from '../wire/reply.ts';
+import type { Waiting } from './blocking.ts';
 import type { CommandEntry } from './command-table.ts';
 
 /** How a client is connected; a replica's link and the stream of our own primary are clients too. */
@@ -61,6 +62,8 @@ export class Client {
   closing = false;
   /** Waits for a deferred reply. */
   blocked = false;
+  /** What it waits for, when CLIENT UNBLOCK may end that. */
+  waiting: Waiting | null = null;
   /** What REPLCONF told before PSYNC. */
   replicaPort = 0;
   replicaAddress = '';

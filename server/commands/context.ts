@@ -6,6 +6,7 @@ import type { Stats } from '../keyspace/stats.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 import type { Propagation } from '../replication/propagation.ts';
 import type { Replication } from '../replication/replication.ts';
+import type { BlockedClients } from './blocked-clients.ts';
 import type { Client } from './client.ts';
 
 /** The connections, as commands see them. Filled by the sessions room. */
@@ -37,6 +38,7 @@ export interface ServerContext {
   /** null when cluster-enabled is no. */
   readonly cluster: Cluster | null;
   readonly clients: ClientRegistry;
+  readonly blocking: BlockedClients;
   readonly info: InfoSource;
   /** 40 hex digits, new at every start. */
   readonly runId: string;

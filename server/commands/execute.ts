@@ -60,6 +60,7 @@ export class Executor {
     this.run(call, entry);
     if ((flags & (READONLY | WRITE)) === 0) this.refreshCalm();
     if (client.asking && entry.name !== 'asking') client.asking = false;
+    if (context.blocking.ready && !call.inTransaction) context.blocking.serve();
     return DONE;
   }
 
@@ -245,6 +246,12 @@ export class Executor {
     this.#countError(call.reply.lastErrorCode);
     if (call.client.queued !== null) call.client.queueError = true;
     return DONE;
+  }
+
+  /** Counts a command that ended with an error after it had been blocked. */
+  countFailure(entry: CommandEntry, error: string): void {
+    entry.failed++;
+    this.#countError(error.slice(0, Math.max(error.indexOf(' '), 0)));
   }
 
   #countError(code: string): void {

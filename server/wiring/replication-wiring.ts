@@ -7,6 +7,7 @@ import type { Server } from '../server.ts';
 
 export function makeReplication(server: Server): Replication {
   const { config, log, stats, keyspace, propagation, persistence, turn } = server;
+  let following = false;
   return new Replication({
     settings: replicationSettings(config, () => config.values.port),
     log,
@@ -37,6 +38,8 @@ export function makeReplication(server: Server): Replication {
       applier: server.makeApplier('primary'),
     },
     stateChanged: (role, writesPaused) => {
+      if (role === 'replica' && !following) server.blocking.failAll();
+      following = role === 'replica';
       // Commands of this turn were judged by the former state.
       server.executor.calm = false;
       // Deleting an expired key is a write: not for replicas, and not while the stream must stand.
