@@ -3,6 +3,7 @@
 export const SYNTAX = 'ERR syntax error';
 export const NOT_INTEGER = 'ERR value is not an integer or out of range';
 export const NOT_INTEGER_32 = 'ERR value is out of range, value must between -2147483648 and 2147483647';
+export const NOT_FLOAT = 'ERR value is not a valid float';
 export const NO_SUCH_KEY = 'ERR no such key';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 export const OVERFLOW = 'ERR increment or decrement would overflow';

@@ -2,40 +2,51 @@
 import type { Call } from './call.ts';
 import { invalidExpire, NOT_INTEGER } from './errors.ts';
 
-/**
- * Beyond this a time in ms would not survive arithmetic; Redis' own limit is 2^63, and nobody is born later.
- */
-const EXPIRES_AT_MAX = Number.MAX_SAFE_INTEGER;
-
 export interface ExpiryUnit {
   readonly seconds: boolean;
   readonly relative: boolean;
 }
 
+export const EX: ExpiryUnit = { seconds: true, relative: true };
+export const PX: ExpiryUnit = { seconds: false, relative: true };
+export const EXAT: ExpiryUnit = { seconds: true, relative: false };
+export const PXAT: ExpiryUnit = { seconds: false, relative: false };
+
+/** Below this a time in ms is exact as a number, the clock added. */
+const EXACT_MAX = Number.MAX_SAFE_INTEGER / 1000 - 1e13;
+const INT64_MIN = -(1n << 63n);
+const INT64_MAX = (1n << 63n) - 1n;
+
 /** The unit that a word names, undefined when it is none. */
 export function expiryUnit(call: Call, index: number): ExpiryUnit | undefined {
-  if (call.is(index, 'EX')) return { seconds: true, relative: true };
-  if (call.is(index, 'PX')) return { seconds: false, relative: true };
-  if (call.is(index, 'EXAT')) return { seconds: true, relative: false };
-  if (call.is(index, 'PXAT')) return { seconds: false, relative: false };
+  if (call.is(index, 'EX')) return EX;
+  if (call.is(index, 'PX')) return PX;
+  if (call.is(index, 'EXAT')) return EXAT;
+  if (call.is(index, 'PXAT')) return PXAT;
   return undefined;
 }
 
 /**
- * Reads word `index` as a time and returns unix ms. Not an integer, not positive (when `positive`) or too far
- * away: answers the error and returns NaN.
+ * Reads word `index` as a time and returns unix ms; times more than 285,000 years away are rounded to what a
+ * double holds. Not an integer, not positive (when `positive`) or outside of 64 bits: answers the error and
+ * returns NaN.
  */
 export function readExpiresAt(call: Call, index: number, unit: ExpiryUnit, positive: boolean): number {
+  const nowMs = unit.relative ? call.context.keyspace.nowMs : 0;
+  const short = call.integer(index);
+  if (short > (positive ? 0 : -EXACT_MAX) && short < EXACT_MAX) {
+    return short * (unit.seconds ? 1000 : 1) + nowMs;
+  }
   const value = call.integer64(index);
   if (value === null) {
     call.reply.error(NOT_INTEGER);
     return Number.NaN;
   }
-  let ms = Number(value) * (unit.seconds ? 1000 : 1);
-  if (unit.relative) ms += call.context.keyspace.nowMs;
-  if ((positive && value <= 0n) || ms > EXPIRES_AT_MAX || ms < -EXPIRES_AT_MAX) {
+  const ms = unit.seconds ? value * 1000n : value;
+  const expiresAtMs = ms + BigInt(nowMs);
+  if ((positive && value <= 0n) || ms < INT64_MIN || ms > INT64_MAX || expiresAtMs > INT64_MAX) {
     call.reply.error(invalidExpire(call.entry.name));
     return Number.NaN;
   }
-  return ms;
+  return Number(expiresAtMs);
 }

@@ -25,6 +25,8 @@ export const TYPE_STREAM = 6;
 /** Encodings of a string: derived from the content, or kept raw after APPEND and SETRANGE. */
 export const ENCODING_AUTO = 0;
 export const ENCODING_RAW = 1;
+/** A string that is not taken for an integer although it may look like one. */
+export const ENCODING_TEXT = 8;
 /** Encodings of the other types. */
 export const ENCODING_LISTPACK = 2;
 export const ENCODING_INTSET = 3;
