@@ -44,8 +44,8 @@ image: build ## container images of server and operator as OCI archives in dist/
 e2e: $(INSTALLED) ## end-to-end stories on the cluster of `make up` (brings it up when it is not there)
 	@node tools/test.ts e2e
 
-conformance: build ## the same random commands to this server and to Debian's redis-server, replies compared
-	@SEEDS=$(SEEDS) vitest run test/conformance
+conformance: build ## Valkey 8.1's own test suite against this server, counts to docs/conformance.md
+	@node tools/conformance.ts --jobs 2 --record
 
 bench: build ## requests per second and processor time per request, next to redis-server
 	@node test/bench/run.ts

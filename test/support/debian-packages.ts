@@ -2,7 +2,7 @@
  * Debian packages unpacked into a folder: nothing on the machine changes and no service starts. apt runs with
  * folders of its own. `SUITE` and `MIRROR` choose another Debian than the machine's.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Progress } from '../kind/cache.ts';
 import { runCommand } from './run-command.ts';
@@ -45,6 +45,8 @@ export interface UnpackOptions {
   readonly dependencies: 'whole' | 'missing';
   /** Newer versions from the release's backports where there are some. */
   readonly backports: boolean;
+  /** Code name of another release than this machine's; its packages then come whole. */
+  readonly suite?: string;
   readonly progress: Progress;
 }
 
@@ -54,14 +56,16 @@ export async function unpackPackages(
   folder: string,
   options: UnpackOptions,
 ): Promise<void> {
-  const suite = debianSuite();
+  const suite = options.suite ?? debianSuite();
   const apt = path.join(folder, 'apt');
   const archives = path.join(apt, 'cache', 'archives');
   for (const name of ['lists/partial', 'cache/archives/partial']) {
     mkdirSync(path.join(apt, name), { recursive: true });
   }
-  const line = (name: string): string => `deb [signed-by=${keyring}] ${debianMirror()} ${name} main\n`;
-  writeFileSync(path.join(apt, 'sources.list'), line(suite) + line(`${suite}-backports`));
+  writeFileSync(
+    path.join(apt, 'sources.list'),
+    sourceLine('deb', suite) + sourceLine('deb', `${suite}-backports`),
+  );
   const settings = aptSettings(apt, options.dependencies);
   const limits = { deadlineMs: aptDeadlineMs, onLine: options.progress };
   await runCommand('apt-get', [...settings, '-q', 'update'], limits);
@@ -75,6 +79,35 @@ export async function unpackPackages(
       deadlineMs: unpackDeadlineMs,
     });
   }
+}
+
+/**
+ * Downloads the upstream tarball of a source package of `suite` into `folder`; its path. apt checks it
+ * against the signed index of the release.
+ */
+export async function downloadUpstream(
+  name: string,
+  suite: string,
+  folder: string,
+  progress: Progress,
+): Promise<string> {
+  const apt = path.join(folder, 'apt');
+  for (const part of ['lists/partial', 'cache/archives/partial']) {
+    mkdirSync(path.join(apt, part), { recursive: true });
+  }
+  writeFileSync(path.join(apt, 'sources.list'), sourceLine('deb-src', suite));
+  const settings = aptSettings(apt, 'missing');
+  const limits = { deadlineMs: aptDeadlineMs, onLine: progress, directory: folder };
+  await runCommand('apt-get', [...settings, '-q', 'update'], limits);
+  await runCommand('apt-get', [...settings, '-q', 'source', '--tar-only', '--download-only', name], limits);
+  const tarball = readdirSync(folder).find((file) => file.startsWith(`${name}_`) && file.includes('.orig.'));
+  rmSync(apt, { recursive: true });
+  if (tarball === undefined) throw new Error(`apt has brought no upstream tarball of ${name} (${suite})`);
+  return path.join(folder, tarball);
+}
+
+function sourceLine(kind: 'deb' | 'deb-src', suite: string): string {
+  return `${kind} [signed-by=${keyring}] ${debianMirror()} ${suite} main\n`;
 }
 
 function aptSettings(apt: string, dependencies: UnpackOptions['dependencies']): string[] {

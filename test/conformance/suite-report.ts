@@ -1,0 +1,89 @@
+/** The counts of a run in the documents: a row a unit in `docs/conformance.md`, one line in the README. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { isGate } from './suite-cases.ts';
+import type { SuiteName } from './suite-source.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const documentFile = path.join(root, 'docs', 'conformance.md');
+const readmeFile = path.join(root, 'README.md');
+
+export interface UnitRow {
+  readonly unit: string;
+  readonly passed: number;
+  readonly total: number;
+  /** When it was counted, `YYYY-MM-DD`. */
+  readonly date: string;
+  /** Of which commit. */
+  readonly commit: string;
+}
+
+const titles: Record<SuiteName, string> = { valkey: 'Valkey 8.1', redis: 'Redis 7.0.15' };
+const shareOf = (passed: number, total: number): string =>
+  total === 0 ? '–' : `${((passed / total) * 100).toFixed(1)} %`;
+
+/** The rows of a suite's table. */
+export function parseRows(document: string, suite: SuiteName): UnitRow[] {
+  const rows: UnitRow[] = [];
+  const table = between(document, `counts of ${suite}`) ?? '';
+  for (const line of table.split('\n')) {
+    const cells = /^\| `(\S+)` \| (\d+) \| (\d+) \| [^|]* \| (\S+) \| (\S+) \|$/.exec(line);
+    if (cells === null) continue;
+    const [, unit = '', passed, total, date = '', commit = ''] = cells;
+    rows.push({ unit, passed: Number(passed), total: Number(total), date, commit });
+  }
+  return rows;
+}
+
+/** Sums of some rows. */
+export function sumRows(rows: readonly UnitRow[]): { readonly passed: number; readonly total: number } {
+  const sum = { passed: 0, total: 0 };
+  for (const { passed, total } of rows) {
+    sum.passed += passed;
+    sum.total += total;
+  }
+  return sum;
+}
+
+/** The table of a suite in Markdown, the units of the gate first. */
+export function printRows(rows: readonly UnitRow[]): string {
+  const sorted = [...rows].sort(
+    (a, b) => Number(isGate(b.unit)) - Number(isGate(a.unit)) || (a.unit < b.unit ? -1 : 1),
+  );
+  const line = (name: string, passed: number, total: number, date: string, commit: string): string =>
+    `| ${name} | ${passed} | ${total} | ${shareOf(passed, total)} | ${date} | ${commit} |`;
+  const gate = sumRows(sorted.filter((row) => isGate(row.unit)));
+  const all = sumRows(sorted);
+  return [
+    '| unit | passed | cases | share | date | commit |',
+    '|---|---|---|---|---|---|',
+    line('**gate**', gate.passed, gate.total, '', ''),
+    line('**all**', all.passed, all.total, '', ''),
+    ...sorted.map((row) => line(`\`${row.unit}\``, row.passed, row.total, row.date, row.commit)),
+  ].join('\n');
+}
+
+/** Takes new rows into the documents; units that were not run keep theirs. */
+export function record(suite: SuiteName, rows: readonly UnitRow[]): void {
+  const text = readFileSync(documentFile, 'utf8');
+  const kept = parseRows(text, suite).filter((old) => !rows.some(({ unit }) => unit === old.unit));
+  const all = [...kept, ...rows];
+  writeFileSync(documentFile, replaceBetween(text, `counts of ${suite}`, printRows(all)));
+  if (!existsSync(readmeFile) || suite !== 'valkey') return;
+  const { passed, total } = sumRows(all.filter((row) => isGate(row.unit)));
+  const sentence = `${titles[suite]}'s own suite: ${passed} of ${total} cases of the data types and their commands (${shareOf(passed, total)}), [unit by unit](docs/conformance.md).`;
+  writeFileSync(readmeFile, replaceBetween(readFileSync(readmeFile, 'utf8'), 'conformance', sentence));
+}
+
+function between(text: string, name: string): string | undefined {
+  return text.split(`<!-- ${name} -->\n`)[1]?.split(`\n<!-- end of ${name} -->`)[0];
+}
+
+/** Replaces what stands between the markers of `name`; a text without them is an error. */
+export function replaceBetween(text: string, name: string, content: string): string {
+  const old = between(text, name);
+  if (old === undefined) throw new Error(`no markers "${name}"`);
+  const [head = '', ...rest] = text.split(`<!-- ${name} -->\n`);
+  const tail = rest.join('').slice(old.length);
+  return `${head}<!-- ${name} -->\n${content}${tail}`;
+}

@@ -1,0 +1,52 @@
+/** A folder that looks to a TCL suite like its own source tree after `make`, with the server to be tested. */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Suite } from './suite-source.ts';
+
+/** Whose server is tested: that of a tree of this project, or the suite's own to see what the suite says. */
+export type Contestant = { readonly tree: string } | 'theirs';
+
+export interface Workspace {
+  readonly folder: string;
+  remove(): void;
+}
+
+/** Makes the folder. Our server goes in as a copy: what is built meanwhile does not change a run. */
+export function makeWorkspace(suite: Suite, contestant: Contestant): Workspace {
+  const folder = mkdtempSync(path.join(tmpdir(), `suite-${suite.name}-`));
+  for (const entry of readdirSync(suite.source)) {
+    if (entry === 'tests')
+      cpSync(path.join(suite.source, entry), path.join(folder, entry), { recursive: true });
+    else if (entry !== 'src') symlinkSync(path.join(suite.source, entry), path.join(folder, entry));
+  }
+  mkdirSync(path.join(folder, 'tests', 'tmp'), { recursive: true });
+  const programs = path.join(folder, 'src');
+  mkdirSync(programs);
+  for (const entry of readdirSync(path.join(suite.source, 'src'))) {
+    symlinkSync(path.join(suite.source, 'src', entry), path.join(programs, entry));
+  }
+  for (const program of suite.programs) writeScript(path.join(programs, program), suite.command(program));
+  const server = contestant === 'theirs' ? suite.command(suite.server) : ownServer(contestant.tree, folder);
+  writeScript(path.join(programs, suite.server), server);
+  // Lines as they come: what a run has said so far counts when it has to be stopped.
+  writeFileSync(
+    path.join(folder, 'run.tcl'),
+    'fconfigure stdout -buffering line\nsource tests/test_helper.tcl\n',
+  );
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+function ownServer(tree: string, folder: string): string {
+  const copy = path.join(folder, 'redwarden');
+  for (const entry of ['server/bin', 'dist/server', 'package.json']) {
+    cpSync(path.join(tree, entry), path.join(copy, entry), { recursive: true });
+  }
+  symlinkSync(path.join(tree, 'node_modules'), path.join(copy, 'node_modules'));
+  return `exec '${path.join(copy, 'server/bin/redwarden-server')}' "$@"`;
+}
+
+function writeScript(file: string, command: string): void {
+  rmSync(file, { force: true });
+  writeFileSync(file, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
+}
