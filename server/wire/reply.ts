@@ -181,6 +181,26 @@ export class Reply {
     this.crlf();
   }
 
+  /** A verbatim string of three letters `format`; a bulk string in RESP 2. */
+  verbatimBytes(format: string, bytes: Uint8Array): void {
+    if (this.protocol === 2) {
+      this.bulk(bytes);
+      return;
+    }
+    this.#head(61, bytes.length + format.length + 1);
+    this.reserve(bytes.length + 16);
+    this.at += this.buffer.latin1Write(`${format}:`, this.at);
+    this.buffer.set(bytes, this.at);
+    this.at += bytes.length;
+    this.crlf();
+  }
+
+  /** An integer of any size, given in decimal; a bulk string in RESP 2. */
+  bigNumber(text: string): void {
+    if (this.protocol === 3) this.#line(40, text);
+    else this.bulkText(text);
+  }
+
   #line(type: number, text: string): void {
     this.reserve(text.length * 3 + 3);
     this.buffer[this.at++] = type;
