@@ -1,4 +1,5 @@
 /** Every family of commands. */
+import { bitmapCommands } from './bitmap.ts';
 import { clusterCommands } from './cluster.ts';
 import { inGroup } from './command-facts.ts';
 import { commandCommands } from './command-introspection.ts';
@@ -8,8 +9,12 @@ import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
 import { infoCommands } from './info.ts';
+import { listCommands } from './list.ts';
+import { listBlockingCommands } from './list-blocking.ts';
+import { listMovingCommands } from './list-moving.ts';
 import { migrateCommands } from './migrate.ts';
 import { persistenceCommands } from './persistence.ts';
+import { pubsubCommands } from './pubsub.ts';
 import { replicationCommands } from './replication.ts';
 import type { Row } from './row.ts';
 import { serverCommands } from './server.ts';
@@ -17,6 +22,7 @@ import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
 
 export const allCommands: readonly Row[] = [
+  ...inGroup('bitmap', bitmapCommands),
   ...inGroup('cluster', clusterCommands),
   ...inGroup('server', commandCommands),
   ...inGroup('server', configCommands),
@@ -25,8 +31,12 @@ export const allCommands: readonly Row[] = [
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
   ...inGroup('server', infoCommands),
+  ...inGroup('list', listCommands),
+  ...inGroup('list', listBlockingCommands),
+  ...inGroup('list', listMovingCommands),
   ...inGroup('generic', migrateCommands),
   ...inGroup('server', persistenceCommands),
+  ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
   ...inGroup('server', serverCommands),
   ...inGroup('string', stringCommands),

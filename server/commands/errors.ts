@@ -8,6 +8,7 @@ export const NO_SUCH_KEY = 'ERR no such key';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 export const OVERFLOW = 'ERR increment or decrement would overflow';
 export const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
+export const INDEX_OUT_OF_RANGE = 'ERR index out of range';
 export const OFFSET_OUT_OF_RANGE = 'ERR offset is out of range';
 export const KEY_TOO_LONG = 'ERR key is longer than 1048575 bytes, the most this server keeps';
 export const NO_AUTH_YET = 'NOAUTH Authentication required.';
@@ -28,6 +29,11 @@ export const EXEC_WITHOUT_MULTI = 'ERR EXEC without MULTI';
 export const DISCARD_WITHOUT_MULTI = 'ERR DISCARD without MULTI';
 export const WATCH_INSIDE_MULTI = 'ERR WATCH inside MULTI is not allowed';
 export const DB_INDEX_OUT_OF_RANGE = 'ERR DB index is out of range';
+
+/** A subscribed RESP 2 client sent another command. */
+export function notWhileSubscribed(name: string): string {
+  return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
 
 /** `ERR wrong number of arguments for 'get' command`. */
 export function wrongArity(name: string): string {

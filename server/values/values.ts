@@ -1,15 +1,21 @@
 /** The types of values and the memory they share. Strings are records themselves and stand in no row here. */
 import { TYPE_STRING } from '../structures/record.ts';
+import { Lists } from './list.ts';
+import { SortedSets } from './sorted-set.ts';
 import type { ValueStore } from './value-store.ts';
 import type { ValueType } from './value-type.ts';
 
 export class Values {
   readonly store: ValueStore;
+  readonly sortedSets: SortedSets;
+  readonly lists: Lists;
   readonly #types: (ValueType | undefined)[] = [];
 
   constructor(store: ValueStore) {
     this.store = store;
-    const types: readonly ValueType[] = [];
+    this.sortedSets = new SortedSets(store);
+    this.lists = new Lists(store);
+    const types: readonly ValueType[] = [this.lists, this.sortedSets];
     for (const type of types) this.#types[type.type] = type;
   }
 
