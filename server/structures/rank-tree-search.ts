@@ -256,7 +256,7 @@ export class RankTreeSearch {
     const length = records.keyLength(ref);
     const other = this.#member;
     const otherStart = this.#memberStart;
-    const shared = length < this.#memberLength ? length : this.#memberLength;
+    const shared = Math.min(length, this.#memberLength);
     for (let at = 0; at < shared; at++) {
       const difference = bytes[start + at] - other[otherStart + at];
       if (difference !== 0) return difference;

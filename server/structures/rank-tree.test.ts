@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { Prng } from './prng.ts';
-import { RankTree } from './rank-tree.ts';
+import { RankTree, RankTreeCursor } from './rank-tree.ts';
 import {
   hintOf,
   LEAF_BASE_HIGH,
   LEAF_BASE_LOW,
   LEAF_HINTS,
   LEAF_SHIFT,
-  orderedHigh,
-  orderedLow,
   orderOf,
 } from './rank-tree-layout.ts';
 import { RankTreeNodes } from './rank-tree-nodes.ts';
@@ -234,6 +232,7 @@ describe('RankTree', () => {
 /** Ranks, bounds and walks at a random place. */
 function probe(model: Model, random: Prng): void {
   const { tree, header, elements } = model;
+  const cursor = new RankTreeCursor();
   if (elements.length === 0) return;
   const index = random.below(elements.length);
   const element = elements[index];
@@ -242,12 +241,12 @@ function probe(model: Model, random: Prng): void {
   const above = elements.findIndex(({ score }) => score > element.score);
   expect(tree.countBelowScore(header, element.score, false)).toBe(below);
   expect(tree.countBelowScore(header, element.score, true)).toBe(above < 0 ? elements.length : above);
-  expect(tree.at(header, index)).toBe(element.ref);
+  expect(tree.at(header, index, cursor)).toBe(element.ref);
   for (let at = index + 1; at <= Math.min(index + 150, elements.length); at++) {
-    expect(tree.next()).toBe(elements[at]?.ref ?? 0);
+    expect(tree.next(cursor)).toBe(elements[at]?.ref ?? 0);
   }
-  tree.at(header, index);
+  tree.at(header, index, cursor);
   for (let at = index - 1; at >= Math.max(index - 150, -1); at--) {
-    expect(tree.previous()).toBe(elements[at]?.ref ?? 0);
+    expect(tree.previous(cursor)).toBe(elements[at]?.ref ?? 0);
   }
 }

@@ -36,6 +36,12 @@ import { RankTreeSearch } from './rank-tree-search.ts';
 import { RankTreeShrink } from './rank-tree-shrink.ts';
 import type { Records } from './record.ts';
 
+/** A place in a tree, from which a walk goes on. */
+export class RankTreeCursor {
+  leaf = 0;
+  index = 0;
+}
+
 /** All rank trees of one arena; a tree is the ref of its header. */
 export class RankTree {
   readonly #arena: Arena;
@@ -167,29 +173,31 @@ export class RankTree {
   }
 
   /** The element of this rank (0 … count - 1), from which `next` and `previous` go on. */
-  at(header: number, rank: number): number {
+  at(header: number, rank: number, cursor: RankTreeCursor): number {
     this.#search.descendToRank(header, rank);
-    return this.#nodes.refAt(this.#search.leaf, this.#search.index);
+    cursor.leaf = this.#search.leaf;
+    cursor.index = this.#search.index;
+    return this.#nodes.refAt(cursor.leaf, cursor.index);
   }
 
-  /** The element after the last one that was answered, 0 at the end. The tree must not have changed. */
-  next(): number {
-    if (++this.#search.index >= this.#nodes.count(this.#search.leaf)) {
-      this.#search.leaf = this.#nodes.next(this.#search.leaf);
-      this.#search.index = 0;
-      if (this.#search.leaf === 0) return 0;
+  /** The element behind the cursor's, 0 at the end. The tree must not have changed. */
+  next(cursor: RankTreeCursor): number {
+    if (++cursor.index >= this.#nodes.count(cursor.leaf)) {
+      cursor.leaf = this.#nodes.next(cursor.leaf);
+      cursor.index = 0;
+      if (cursor.leaf === 0) return 0;
     }
-    return this.#nodes.refAt(this.#search.leaf, this.#search.index);
+    return this.#nodes.refAt(cursor.leaf, cursor.index);
   }
 
-  /** The element before the last one that was answered, 0 at the start. The tree must not have changed. */
-  previous(): number {
-    if (this.#search.index === 0) {
-      this.#search.leaf = this.#nodes.previous(this.#search.leaf);
-      if (this.#search.leaf === 0) return 0;
-      this.#search.index = this.#nodes.count(this.#search.leaf);
+  /** The element before the cursor's, 0 at the start. The tree must not have changed. */
+  previous(cursor: RankTreeCursor): number {
+    if (cursor.index === 0) {
+      cursor.leaf = this.#nodes.previous(cursor.leaf);
+      if (cursor.leaf === 0) return 0;
+      cursor.index = this.#nodes.count(cursor.leaf);
     }
-    return this.#nodes.refAt(this.#search.leaf, --this.#search.index);
+    return this.#nodes.refAt(cursor.leaf, --cursor.index);
   }
 
   /** Takes `count` elements from `rank` on out; `visit` gets each when the tree holds none of them any more. */

@@ -2,6 +2,7 @@
 import { TYPE_STRING } from '../structures/record.ts';
 import { Lists } from './list.ts';
 import { SortedSets } from './sorted-set.ts';
+import { Streams } from './stream.ts';
 import type { ValueStore } from './value-store.ts';
 import type { ValueType } from './value-type.ts';
 
@@ -9,13 +10,15 @@ export class Values {
   readonly store: ValueStore;
   readonly sortedSets: SortedSets;
   readonly lists: Lists;
+  readonly streams: Streams;
   readonly #types: (ValueType | undefined)[] = [];
 
   constructor(store: ValueStore) {
     this.store = store;
     this.sortedSets = new SortedSets(store);
     this.lists = new Lists(store);
-    const types: readonly ValueType[] = [this.lists, this.sortedSets];
+    this.streams = new Streams(store);
+    const types: readonly ValueType[] = [this.streams, this.lists, this.sortedSets];
     for (const type of types) this.#types[type.type] = type;
   }
 
