@@ -69,7 +69,8 @@ describe('IdTree', () => {
     ] as const;
     for (const index of [3, 6, 0, 5, 1, 4, 2]) {
       const id = new StreamId();
-      id.set(...(parts[index] as (typeof parts)[number]));
+      const [msHigh, msLow, seqHigh, seqLow] = parts[index] as (typeof parts)[number];
+      id.set(msHigh, msLow, seqHigh, seqLow);
       expect(tree.insert(holder, id, index + 1)).toBe(true);
       expect(tree.insert(holder, id, 99)).toBe(false);
     }

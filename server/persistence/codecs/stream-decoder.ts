@@ -1,0 +1,230 @@
+/** Builds a stream from RDB, a node, a pending entry or a name at a time. The format: stream-codec.ts. */
+import { IdCursor } from '../../structures/id-tree.ts';
+import { totalBytes } from '../../structures/listpack.ts';
+import { ENCODING_STREAM, KEY_BYTES_MAX } from '../../structures/record.ts';
+import { StreamId } from '../../structures/stream-id.ts';
+import type { Streams } from '../../values/stream.ts';
+import { entriesReadAt } from '../../values/stream-counters.ts';
+import * as words from '../../values/stream-layout.ts';
+import type { DetachedValue } from '../../values/value-type.ts';
+import { LENGTH_64 } from '../rdb-format.ts';
+import type { RdbSource } from '../rdb-source.ts';
+import type { ValueDecoder } from '../value-codec.ts';
+import { validateNode } from './stream-validate.ts';
+
+const ID_BYTES = 16;
+const TWO_32 = 0x1_0000_0000;
+
+type Stage = 'nodes' | 'node' | 'head' | 'groups' | 'group' | 'pending' | 'consumers' | 'consumer' | 'owned';
+
+export class StreamDecoder implements ValueDecoder {
+  readonly #streams: Streams;
+  readonly #hasCounters: boolean;
+  readonly #hasActivity: boolean;
+  readonly #id = new StreamId();
+  #stage: Stage = 'nodes';
+  #stream: number;
+  #nodesLeft = 0;
+  #live = 0;
+  #groupsLeft = 0;
+  #group = 0;
+  #pendingLeft = 0;
+  #consumersLeft = 0;
+  #consumer = 0;
+  #ownedLeft = 0;
+  #high = 0;
+  #low = 0;
+
+  constructor(streams: Streams, hasCounters: boolean, hasActivity: boolean) {
+    this.#streams = streams;
+    this.#hasCounters = hasCounters;
+    this.#hasActivity = hasActivity;
+    this.#stream = streams.create();
+  }
+
+  step(source: RdbSource): boolean {
+    switch (this.#stage) {
+      case 'nodes':
+        this.#nodesLeft = source.size();
+        return this.#enter(this.#nodesLeft > 0 ? 'node' : 'head');
+      case 'node':
+        this.#node(source);
+        return this.#enter(--this.#nodesLeft > 0 ? 'node' : 'head');
+      case 'head':
+        this.#head(source);
+        return this.#enter('groups');
+      case 'groups':
+        this.#groupsLeft = source.size();
+        return this.#nextGroup();
+      case 'group':
+        this.#readGroup(source);
+        return this.#enter(this.#pendingLeft > 0 ? 'pending' : 'consumers');
+      case 'pending':
+        this.#pending(source);
+        return this.#enter(--this.#pendingLeft > 0 ? 'pending' : 'consumers');
+      case 'consumers':
+        this.#consumersLeft = source.size();
+        return this.#nextConsumer(source);
+      case 'consumer':
+        this.#readConsumer(source);
+        if (this.#ownedLeft > 0) return this.#enter('owned');
+        this.#consumersLeft--;
+        return this.#nextConsumer(source);
+      case 'owned':
+        this.#owned(source);
+        if (--this.#ownedLeft > 0) return false;
+        this.#consumersLeft--;
+        return this.#nextConsumer(source);
+    }
+  }
+
+  result(): DetachedValue {
+    return { encoding: ENCODING_STREAM, root: this.#stream };
+  }
+
+  abandon(): void {
+    this.#streams.release(ENCODING_STREAM, this.#stream);
+    this.#stream = 0;
+  }
+
+  #enter(stage: Stage): boolean {
+    this.#stage = stage;
+    return false;
+  }
+
+  #nextGroup(): boolean {
+    if (this.#groupsLeft === 0) return true;
+    this.#groupsLeft--;
+    return this.#enter('group');
+  }
+
+  /** To the next consumer, or when the group has all of them to the next group. */
+  #nextConsumer(source: RdbSource): boolean {
+    if (this.#consumersLeft > 0) return this.#enter('consumer');
+    const { layout, groups } = this.#streams;
+    const cursor = new IdCursor();
+    for (let there = groups.pending.first(this.#group, cursor); there; there = groups.pending.next(cursor)) {
+      if (layout.owner(groups.pending.valueAt(cursor)) === 0)
+        source.fail('NACK without consumer in a stream');
+    }
+    return this.#nextGroup();
+  }
+
+  #node(source: RdbSource): void {
+    const key = source.string();
+    if (key.length !== ID_BYTES) source.fail('Stream node key entry is not the size of a stream ID');
+    this.#id.readBytes(key, 0);
+    const bytes = source.string();
+    const found = validateNode(bytes);
+    if (typeof found === 'string') source.fail(`Stream listpack integrity check failed: ${found}`);
+    const { nodes, blocks } = this.#streams;
+    const node = blocks.store(bytes, 0);
+    if (blocks.bytes(node) !== totalBytes(bytes, 0)) throw new Error('a node was stored in another size');
+    if (!nodes.insert(this.#stream, this.#id, node)) {
+      blocks.free(node);
+      source.fail('Listpack re-added with existing key');
+    }
+    this.#live += found;
+  }
+
+  #head(source: RdbSource): void {
+    const length = source.size();
+    if (length !== this.#live) source.fail('Stream length inconsistent with rax node count');
+    const last = new StreamId();
+    last.copyFrom(this.#readId(source));
+    const first = new StreamId();
+    const deleted = new StreamId();
+    let added = length;
+    if (this.#hasCounters) {
+      first.copyFrom(this.#readId(source));
+      deleted.copyFrom(this.#readId(source));
+      this.#size64(source);
+      added = this.#high * TWO_32 + this.#low;
+    }
+    const { layout, entries } = this.#streams;
+    layout.setWord(this.#stream, words.STREAM_LENGTH, length);
+    layout.writeId(this.#stream, words.STREAM_LAST_ID, last);
+    layout.writeId(this.#stream, words.STREAM_FIRST_ID, first);
+    layout.writeId(this.#stream, words.STREAM_DELETED_ID, deleted);
+    layout.setNumber(this.#stream, words.STREAM_ADDED, added);
+    if (!this.#hasCounters) entries.noteFirst(this.#stream);
+  }
+
+  #readGroup(source: RdbSource): void {
+    const name = this.#name(source);
+    const lastId = this.#readId(source);
+    let entriesRead = 0;
+    if (this.#hasCounters) {
+      this.#size64(source);
+      entriesRead = (this.#high | 0) * TWO_32 + this.#low;
+    } else entriesRead = entriesReadAt(this.#streams, this.#stream, lastId);
+    const pending = source.size();
+    this.#group = this.#streams.groups.create(this.#stream, name, 0, name.length, lastId, entriesRead);
+    if (this.#group === 0) source.fail('Duplicated consumer group name');
+    this.#pendingLeft = pending;
+  }
+
+  #pending(source: RdbSource): void {
+    this.#id.readBytes(source.raw(ID_BYTES), 0);
+    const deliveredMs = signedMilliseconds(source);
+    const count = source.size();
+    const { groups } = this.#streams;
+    if (groups.pending.find(this.#group, this.#id) !== 0)
+      source.fail('Duplicated global PEL entry loading stream consumer group');
+    groups.addPending(this.#group, 0, this.#id, Math.max(deliveredMs, 0), count);
+  }
+
+  #readConsumer(source: RdbSource): void {
+    const name = this.#name(source);
+    const seenMs = signedMilliseconds(source);
+    const activeMs = this.#hasActivity ? signedMilliseconds(source) : seenMs;
+    const owned = source.size();
+    const { groups, layout } = this.#streams;
+    this.#consumer = groups.createConsumer(this.#group, name, 0, name.length, seenMs);
+    if (this.#consumer === 0) source.fail('Duplicate stream consumer detected');
+    layout.setNumber(this.#consumer, words.CONSUMER_ACTIVE, activeMs);
+    this.#ownedLeft = owned;
+  }
+
+  #owned(source: RdbSource): void {
+    this.#id.readBytes(source.raw(ID_BYTES), 0);
+    const { groups, layout } = this.#streams;
+    const pending = groups.pending.find(this.#group, this.#id);
+    if (pending === 0) source.fail('Consumer entry not found in group global PEL');
+    if (layout.owner(pending) !== 0) source.fail('Duplicated consumer PEL entry loading a stream');
+    groups.assign(pending, this.#consumer, this.#id);
+  }
+
+  #name(source: RdbSource): Uint8Array {
+    const name = source.string();
+    if (name.length > KEY_BYTES_MAX) source.fail('the name of a consumer group or consumer is too long');
+    return name;
+  }
+
+  #readId(source: RdbSource): StreamId {
+    this.#size64(source);
+    const high = this.#high;
+    const low = this.#low;
+    this.#size64(source);
+    this.#id.set(high, low, this.#high, this.#low);
+    return this.#id;
+  }
+
+  /** A length of 64 bits, into two words. */
+  #size64(source: RdbSource): void {
+    if (source.bytes[source.at] !== LENGTH_64) {
+      const value = source.size();
+      this.#high = Math.floor(value / TWO_32);
+      this.#low = value >>> 0;
+      return;
+    }
+    const bytes = source.raw(9);
+    this.#high = ((bytes[1] << 24) | (bytes[2] << 16) | (bytes[3] << 8) | bytes[4]) >>> 0;
+    this.#low = ((bytes[5] << 24) | (bytes[6] << 16) | (bytes[7] << 8) | bytes[8]) >>> 0;
+  }
+}
+
+function signedMilliseconds(source: RdbSource): number {
+  const low = source.littleEndian32();
+  return (source.littleEndian32() | 0) * TWO_32 + low;
+}
