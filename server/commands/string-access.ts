@@ -1,10 +1,11 @@
 /** What the commands on strings share: finding, writing out, storing and removing with what goes with it. */
 import { KEEP_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../keyspace/events.ts';
-import { KEY_BYTES_MAX, TYPE_STRING } from '../structures/record.ts';
+import { UNIT_MASK } from '../structures/arena.ts';
+import { CHUNK_BYTES, ENCODING_RAW, KEY_BYTES_MAX, type Records, TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { findValue, readValue } from './value-access.ts';
+import { findValue, readValue, touched } from './value-access.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -88,8 +89,13 @@ export function storeBytes(
  * `length` bytes long, new bytes zero; returns the record to write into.
  */
 export function growString(call: Call, index: number, ref: number, length: number): number {
-  if (ref !== 0) return call.database.resizeString(ref, length);
   const { keyspace } = call.context;
+  if (ref !== 0) {
+    if (length !== keyspace.records.valueLength(ref)) return call.database.resizeString(ref, length);
+    changeInPlace(call, ref);
+    touched(call, index);
+    return ref;
+  }
   storeBytes(call, index, NOTHING, 0, 0);
   // The key is made and grows in one change.
   keyspace.dirty--;
@@ -151,4 +157,39 @@ export function removeOver(call: Call, index: number): void {
   call.notify(NOTIFY_GENERIC, 'del', index);
   const lazy = call.context.config.values['lazyfree-lazy-expire'];
   call.propagateAs([lazy ? 'UNLINK' : 'DEL', call.copy(index)]);
+}
+
+/**
+ * Prepares the string at `ref` for a change of its bytes in place; afterwards it is raw. The change itself is
+ * reported with `touched`.
+ */
+export function changeInPlace(call: Call, ref: number): void {
+  const { keyspace } = call.context;
+  call.database.beforeChange(ref);
+  keyspace.records.setMark(ref, keyspace.epoch);
+  keyspace.records.setEncoding(ref, ENCODING_RAW);
+}
+
+/** Bytes of a string that lie side by side: bytes[start, end). Filled by `pieceAt`. */
+export interface Piece {
+  bytes: Buffer;
+  start: number;
+  end: number;
+}
+
+/** The piece of the string at `ref` that holds byte `at` < its length, from there on. */
+export function pieceAt(records: Records, ref: number, at: number, piece: Piece): void {
+  const length = records.valueLength(ref);
+  if (!records.chunked(ref)) {
+    piece.bytes = records.segment(ref);
+    piece.start = records.valueStart(ref) + at;
+    piece.end = records.valueStart(ref) + length;
+    return;
+  }
+  const index = Math.floor(at / CHUNK_BYTES);
+  const chunk = records.chunk(ref, index);
+  const first = (chunk & UNIT_MASK) << 3;
+  piece.bytes = records.segment(chunk);
+  piece.start = first + (at % CHUNK_BYTES);
+  piece.end = first + Math.min(CHUNK_BYTES, length - index * CHUNK_BYTES);
 }
