@@ -6,26 +6,11 @@
  * keys are folded into one by xor. mix(x): digest = SHA1(digest ^ SHA1(x)); xor(x): digest ^= SHA1(x).
  */
 
-import { hash } from 'node:crypto';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { DIGEST_BYTES, mix, xor } from './digest.ts';
+import { mixValue } from './value-digests.ts';
 
-const DIGEST_BYTES = 20;
 const EXPIRES = Buffer.from('!!expire!!');
-
-function sha1(data: Uint8Array): Buffer {
-  return hash('sha1', data, 'buffer');
-}
-
-function xor(digest: Buffer, data: Uint8Array): void {
-  const sum = sha1(data);
-  for (let index = 0; index < DIGEST_BYTES; index += 1)
-    digest[index] = (digest[index] ?? 0) ^ (sum[index] ?? 0);
-}
-
-function mix(digest: Buffer, data: Uint8Array): void {
-  xor(digest, data);
-  sha1(digest).copy(digest);
-}
 
 function number32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -33,16 +18,14 @@ function number32(value: number): Buffer {
   return bytes;
 }
 
-/** The digest of one key's record; its value is a string. */
+/** The digest of one key's record. */
 export function recordDigest(keyspace: Keyspace, ref: number, withKey: boolean): Buffer {
   const { records } = keyspace;
   const digest = Buffer.alloc(DIGEST_BYTES);
   const start = records.keyStart(ref);
   if (withKey) mix(digest, records.segment(ref).subarray(start, start + records.keyLength(ref)));
   mix(digest, number32(records.type(ref)));
-  const value = Buffer.allocUnsafe(records.valueLength(ref));
-  records.copyValue(ref, 0, value.length, value, 0);
-  mix(digest, value);
+  mixValue(digest, keyspace, ref);
   if (records.expires(ref)) xor(digest, EXPIRES);
   return digest;
 }

@@ -1,0 +1,174 @@
+/**
+ * Lists in RDB.
+ *
+ *   1    count, elements                                    (up to Redis 2.8, and AOF rewrites of old files)
+ *   10   one ziplist
+ *   14   count, ziplists                                    (3.2 to 6.2)
+ *   18   count, (container, string) ...                     container 1: one long element, 2: a listpack
+ *
+ * Written as 18. Nodes come back as the nodes they were, unless they are larger than any configuration of
+ * Redis makes them; those are divided.
+ */
+import { BODY_LZF, BODY_PACKED } from '../../structures/list-body.ts';
+import * as listpack from '../../structures/listpack.ts';
+import { ENCODING_QUICKLIST, type Records, TYPE_LIST } from '../../structures/record.ts';
+import type { Lists } from '../../values/list.ts';
+import type { DetachedValue } from '../../values/value-type.ts';
+import type { Values } from '../../values/values.ts';
+import { ENCODED_LZF } from '../rdb-format.ts';
+import type { RdbSource } from '../rdb-source.ts';
+import type { RdbWriter } from '../rdb-writer.ts';
+import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { listpackOfZiplist } from './ziplist.ts';
+
+const RDB_LIST = 1;
+const RDB_LIST_ZIPLIST = 10;
+const RDB_LIST_QUICKLIST = 14;
+const RDB_LIST_QUICKLIST2 = 18;
+const CONTAINER_PLAIN = 1;
+const CONTAINER_PACKED = 2;
+/** Larger listpacks are divided; smaller ones have fewer entries than a listpack can count. */
+const NODE_BYTES_MAX = 128 * 1024;
+const ELEMENTS_PER_COMMAND = 64;
+
+export class ListCodec implements ValueCodec {
+  readonly type = TYPE_LIST;
+  readonly reads = [RDB_LIST, RDB_LIST_ZIPLIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST2];
+  readonly #lists: Lists;
+  readonly #records: Records;
+
+  constructor(values: Values) {
+    this.#lists = values.lists;
+    this.#records = values.store.records;
+  }
+
+  rdbType(): number {
+    return RDB_LIST_QUICKLIST2;
+  }
+
+  write(writer: RdbWriter, ref: number): void {
+    const root = this.#records.root(ref);
+    const { quicklists } = this.#lists;
+    if (this.#records.encoding(ref) !== ENCODING_QUICKLIST) {
+      writer.size(1);
+      this.#writeBody(writer, root);
+      return;
+    }
+    writer.size(quicklists.nodes(root));
+    for (let node = quicklists.head(root); node !== 0; node = quicklists.next(node)) {
+      this.#writeBody(writer, quicklists.body(node));
+    }
+  }
+
+  decoder(rdbType: number): ValueDecoder {
+    return new ListDecoder(this.#lists, rdbType);
+  }
+
+  commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void {
+    const name = Buffer.from('RPUSH');
+    const cursor = this.#lists.open(ref, 0, true);
+    let words: Uint8Array[] = [name, key];
+    while (cursor.next()) {
+      words.push(cursor.element.copy());
+      if (words.length < ELEMENTS_PER_COMMAND + 2) continue;
+      put(words);
+      words = [name, key];
+    }
+    if (words.length > 2) put(words);
+  }
+
+  #writeBody(writer: RdbWriter, body: number): void {
+    const { bodies } = this.#lists.quicklists;
+    const kind = bodies.kind(body);
+    const bytes = bodies.segment(body);
+    if (kind === BODY_PACKED) {
+      const start = bodies.packStart(body);
+      writer.size(CONTAINER_PACKED);
+      writer.string(bytes, start, start + bodies.bytes(body));
+    } else if (kind === BODY_LZF) {
+      const start = bodies.lzfStart(body);
+      const packed = bodies.lzfBytes(body);
+      writer.size(CONTAINER_PACKED);
+      writer.byte(ENCODED_LZF);
+      writer.size(packed);
+      writer.size(bodies.bytes(body));
+      writer.raw(bytes, start, start + packed);
+    } else {
+      const { element } = this.#lists;
+      bodies.readPlain(body, element);
+      writer.size(CONTAINER_PLAIN);
+      writer.string(element.bytes, element.start, element.end);
+    }
+  }
+}
+
+class ListDecoder implements ValueDecoder {
+  readonly #lists: Lists;
+  readonly #rdbType: number;
+  readonly #list: number;
+  /** Steps that are left; -1 before the count was read. */
+  #left = -1;
+
+  constructor(lists: Lists, rdbType: number) {
+    this.#lists = lists;
+    this.#rdbType = rdbType;
+    this.#list = lists.createQuicklist();
+    if (rdbType === RDB_LIST_ZIPLIST) this.#left = 1;
+  }
+
+  step(source: RdbSource): boolean {
+    if (this.#left < 0) this.#left = source.size();
+    else this.#element(source);
+    return this.#left === 0;
+  }
+
+  result(): DetachedValue {
+    return this.#lists.settle(this.#list);
+  }
+
+  abandon(): void {
+    this.#lists.quicklists.release(this.#list);
+  }
+
+  #element(source: RdbSource): void {
+    const { quicklists } = this.#lists;
+    let container = CONTAINER_PACKED;
+    if (this.#rdbType === RDB_LIST_QUICKLIST2) {
+      container = source.size();
+      if (container !== CONTAINER_PLAIN && container !== CONTAINER_PACKED) {
+        source.fail(`a list node has the unknown container type ${container}`);
+      }
+    }
+    const read = source.string();
+    this.#left--;
+    const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
+    if (this.#rdbType === RDB_LIST) quicklists.push(this.#list, false, bytes, 0, bytes.length);
+    else if (container === CONTAINER_PLAIN) {
+      const body = quicklists.bodies.createPlain(bytes, 0, bytes.length);
+      quicklists.insertNode(this.#list, quicklists.tail(this.#list), quicklists.newNode(body, 1), true);
+    } else if (this.#rdbType === RDB_LIST_QUICKLIST2) this.#listpack(source, bytes);
+    else {
+      const converted = listpackOfZiplist(bytes);
+      if (typeof converted === 'string') source.fail(converted);
+      this.#listpack(source, converted);
+    }
+  }
+
+  #listpack(source: RdbSource, bytes: Buffer): void {
+    const problem = listpack.validate(bytes, 0, bytes.length, true);
+    if (problem !== '') source.fail(problem);
+    const { quicklists, element } = this.#lists;
+    if (bytes.length > NODE_BYTES_MAX) {
+      for (let at = listpack.first(bytes, 0); at !== 0; ) {
+        at = element.read(bytes, 0, at);
+        quicklists.push(this.#list, false, element.bytes, element.start, element.end - element.start);
+      }
+      return;
+    }
+    const count = listpack.count(bytes, 0);
+    // Redis skips nodes without elements.
+    if (count === 0) return;
+    const node = quicklists.newNode(quicklists.bodies.copyIn(bytes, 0), count);
+    quicklists.insertNode(this.#list, quicklists.tail(this.#list), node, true);
+  }
+}
