@@ -23,6 +23,8 @@ import { Stats } from './keyspace/stats.ts';
 import type { AdminServer } from './metrics/admin-server.ts';
 import { Info } from './metrics/info.ts';
 import type { Persistence } from './persistence/persistence.ts';
+import { notifySubscribers } from './pubsub/keyspace-notifications.ts';
+import { PubSub } from './pubsub/pubsub.ts';
 import { Propagation } from './replication/propagation.ts';
 import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
@@ -56,6 +58,7 @@ export class Server implements ServerContext {
   readonly executor: Executor;
   readonly turn: Turn;
   readonly blocking: BlockedClients;
+  readonly pubsub: PubSub;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
@@ -89,6 +92,8 @@ export class Server implements ServerContext {
       },
     );
     this.blocking = new BlockedClients(this, this.table, this.executor, () => this.turn.begin());
+    this.pubsub = new PubSub(this.turn.messages);
+    notifySubscribers(this.keyspace.events, this.pubsub);
     this.replication = makeReplication(this);
     this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
     this.info = new Info({
@@ -232,6 +237,7 @@ export class Server implements ServerContext {
 
   #clientClosed(client: Client): void {
     this.blocking.forget(client);
+    this.pubsub.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
 

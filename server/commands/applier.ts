@@ -14,16 +14,13 @@ export const NO_LINK: ClientLink = {
   localAddress: '',
   pendingBytes: 0,
   write: () => {},
+  push: () => {},
   closeAfterReplies: () => {},
   destroy: () => {},
   block: () => {},
   unblock: () => {},
 };
 
-/**
- * Messages for subscribers travel in the stream too, but change no data: a server without them passes over.
- */
-const MESSAGES: ReadonlySet<string> = new Set(['publish', 'spublish']);
 const REPLY_BYTES_KEPT = 1024 * 1024;
 
 /** Known to the replication room by its base. */
@@ -91,7 +88,6 @@ export class CommandApplier {
     reply.at = 0;
     if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
     if (!this.#executor.executeTrusted(this.#call)) {
-      if (MESSAGES.has(this.#call.latin1(0).toLowerCase())) return;
       throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
     }
     this.applied++;

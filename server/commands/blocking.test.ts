@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Cluster } from '../cluster/cluster.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Stats } from '../keyspace/stats.ts';
+import { PubSub } from '../pubsub/pubsub.ts';
+import { Propagation, TO_ALL } from '../replication/propagation.ts';
 import { TYPE_LIST, TYPE_STRING } from '../structures/record.ts';
 import { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
@@ -108,6 +110,7 @@ class TestLink implements ClientLink {
   closed = '';
   answers: string[] = [];
   write(): void {}
+  push(): void {}
   closeAfterReplies(reason: string): void {
     this.closed = reason;
   }
@@ -126,7 +129,9 @@ class TestLink implements ClientLink {
 }
 
 class Bench {
+  /** What was propagated, one command an entry. */
   readonly propagated: string[] = [];
+  readonly propagation = new Propagation();
   readonly stats = new Stats();
   readonly keyspace = new Keyspace({ databases: 2, perSlot: false, stats: this.stats, random: Math.random });
   readonly table = new CommandTable([
@@ -143,6 +148,11 @@ class Bench {
 
   constructor() {
     this.keyspace.setNow(Date.now());
+    const append = (bytes: Uint8Array, start: number, end: number): void => {
+      const words = Buffer.from(bytes.subarray(start, end)).toString('latin1').split('\r\n');
+      this.propagated.push(words.filter((word) => word !== '' && !/^[*$]\d+$/.test(word)).join(' '));
+    };
+    this.propagation.addSink({ append, selectedDatabase: -1 }, TO_ALL);
     const context = {
       keyspace: this.keyspace,
       stats: this.stats,
@@ -155,21 +165,8 @@ class Bench {
         all: () => this.#clients.values(),
         byId: (id: number) => this.#clients.get(id),
       },
-      propagation: {
-        active: true,
-        words: (_: number, words: readonly (string | Uint8Array)[]) =>
-          this.propagated.push(words.map(String).join(' ')),
-        bytes: (_: number, bytes: Uint8Array, start: number, end: number) =>
-          this.propagated.push(
-            Buffer.from(bytes.subarray(start, end))
-              .toString()
-              .replace(/\*\d+\r\n|\$\d+\r\n/g, '')
-              .trim()
-              .replaceAll('\r\n', ' '),
-          ),
-        beginTransaction: () => this.propagated.push('{'),
-        endTransaction: () => this.propagated.push('}'),
-      },
+      propagation: this.propagation,
+      pubsub: new PubSub(new Reply()),
     };
     this.context = context as unknown as Bench['context'];
     this.executor = new Executor(this.context, this.table);
@@ -223,7 +220,7 @@ describe('blockForKeys', () => {
     expect(writer.run('SET k 1')).toBe('+OK\r\n');
     writer.run('SET k 2');
     expect(clients.map(({ link }) => link.answers)).toEqual([['$3\r\nk=1\r\n'], ['$3\r\nk=2\r\n'], []]);
-    expect(bench.propagated).toEqual(['SET k 1', 'DEL k', 'SET k 2', 'DEL k']);
+    expect(bench.propagated).toEqual(['SELECT 0', 'SET k 1', 'DEL k', 'SET k 2', 'DEL k']);
     bench.blocking.forget(clients[2]?.client as Client);
     expect(bench.blocking.keyCount).toBe(0);
     expect(bench.keyspace.watches.size).toBe(0);
@@ -235,7 +232,7 @@ describe('blockForKeys', () => {
     const writer = bench.client();
     for (const line of ['MULTI', 'SET b 1', 'SET a 2', 'DEL a', 'EXEC']) writer.run(line);
     expect(waiter.link.answers).toEqual(['$3\r\nb=1\r\n']);
-    expect(bench.propagated).toEqual(['{', 'SET b 1', 'SET a 2', 'DEL a', '}', 'DEL b']);
+    expect(bench.propagated).toEqual(['SELECT 0', 'MULTI', 'SET b 1', 'SET a 2', 'DEL a', 'EXEC', 'DEL b']);
   });
 
   test('within a transaction nothing blocks: the answer is that of the timeout', () => {

@@ -20,8 +20,8 @@ export interface BlockRequest {
   /** Runs the command also when a key goes or changes its type: for one that answers an error then. */
   readonly wakeOnDelete?: boolean;
   /**
-   * The command to run later in place of the one that came, with as many words: for what depends on the moment,
-   * like `$` of XREAD.
+   * The command to run later in place of the one that came, with as many words: for what depends on the
+   * moment, like `$` of XREAD.
    */
   readonly again?: readonly (string | Uint8Array)[];
 }

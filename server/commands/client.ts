@@ -1,3 +1,4 @@
+import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { Waiting } from './blocking.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -16,6 +17,8 @@ export interface ClientLink {
    * once.
    */
   write(bytes: Uint8Array): void;
+  /** Queue bytes [start, end) of the turn's messages; behind its reply when the client runs a command. */
+  push(start: number, end: number): void;
   /** Close after what is queued was sent; `reason` goes to the log. */
   closeAfterReplies(reason: string): void;
   /** Close now and drop what is queued. */
@@ -59,6 +62,12 @@ export class Client {
   noEvict = false;
   noTouch = false;
   replyMode: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
+  /** What the command wrote is a message, which CLIENT REPLY does not hold back. */
+  answeredByMessage = false;
+  /** Null before the first SUBSCRIBE. */
+  subscriptions: Subscriptions | null = null;
+  /** Subscribed to something: with RESP 2 only few commands are allowed. */
+  subscribed = false;
   closing = false;
   /** Waits for a deferred reply. */
   blocked = false;

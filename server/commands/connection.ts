@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { clientCommands, isClientName } from './client-commands.ts';
 import * as errors from './errors.ts';
+import { noteSubscribed } from './pubsub.ts';
 import { FAST, LOADING, NO_AUTH, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 import { endTransaction } from './transaction.ts';
 
@@ -110,7 +111,12 @@ function answerHello(call: Call): void {
 
 function ping(call: Call): void {
   if (call.argc > 2) call.reply.error(errors.wrongArity('ping'));
-  else if (call.argc === 1) call.reply.pong();
+  else if (call.client.subscribed && call.client.protocol === 2) {
+    call.reply.array(2);
+    call.reply.bulkLatin1('pong');
+    if (call.argc === 2) echo(call);
+    else call.reply.bulkLatin1('');
+  } else if (call.argc === 1) call.reply.pong();
   else echo(call);
 }
 
@@ -122,6 +128,8 @@ function quit(call: Call): void {
 function reset(call: Call): void {
   const { client, context } = call;
   endTransaction(client, context);
+  context.pubsub.forget(client);
+  noteSubscribed(client);
   client.databaseIndex = 0;
   client.protocol = 2;
   client.name = '';

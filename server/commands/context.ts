@@ -4,6 +4,7 @@ import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import type { Persistence } from '../persistence/persistence.ts';
+import type { PubSub } from '../pubsub/pubsub.ts';
 import type { Propagation } from '../replication/propagation.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { BlockedClients } from './blocked-clients.ts';
@@ -39,6 +40,7 @@ export interface ServerContext {
   readonly cluster: Cluster | null;
   readonly clients: ClientRegistry;
   readonly blocking: BlockedClients;
+  readonly pubsub: PubSub;
   readonly info: InfoSource;
   /** 40 hex digits, new at every start. */
   readonly runId: string;

@@ -1,4 +1,6 @@
-/** Deadlines of what waits, behind one timer: a binary heap with the earliest first; add and remove O(log n). */
+/**
+ * Deadlines of what waits, behind one timer: a binary heap with the earliest first; add and remove O(log n).
+ */
 
 export interface Deadline {
   /** Unix ms. */

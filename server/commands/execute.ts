@@ -7,6 +7,7 @@ import type { Call } from './call.ts';
 import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
+import { refusalWhileSubscribed } from './pubsub.ts';
 import { route } from './route.ts';
 import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, READONLY, STALE, WRITE } from './row.ts';
 import { endTransaction } from './transaction.ts';
@@ -48,7 +49,7 @@ export class Executor {
         const redirect = route(call, entry, context.cluster);
         if (redirect !== null) return this.#reject(call, redirect);
       }
-      if (!this.calm || client.queued !== null) {
+      if (!this.calm || client.queued !== null || client.subscribed) {
         const refusal = this.#refusal(call, entry);
         if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
       }
@@ -193,6 +194,8 @@ export class Executor {
       }
       if (paused) return '';
     }
+    const confined = refusalWhileSubscribed(client, entry.name);
+    if (confined !== null) return confined;
     if (
       replica &&
       !replication.linkUp &&

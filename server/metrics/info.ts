@@ -162,7 +162,7 @@ export class Info implements InfoSource {
   }
 
   #clients(): string[] {
-    const { clients, config } = this.#parts.context;
+    const { clients, config, blocking } = this.#parts.context;
     let connected = 0;
     let blocked = 0;
     let pubsub = 0;
@@ -180,14 +180,14 @@ export class Info implements InfoSource {
       `blocked_clients:${blocked}`,
       'tracking_clients:0',
       `pubsub_clients:${pubsub}`,
-      'clients_in_timeout_table:0',
-      'total_blocking_keys:0',
-      'total_blocking_keys_on_nokey:0',
+      `clients_in_timeout_table:${blocking.deadlineCount}`,
+      `total_blocking_keys:${blocking.keyCount}`,
+      `total_blocking_keys_on_nokey:${blocking.noKeyCount}`,
     ];
   }
 
   #stats(): string[] {
-    const { stats } = this.#parts.context;
+    const { stats, pubsub } = this.#parts.context;
     const rates = this.#rates;
     const kbps = (rate: Rate): string => (rate.perSecond / 1024).toFixed(2);
     return [
@@ -211,9 +211,9 @@ export class Info implements InfoSource {
       'evicted_clients:0',
       `keyspace_hits:${stats.keyspaceHits}`,
       `keyspace_misses:${stats.keyspaceMisses}`,
-      'pubsub_channels:0',
-      'pubsub_patterns:0',
-      'pubsubshard_channels:0',
+      `pubsub_channels:${pubsub.count('channels')}`,
+      `pubsub_patterns:${pubsub.count('patterns')}`,
+      `pubsubshard_channels:${pubsub.count('shardChannels')}`,
       'latest_fork_usec:0',
       'total_forks:0',
       'migrate_cached_sockets:0',

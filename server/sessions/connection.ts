@@ -46,6 +46,10 @@ export class Connection implements ClientLink, TurnMember {
   #queuedBytes = 0;
   #inFlightBytes = 0;
   #closeReason: string | null = null;
+  firstSegment = -1;
+  lastSegment = -1;
+  /** Start and end of messages that go behind the reply of the command being executed; null without one. */
+  #ownMessages: number[] | null = null;
   /** When the soft limit of the output was first exceeded, 0 while it is not. */
   #overSoftSinceMs = 0;
 
@@ -112,14 +116,13 @@ export class Connection implements ClientLink, TurnMember {
 
   unblock(write: (reply: Reply) => void): void {
     this.#blocked = false;
-    this.#session.turn.whenIdle(() => {
-      if (this.#closed) return;
-      const start = this.#reply.at;
-      this.#reply.protocol = this.client.protocol;
-      write(this.#reply);
-      this.#session.turn.note(this, start);
-      this.#resumeLater();
-    });
+    if (this.#closed) return;
+    const { turn } = this.#session;
+    const start = turn.messages.at;
+    turn.messages.protocol = this.client.protocol;
+    write(turn.messages);
+    turn.deliver(this, start, turn.messages.at);
+    this.#resumeLater();
   }
 
   /** Bytes beside the replies of commands: a stream of changes, a pushed message. */
@@ -130,13 +133,16 @@ export class Connection implements ClientLink, TurnMember {
       return;
     }
     const { turn } = this.#session;
-    const own = turn.executing ? Buffer.from(bytes) : bytes;
-    turn.whenIdle(() => {
-      if (this.#closed) return;
-      const start = this.#reply.at;
-      this.#reply.raw(own);
-      turn.note(this, start);
-    });
+    const start = turn.messages.at;
+    turn.messages.raw(bytes);
+    turn.deliver(this, start, turn.messages.at);
+  }
+
+  push(start: number, end: number): void {
+    if (this.#closed) return;
+    if (!this.#executing) this.#session.turn.deliver(this, start, end);
+    else if (this.#ownMessages === null) this.#ownMessages = [start, end];
+    else this.#ownMessages.push(start, end);
   }
 
   send(bytes: Uint8Array): boolean {
@@ -186,7 +192,6 @@ export class Connection implements ClientLink, TurnMember {
     const start = reply.at;
     this.#session.turn.begin();
     this.#executing = true;
-    this.#session.turn.executing = true;
     this.#needed = 0;
     const first = at;
     let lookedTo = at;
@@ -214,6 +219,7 @@ export class Connection implements ClientLink, TurnMember {
           break;
         }
         if (mode !== 'on' || client.replyMode !== 'on') this.#silence(mode, before);
+        if (this.#ownMessages !== null) this.#writeOwnMessages();
       } else if (client.kind === 'replica') {
         // An empty line is the sign of life of a replica that loads.
         this.#session.context.replication.primary.heard(client.id);
@@ -221,7 +227,6 @@ export class Connection implements ClientLink, TurnMember {
       at = next;
     }
     this.#executing = false;
-    this.#session.turn.executing = false;
     this.#session.turn.note(this, start);
     if (at !== end && this.queryBytes + (end - at) > this.#session.queryBytesMax) {
       this.destroy('the query buffer limit was exceeded');
@@ -229,15 +234,27 @@ export class Connection implements ClientLink, TurnMember {
     return at;
   }
 
-  /** CLIENT REPLY OFF and SKIP: takes back what the command wrote. */
+  /** CLIENT REPLY OFF and SKIP: takes back what the command wrote, but for what is a message by itself. */
   #silence(mode: Client['replyMode'], before: number): void {
     const { client } = this;
-    if (mode === 'off' && client.replyMode === 'off') this.#reply.at = before;
+    const message = client.answeredByMessage;
+    client.answeredByMessage = false;
+    if (mode === 'off' && client.replyMode === 'off' && !message) this.#reply.at = before;
     if (mode === 'skip') {
-      this.#reply.at = before;
+      if (!message) this.#reply.at = before;
       client.replyMode = 'on';
     }
     if (client.replyMode === 'skip-next') client.replyMode = 'skip';
+  }
+
+  /** Messages that the command sent to its own client follow its reply. */
+  #writeOwnMessages(): void {
+    const places = this.#ownMessages ?? [];
+    this.#ownMessages = null;
+    const { buffer } = this.#session.turn.messages;
+    for (let index = 0; index < places.length; index += 2) {
+      this.#reply.raw(buffer.subarray(places[index], places[index + 1]));
+    }
   }
 
   /** Writes are paused: try this command again a little later. */

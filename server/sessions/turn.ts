@@ -8,11 +8,16 @@ import { Reply } from '../wire/reply.ts';
 
 /** One connection, as the turn sees it. */
 export interface TurnMember {
+  /** Its first and last segment of this turn, -1 without one; the turn's own. */
+  firstSegment: number;
+  lastSegment: number;
   /** Takes replies; true when the kernel took all of them, so that the buffer may be used again. */
   send(bytes: Uint8Array): boolean;
   /** Requests wait that had to leave the others their share; go on with them. */
   resume(): void;
 }
+
+const NOTHING = new Uint8Array(0);
 
 interface Waiting {
   readonly offset: number;
@@ -21,13 +26,20 @@ interface Waiting {
 }
 
 export class Turn {
+  /** Replies of the commands that connections run themselves. */
   readonly reply = new Reply();
+  /**
+   * What comes beside them: messages, late answers, streams. Many connections may be given the same bytes of
+   * it by `deliver`.
+   */
+  readonly messages = new Reply();
   readonly #persistence: Persistence;
+  // Segments of the two buffers in the order they were made; those of one member are linked by #nexts.
   readonly #members: TurnMember[] = [];
   readonly #starts: number[] = [];
-  /** True while commands of a connection write their replies. */
-  executing = false;
-  #tasks: (() => void)[] = [];
+  readonly #ends: number[] = [];
+  readonly #nexts: number[] = [];
+  readonly #ofMessages: boolean[] = [];
   #scheduled = false;
   #begun = false;
   #resumable: TurnMember[] = [];
@@ -46,23 +58,12 @@ export class Turn {
 
   /** Replies from `start` to the end of the buffer belong to `member`. */
   note(member: TurnMember, start: number): void {
-    if (start === this.reply.at) return;
-    this.#members.push(member);
-    this.#starts.push(start);
-    this.schedule();
+    if (start !== this.reply.at) this.#add(member, false, start, this.reply.at);
   }
 
-  /**
-   * Runs `task`, which writes for one connection, when no command of another is writing its replies: now, or
-   * at the end of the turn.
-   */
-  whenIdle(task: () => void): void {
-    if (!this.executing) {
-      task();
-      return;
-    }
-    this.#tasks.push(task);
-    this.schedule();
+  /** Bytes [start, end) of `messages` go to `member`, behind what it was given in this turn so far. */
+  deliver(member: TurnMember, start: number, end: number): void {
+    if (start !== end) this.#add(member, true, start, end);
   }
 
   /** Gives `member` another share in the next turn. */
@@ -98,30 +99,86 @@ export class Turn {
 
   /** Sends what the turn has made so far. */
   flush(): void {
-    if (this.#tasks.length > 0) {
-      const tasks = this.#tasks;
-      this.#tasks = [];
-      for (const task of tasks) task();
-    }
     this.#persistence.flushTurn();
-    const count = this.#members.length;
-    if (count === 0) return;
-    const { reply } = this;
+    if (this.#members.length === 0) return;
     const hold = this.#persistence.releasedOffset < this.#persistence.offset || this.#waiting.length > 0;
-    let pinned = false;
-    for (let index = 0; index < count; index++) {
-      const end = index + 1 < count ? this.#starts[index + 1] : reply.at;
-      const start = this.#starts[index];
-      // A plain view: half the price of `subarray`, which makes a Buffer.
-      const bytes = new Uint8Array(reply.buffer.buffer, reply.buffer.byteOffset + start, end - start);
+    let repliesPinned = false;
+    let messagesPinned = false;
+    let shared: Uint8Array = NOTHING;
+    let sharedStart = -1;
+    let sharedEnd = -1;
+    for (let index = 0; index < this.#members.length; index++) {
       const member = this.#members[index];
+      if (member.firstSegment !== index) continue;
+      member.firstSegment = -1;
+      member.lastSegment = -1;
+      const single = this.#nexts[index] < 0;
+      const ofMessages = this.#ofMessages[index];
+      let bytes: Uint8Array;
+      if (!single) bytes = this.#gather(index);
+      else if (ofMessages && sharedStart === this.#starts[index] && sharedEnd === this.#ends[index]) {
+        bytes = shared;
+      } else bytes = this.#view(index);
+      if (ofMessages && single) {
+        shared = bytes;
+        sharedStart = this.#starts[index];
+        sharedEnd = this.#ends[index];
+      }
       if (hold) {
         this.#waiting.push({ offset: this.#persistence.offset, member, bytes: Buffer.from(bytes) });
-      } else if (!member.send(bytes)) pinned = true;
+      } else if (!member.send(bytes) && single) {
+        if (ofMessages) messagesPinned = true;
+        else repliesPinned = true;
+      }
     }
     this.#members.length = 0;
     this.#starts.length = 0;
-    reply.reset(pinned);
+    this.#ends.length = 0;
+    this.#nexts.length = 0;
+    this.#ofMessages.length = 0;
+    this.reply.reset(repliesPinned);
+    this.messages.reset(messagesPinned);
+  }
+
+  #add(member: TurnMember, ofMessages: boolean, start: number, end: number): void {
+    const last = member.lastSegment;
+    if (last >= 0 && this.#ofMessages[last] === ofMessages && this.#ends[last] === start) {
+      this.#ends[last] = end;
+      return;
+    }
+    const index = this.#members.length;
+    this.#members.push(member);
+    this.#starts.push(start);
+    this.#ends.push(end);
+    this.#nexts.push(-1);
+    this.#ofMessages.push(ofMessages);
+    if (last >= 0) this.#nexts[last] = index;
+    else member.firstSegment = index;
+    member.lastSegment = index;
+    this.schedule();
+  }
+
+  /** A plain view of a segment: half the price of `subarray`, which makes a Buffer. */
+  #view(index: number): Uint8Array {
+    const { buffer } = this.#ofMessages[index] ? this.messages : this.reply;
+    const start = this.#starts[index];
+    return new Uint8Array(buffer.buffer, buffer.byteOffset + start, this.#ends[index] - start);
+  }
+
+  /** All segments of a member as one: one write is cheaper than several. */
+  #gather(first: number): Uint8Array {
+    let size = 0;
+    for (let index = first; index >= 0; index = this.#nexts[index]) {
+      size += this.#ends[index] - this.#starts[index];
+    }
+    const bytes = Buffer.allocUnsafe(size);
+    let at = 0;
+    for (let index = first; index >= 0; index = this.#nexts[index]) {
+      const view = this.#view(index);
+      bytes.set(view, at);
+      at += view.length;
+    }
+    return bytes;
   }
 
   /** The disk has caught up: sends the replies that waited for it. */

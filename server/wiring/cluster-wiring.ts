@@ -34,8 +34,10 @@ export function makeCluster(server: Server): Cluster {
       },
       isEmpty: () => database().size === 0,
     },
-    // Nobody can subscribe yet; messages of other nodes end here.
-    deliver: () => {},
+    deliver: (channel, payload, sharded) => {
+      if (sharded) server.pubsub.publishSharded(channel, payload);
+      else server.pubsub.publish(channel, payload);
+    },
     fatal: (reason) => {
       log.warning(reason);
       process.exit(1);

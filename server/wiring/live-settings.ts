@@ -20,6 +20,9 @@ export function applyLiveSettings(server: Server): void {
   const bulk = (): void => {
     server.sessions.parser.bulkBytesMax = values['proto-max-bulk-len'];
   };
+  const notifications = (): void => {
+    keyspace.events.flags = values['notify-keyspace-events'];
+  };
   const level = (): void => {
     log.level = values.loglevel;
   };
@@ -29,6 +32,7 @@ export function applyLiveSettings(server: Server): void {
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
+    [['notify-keyspace-events'], notifications],
   ];
   for (const [names, apply] of rows) {
     apply();
