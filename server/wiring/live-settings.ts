@@ -1,6 +1,19 @@
 /** Parameters that act on a part when they change: applied at start, and by CONFIG SET. */
 import type { ParameterName } from '../config/parameters.ts';
 import type { Server } from '../server.ts';
+import { applyValueLimits, limitParameters } from './value-limits.ts';
+
+/** What the observer of commands is set by. */
+const observerSettings: readonly ParameterName[] = [
+  'slowlog-log-slower-than',
+  'slowlog-max-len',
+  'commandlog-request-larger-than',
+  'commandlog-large-request-max-len',
+  'commandlog-reply-larger-than',
+  'commandlog-large-reply-max-len',
+  'latency-monitor-threshold',
+  'latency-tracking',
+];
 
 export function applyLiveSettings(server: Server): void {
   const { config, keyspace, log } = server;
@@ -23,6 +36,18 @@ export function applyLiveSettings(server: Server): void {
   const notifications = (): void => {
     keyspace.events.flags = values['notify-keyspace-events'];
   };
+  const observed = (): void => {
+    server.observer.configure({
+      slowerThan: values['slowlog-log-slower-than'],
+      slowLengthMax: values['slowlog-max-len'],
+      requestLargerThan: values['commandlog-request-larger-than'],
+      requestLengthMax: values['commandlog-large-request-max-len'],
+      replyLargerThan: values['commandlog-reply-larger-than'],
+      replyLengthMax: values['commandlog-large-reply-max-len'],
+      latencyThreshold: values['latency-monitor-threshold'],
+      latencyTracking: values['latency-tracking'],
+    });
+  };
   const level = (): void => {
     log.level = values.loglevel;
   };
@@ -32,6 +57,8 @@ export function applyLiveSettings(server: Server): void {
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
+    [observerSettings,       observed],
+    [limitParameters,        () => applyValueLimits(server)],
     [['notify-keyspace-events'], notifications],
   ];
   for (const [names, apply] of rows) {
