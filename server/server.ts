@@ -14,10 +14,13 @@ import type { Client } from './commands/client.ts';
 import { CommandTable } from './commands/command-table.ts';
 import type { ServerContext } from './commands/context.ts';
 import { Executor } from './commands/execute.ts';
+import { ScriptRunner } from './commands/script-runner.ts';
+import { Observer } from './commands/observer.ts';
 import { setTransactionExecutor } from './commands/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
 import { ActiveExpiry } from './keyspace/active-expiry.ts';
+import { NOTIFY_EVICTED, NOTIFY_EXPIRED } from './keyspace/events.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
 import type { AdminServer } from './metrics/admin-server.ts';
@@ -58,6 +61,8 @@ export class Server implements ServerContext {
   readonly executor: Executor;
   readonly turn: Turn;
   readonly blocking: BlockedClients;
+  readonly observer = new Observer(() => this.keyspace.nowMs);
+  readonly scripts: ScriptRunner;
   readonly pubsub: PubSub;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
@@ -79,6 +84,7 @@ export class Server implements ServerContext {
     this.table = new CommandTable(allCommands);
     this.executor = new Executor(this, this.table);
     setTransactionExecutor(() => this.executor);
+    this.scripts = new ScriptRunner(this, this.table, this.executor);
     this.persistence = makePersistence(this);
     this.turn = new Turn(
       this.persistence,
@@ -115,9 +121,15 @@ export class Server implements ServerContext {
     });
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
-    this.keyspace.onExpired = (database, key, start, length) =>
+    const { events } = this.keyspace;
+    this.keyspace.onExpired = (database, key, start, length) => {
       this.#propagateDelete(database, key, start, length);
-    this.keyspace.eviction.onEvicted = (database, key) => this.#propagateDelete(database, key, 0, key.length);
+      events.emit(NOTIFY_EXPIRED, 'expired', database, key, start, length);
+    };
+    this.keyspace.eviction.onEvicted = (database, key) => {
+      this.#propagateDelete(database, key, 0, key.length);
+      events.emit(NOTIFY_EVICTED, 'evicted', database, key, 0, key.length);
+    };
   }
 
   /**
@@ -136,7 +148,7 @@ export class Server implements ServerContext {
       if (reason !== null) throw new Error(reason);
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    await Promise.all([this.persistence.load(), this.#openAdmin()]);
+    await Promise.all([this.persistence.load(), this.#openAdmin(), this.scripts.scripting.engine.start()]);
     this.keyspace.dirty = 0;
     this.#restoreReplication();
     this.cluster?.dataLoaded();
@@ -237,6 +249,7 @@ export class Server implements ServerContext {
 
   #clientClosed(client: Client): void {
     this.blocking.forget(client);
+    this.observer.monitors.delete(client);
     this.pubsub.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }

@@ -167,6 +167,13 @@ class Bench {
       },
       propagation: this.propagation,
       pubsub: new PubSub(new Reply()),
+      observer: {
+        exact: false,
+        requestBytes: Number.POSITIVE_INFINITY,
+        replyBytes: Number.POSITIVE_INFINITY,
+        monitors: { count: 0 },
+        timed: () => undefined,
+      },
     };
     this.context = context as unknown as Bench['context'];
     this.executor = new Executor(this.context, this.table);

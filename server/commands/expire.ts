@@ -1,5 +1,6 @@
 /** When keys end: EXPIRE and its relatives. */
 import { NO_EXPIRY } from '../keyspace/database.ts';
+import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
 import { type ExpiryUnit, readExpiresAt } from './expiry-arguments.ts';
 import { FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
@@ -37,6 +38,7 @@ function persist(call: Call): void {
     return;
   }
   call.database.setExpiry(ref, NO_EXPIRY);
+  call.notify(NOTIFY_GENERIC, 'persist', 1);
   call.reply.integer(1);
 }
 
@@ -126,9 +128,11 @@ function setExpiry(call: Call, unit: ExpiryUnit): void {
   if (expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired) {
     call.database.removeFound(ref);
     call.propagateAs(['DEL', call.copy(1)]);
+    call.notify(NOTIFY_GENERIC, 'del', 1);
   } else {
     call.database.setExpiry(ref, Math.max(0, expiresAtMs));
     call.propagateAs(['PEXPIREAT', call.copy(1), String(Math.max(0, expiresAtMs))]);
+    call.notify(NOTIFY_GENERIC, 'expire', 1);
   }
   call.reply.integer(1);
 }

@@ -3,6 +3,7 @@
  * its copy travels is sent again; after some rounds writes are paused for the last one. A key is deleted here
  * only when the target has acknowledged exactly the value that we still hold.
  */
+import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import { type Watcher, watchName } from '../keyspace/watch.ts';
 import { dumpRecord } from '../persistence/dump-payload.ts';
 import { RecordWriter } from '../persistence/record-writer.ts';
@@ -277,7 +278,10 @@ class Move {
     const gone: Buffer[] = [];
     for (const each of moved) {
       each.done = true;
-      if (this.#database.remove(each.key, 0, each.key.length)) gone.push(each.key);
+      if (!this.#database.remove(each.key, 0, each.key.length)) continue;
+      gone.push(each.key);
+      const { events } = this.#context.keyspace;
+      events.emit(NOTIFY_GENERIC, 'del', this.#databaseIndex, each.key, 0, each.key.length);
     }
     if (gone.length > 0) this.#context.propagation.words(this.#databaseIndex, ['DEL', ...gone]);
     return null;

@@ -13,8 +13,10 @@ import {
   Records,
   TYPE_STRING,
 } from '../structures/record.ts';
+import type { TableTidy } from '../structures/table-tidy.ts';
 import type { TableTouch } from '../structures/table-touch.ts';
 import type { DetachedValue } from '../values/value-type.ts';
+import { NOTIFY_KEY_MISS, NOTIFY_NEW } from './events.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** In place of an expiry: none. */
@@ -79,6 +81,7 @@ export class Database {
     const keyspace = this.#keyspace;
     if (ref === 0) {
       keyspace.stats.keyspaceMisses++;
+      keyspace.events.emit(NOTIFY_KEY_MISS, 'keymiss', this.index, key, start, length);
       return 0;
     }
     keyspace.stats.keyspaceHits++;
@@ -137,8 +140,10 @@ export class Database {
       keyspace.strings.fillChunks(ref, valueLength);
       records.writeValue(ref, 0, value, valueStart, valueStart + valueLength);
     }
-    if (old === 0) this.#insert(ref, expiresAtMs);
-    else if (old !== ref) {
+    if (old === 0) {
+      this.#insert(ref, expiresAtMs);
+      keyspace.events.emit(NOTIFY_NEW, 'new', this.index, key, keyStart, keyLength);
+    } else if (old !== ref) {
       keyspace.table.replaceFound(ref);
       records.release(old);
     }
@@ -181,9 +186,8 @@ export class Database {
   }
 
   /**
-   * Adds a key of another type than string; `find` of the same key has just found nothing. Who waits for the
-   * key is told. Returns its record. Throws RangeError when the key is longer than 1 MiB; the value is the
-   * caller's then.
+   * Adds a key of another type than string; `find` of the same key has just found nothing. Returns its record.
+   * Throws RangeError when the key is longer than 1 MiB; the value is the caller's then.
    */
   addValue(
     key: Uint8Array,
@@ -206,7 +210,7 @@ export class Database {
     if (old !== 0) this.#removeFound(old);
     if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
     this.#insert(ref, expiresAtMs);
-    keyspace.signalReady(this.index, key, start, length);
+    if (old === 0) keyspace.events.emit(NOTIFY_NEW, 'new', this.index, key, start, length);
     return ref;
   }
 
@@ -341,6 +345,21 @@ export class Database {
     });
     this.#headers[slot] = 0;
     return removed;
+  }
+
+  /** Slots that may have a table: 1 outside cluster mode. */
+  get slots(): number {
+    return this.#headers.length;
+  }
+
+  hasTable(slot: number): boolean {
+    return this.#headers[slot] !== 0;
+  }
+
+  /** One step of tidying the table of a slot, which there is: see TableTidy. */
+  tidySlot(slot: number, tidy: TableTidy, entry: number, move: (ref: number) => number): number {
+    if (entry === 0) this.#headers[slot] = tidy.moveHeader(this.#headers[slot]);
+    return tidy.step(this.#headers[slot], entry, move);
   }
 
   countInSlot(slot: number): number {

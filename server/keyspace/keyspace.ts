@@ -53,8 +53,6 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
-  /** Hook: a key that blocked clients may wait for has something for them. */
-  signalReady: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
   /** DEBUG SET-ACTIVE-EXPIRE: false leaves expired keys until somebody meets them. */
   activeExpire = true;
   /** False on a replica: the primary says when a key has expired. */
