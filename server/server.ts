@@ -16,6 +16,7 @@ import type { ServerContext } from './commands/context.ts';
 import { Executor } from './commands/execute.ts';
 import { ScriptRunner } from './commands/script-runner.ts';
 import { Observer } from './commands/observer.ts';
+import { Observer } from './commands/observer.ts';
 import { setTransactionExecutor } from './commands/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
@@ -61,6 +62,7 @@ export class Server implements ServerContext {
   readonly executor: Executor;
   readonly turn: Turn;
   readonly blocking: BlockedClients;
+  readonly observer = new Observer(() => this.keyspace.nowMs);
   readonly observer = new Observer(() => this.keyspace.nowMs);
   readonly scripts: ScriptRunner;
   readonly pubsub: PubSub;
@@ -249,6 +251,7 @@ export class Server implements ServerContext {
 
   #clientClosed(client: Client): void {
     this.blocking.forget(client);
+    this.observer.monitors.delete(client);
     this.observer.monitors.delete(client);
     this.pubsub.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);

@@ -25,6 +25,8 @@ export class Call {
   keyPositions: Int32Array = new Int32Array(64);
   /** True within EXEC: nothing may block. */
   inTransaction = false;
+  /** True when a script runs the command. */
+  inScript = false;
   /** True when a client that was blocked runs its command once more. */
   runsAgain = false;
   /** What to propagate in place of the request: null = the request, [] = nothing. */

@@ -3,6 +3,7 @@
 import type { CommandEntry } from './command-table.ts';
 import {
   ADMIN,
+  ALLOW_BUSY,
   ASKING,
   BLOCKING,
   DENYOOM,
@@ -12,12 +13,15 @@ import {
   MOVABLE_KEYS,
   NO_ASYNC_LOADING,
   NO_AUTH,
+  NO_MANDATORY_KEYS,
   NO_MULTI,
   NOSCRIPT,
+  PROTECTED,
   PUBSUB,
   READONLY,
   type Row,
   SKIP_MONITOR,
+  SKIP_SLOWLOG,
   STALE,
   WRITE,
 } from './row.ts';
@@ -34,6 +38,7 @@ const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [LOADING, 'loading'],
   [STALE, 'stale'],
   [SKIP_MONITOR, 'skip_monitor'],
+  [SKIP_SLOWLOG, 'skip_slowlog'],
   [ASKING, 'asking'],
   [FAST, 'fast'],
   [NO_AUTH, 'no_auth'],
@@ -41,6 +46,9 @@ const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [NO_MULTI, 'no_multi'],
   [NO_ASYNC_LOADING, 'no_async_loading'],
   [MOVABLE_KEYS, 'movablekeys'],
+  [ALLOW_BUSY, 'allow_busy'],
+  [PROTECTED, 'protected'],
+  [NO_MANDATORY_KEYS, 'no_mandatory_keys'],
 ];
 
 /** The ACL category that a group of commands belongs to as a whole. */

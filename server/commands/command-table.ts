@@ -2,8 +2,9 @@
  * The rows of all families made ready for execution: found by their name's bytes, with what is derived from a
  * row.
  */
+import type { LatencyHistogram } from '../structures/latency-histogram.ts';
 import type { Call } from './call.ts';
-import { type Handler, MOVABLE_KEYS, type Row } from './row.ts';
+import { FAST, type Handler, MOVABLE_KEYS, type Row } from './row.ts';
 
 /** One command or subcommand at run time. One shape. */
 export class CommandEntry {
@@ -18,6 +19,10 @@ export class CommandEntry {
   readonly hasKeys: boolean;
   readonly run: Handler;
   readonly subcommands: Map<string, CommandEntry> | null;
+  /** Takes longer with more data: worth a look at the clock at each call. */
+  readonly varies: boolean;
+  /** Durations, once there were some. */
+  histogram: LatencyHistogram | null = null;
   calls = 0;
   microseconds = 0;
   rejected = 0;
@@ -32,6 +37,7 @@ export class CommandEntry {
     [this.firstKey, this.lastKey, this.keyStep] = keys;
     this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0;
     this.run = run;
+    this.varies = (flags & FAST) === 0 && this.name !== 'set';
     this.subcommands = null;
     if (extra?.subcommands !== undefined) {
       this.subcommands = new Map();

@@ -9,6 +9,7 @@ import type { Propagation } from '../replication/propagation.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { BlockedClients } from './blocked-clients.ts';
 import type { Client } from './client.ts';
+import type { Observer } from './observer.ts';
 
 /** The connections, as commands see them. Filled by the sessions room. */
 export interface ClientRegistry {
@@ -41,6 +42,7 @@ export interface ServerContext {
   readonly clients: ClientRegistry;
   readonly blocking: BlockedClients;
   readonly pubsub: PubSub;
+  readonly observer: Observer;
   readonly info: InfoSource;
   /** 40 hex digits, new at every start. */
   readonly runId: string;

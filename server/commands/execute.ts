@@ -19,6 +19,8 @@ export const HELD = 1;
 
 /** A clock costs as much as a short command: after the first few calls, one stands for so many. */
 const TIMED_EVERY = 16;
+/** Commands with more words are timed one by one: most take as long as they are. */
+const ARGUMENTS_TIMED = 24;
 const UNKNOWN_ARGUMENTS_SHOWN = 128;
 /** Commands that act at once inside MULTI. */
 const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
@@ -101,10 +103,23 @@ export class Executor {
     reply.protocol = call.client.protocol;
     const dirty = keyspace.dirty;
     const failures = reply.errors;
-    const weight = entry.calls < TIMED_EVERY ? 1 : entry.calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
+    const { observer } = context;
+    const replyStart = reply.at;
+    const calls = entry.calls;
+    const exact = observer.exact || entry.varies || call.argc > ARGUMENTS_TIMED || calls < TIMED_EVERY;
+    const weight = exact ? 1 : calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
     const startedMs = weight === 0 ? 0 : performance.now();
     entry.run(call);
-    if (weight !== 0) entry.microseconds += (performance.now() - startedMs) * 1000 * weight;
+    // Who waits for a key takes its call back: it has not run.
+    if (entry.calls === calls) {
+      if (weight !== 0) observer.timed(call, entry, performance.now() - startedMs, weight);
+      const requestBytes = call.sourceEnd - call.sourceStart;
+      const replyBytes = reply.at - replyStart;
+      if (requestBytes >= observer.requestBytes || replyBytes >= observer.replyBytes) {
+        observer.sized(call, entry, requestBytes, replyBytes);
+      }
+      if (observer.monitors.count !== 0) observer.monitors.show(call);
+    }
     if (
       (entry.flags & (WRITE | MAY_REPLICATE)) !== 0 &&
       (keyspace.dirty !== dirty || call.effects !== null) &&

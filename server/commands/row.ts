@@ -18,6 +18,10 @@ export const SKIP_MONITOR = 1 << 13;
 export const ASKING = 1 << 14;
 export const MOVABLE_KEYS = 1 << 15;
 export const NO_ASYNC_LOADING = 1 << 16;
+export const SKIP_SLOWLOG = 1 << 17;
+export const ALLOW_BUSY = 1 << 18;
+export const PROTECTED = 1 << 19;
+export const NO_MANDATORY_KEYS = 1 << 20;
 
 /** Where the keys stand: first, last (negative counts from the end) and step, as COMMAND reports them. */
 export type KeyPlace = readonly [first: number, last: number, step: number];

@@ -1,0 +1,69 @@
+/**
+ * The logs of commands that were slow, whose request was large or whose reply was: each with its own
+ * threshold and length, the newest entry first. Words that hold secrets are not kept.
+ */
+import type { Call } from './call.ts';
+import { redactedWords } from './redaction.ts';
+
+/** Words and bytes of a word that an entry keeps. */
+const WORDS_MAX = 32;
+const WORD_BYTES_MAX = 128;
+
+export interface LogEntry {
+  readonly id: number;
+  readonly timeSeconds: number;
+  /** Microseconds, or bytes. */
+  readonly amount: number;
+  readonly words: readonly Uint8Array[];
+  readonly address: string;
+  readonly clientName: string;
+}
+
+export class CommandLog {
+  #entries: LogEntry[] = [];
+  #nextId = 0;
+  /** From this amount on a command is noted; Infinity: never. */
+  threshold = Number.POSITIVE_INFINITY;
+  lengthMax = 128;
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** The newest `count` entries. */
+  newest(count: number): readonly LogEntry[] {
+    return this.#entries.slice(-count || this.#entries.length).reverse();
+  }
+
+  /** Notes a command; the oldest entry makes room. */
+  add(call: Call, amount: number, nowMs: number): void {
+    this.#entries.push({
+      id: this.#nextId++,
+      timeSeconds: Math.floor(nowMs / 1000),
+      amount: Math.floor(amount),
+      words: keptWords(call),
+      address: call.client.link.remoteAddress,
+      clientName: call.client.name,
+    });
+    if (this.#entries.length > this.lengthMax) {
+      this.#entries.splice(0, this.#entries.length - this.lengthMax);
+    }
+  }
+
+  reset(): void {
+    this.#entries = [];
+  }
+}
+
+function keptWords(call: Call): Uint8Array[] {
+  const all = redactedWords(call, WORDS_MAX);
+  const words = all.map((word) => {
+    if (word.length <= WORD_BYTES_MAX) return word;
+    const rest = Buffer.from(`... (${word.length - WORD_BYTES_MAX} more bytes)`);
+    return Buffer.concat([word.subarray(0, WORD_BYTES_MAX), rest]);
+  });
+  if (call.argc > WORDS_MAX) {
+    words[WORDS_MAX - 1] = Buffer.from(`... (${call.argc - WORDS_MAX + 1} more arguments)`);
+  }
+  return words;
+}
