@@ -16,11 +16,11 @@ import type { ServerContext } from './commands/context.ts';
 import { Executor } from './commands/execute.ts';
 import { ScriptRunner } from './commands/script-runner.ts';
 import { Observer } from './commands/observer.ts';
-import { Observer } from './commands/observer.ts';
 import { setTransactionExecutor } from './commands/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
 import { ActiveExpiry } from './keyspace/active-expiry.ts';
+import { Compaction } from './keyspace/compaction.ts';
 import { NOTIFY_EVICTED, NOTIFY_EXPIRED } from './keyspace/events.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
@@ -63,13 +63,13 @@ export class Server implements ServerContext {
   readonly turn: Turn;
   readonly blocking: BlockedClients;
   readonly observer = new Observer(() => this.keyspace.nowMs);
-  readonly observer = new Observer(() => this.keyspace.nowMs);
   readonly scripts: ScriptRunner;
   readonly pubsub: PubSub;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
   readonly #expiry: ActiveExpiry;
+  readonly #compaction: Compaction;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(config: Config, log: Log, version: string) {
@@ -121,6 +121,7 @@ export class Server implements ServerContext {
       afterSlice: () => this.turn.schedule(),
       monotonicMs: () => performance.now(),
     });
+    this.#compaction = new Compaction(this.keyspace, { monotonicMs: () => performance.now() });
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
     const { events } = this.keyspace;
@@ -235,6 +236,7 @@ export class Server implements ServerContext {
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
     if (this.persistence.loading === null) {
       this.#expiry.tick();
+      this.#compaction.tick();
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);
@@ -252,7 +254,6 @@ export class Server implements ServerContext {
   #clientClosed(client: Client): void {
     this.blocking.forget(client);
     this.observer.monitors.delete(client);
-    this.observer.monitors.delete(client);
     this.pubsub.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
@@ -261,6 +262,7 @@ export class Server implements ServerContext {
   #close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#expiry.stop();
+    this.#compaction.stop();
     this.blocking.stop();
     this.replication.stop();
     this.cluster?.stop();
