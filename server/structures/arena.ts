@@ -12,7 +12,9 @@
  * Invariants: ref 0 is never handed out; a free block's first word links to the next free block of its slab;
  * a slab stands in its class's list exactly while it has a free block; `usedBytes` is the sum of the sizes of
  * the blocks handed out. Complexity: alloc and free O(1), a new slab O(pages of a segment).
- * A segment without a used page is given back to the system at once.
+ * A segment without a used page is given back to the system at once. Random frees empty no segment:
+ * `startLeaving` chooses the emptiest ones, nothing is allocated there any more, and who holds refs moves
+ * their blocks away.
  */
 import { CLASS_BYTES, CLASS_COUNT, classOfBytes, LARGE_CLASS, slabPages } from './size-class.ts';
 
@@ -53,6 +55,9 @@ export class Arena {
 
   /** Segments that `clear` has emptied and `releaseSome` has not given back yet. */
   #idle: ArrayBuffer[] = [];
+  /** Segments that are to become empty: 1 each. */
+  #leaving = new Uint8Array(0);
+  #leavingCount = 0;
   readonly #pageUsed: Uint8Array[] = [];
   #freePages = new Uint16Array(64);
   /** Slab of every page, by global page number; 0 = free. */
@@ -102,7 +107,9 @@ export class Arena {
     this.words[ref >>> SEGMENT_SHIFT][(ref & UNIT_MASK) << 1] = this.#slabFree[slab];
     this.#slabFree[slab] = ref;
     const used = this.#slabUsed[slab]--;
-    if (used === this.#slabCapacity[slab]) this.#link(slab, sizeClass);
+    if (this.#leavingCount !== 0 && this.leaves(ref)) {
+      if (used === 1) this.#releaseSlab(slab, slabPages(sizeClass));
+    } else if (used === this.#slabCapacity[slab]) this.#link(slab, sizeClass);
     else if (used === 1 && (this.#slabNext[slab] !== 0 || this.#slabPrevious[slab] !== 0)) {
       this.#unlink(slab, sizeClass);
       this.#releaseSlab(slab, slabPages(sizeClass));
@@ -121,6 +128,8 @@ export class Arena {
     this.#partial.fill(0);
     this.#slabCount = 1;
     this.#freeSlab = 0;
+    this.#leaving.fill(0);
+    this.#leavingCount = 0;
   }
 
   /**
@@ -131,6 +140,75 @@ export class Arena {
     for (const buffer of this.#idle.splice(0, segmentsMax)) {
       buffer.transfer(0);
       this.reservedBytes -= SEGMENT_BYTES;
+    }
+  }
+
+  /**
+   * Chooses the emptiest segments to become empty, so that the others still hold all with `roomFactor` times
+   * the bytes used. Returns how many; O(slabs). What was chosen before is forgotten.
+   */
+  startLeaving(roomFactor: number): number {
+    const used = new Float64Array(this.bytes.length);
+    for (let slab = 1; slab < this.#slabCount; slab++) {
+      if (this.#slabUsed[slab] === 0) continue;
+      const sizeClass = this.#slabClass[slab];
+      const bytes =
+        sizeClass === LARGE_CLASS
+          ? this.#slabCapacity[slab] * PAGE_BYTES
+          : this.#slabUsed[slab] * CLASS_BYTES[sizeClass];
+      used[this.#slabStart[slab] >>> SEGMENT_SHIFT] += bytes;
+    }
+    const held = [...used.keys()].filter((segment) => segment !== 0 && this.bytes[segment].length !== 0);
+    const kept = Math.ceil((this.usedBytes * roomFactor) / SEGMENT_BYTES) + 1;
+    const chosen = held.sort((a, b) => used[b] - used[a]).slice(kept);
+    this.#leaving = new Uint8Array(this.bytes.length);
+    for (const segment of chosen) this.#leaving[segment] = 1;
+    this.#leavingCount = chosen.length;
+    this.#linkAll();
+    return chosen.length;
+  }
+
+  /** Whether the block at ref stands in a segment that is to become empty. */
+  leaves(ref: number): boolean {
+    return this.#leaving[ref >>> SEGMENT_SHIFT] === 1;
+  }
+
+  /** A copy of the block at ref, which is freed: the ref of the copy. */
+  move(ref: number): number {
+    const bytes = this.blockBytes(ref);
+    const next = this.allocate(bytes);
+    const start = (ref & UNIT_MASK) << 3;
+    const source = this.bytes[ref >>> SEGMENT_SHIFT];
+    const target = this.bytes[next >>> SEGMENT_SHIFT];
+    source.copy(target, (next & UNIT_MASK) << 3, start, start + bytes);
+    this.free(ref);
+    return next;
+  }
+
+  /** The segments that did not become empty are used again. */
+  stopLeaving(): void {
+    if (this.#leavingCount === 0) return;
+    this.#leaving.fill(0);
+    this.#leavingCount = 0;
+    this.#linkAll();
+  }
+
+  /** Makes the lists of slabs with free blocks anew, without those of leaving segments. */
+  #linkAll(): void {
+    this.#partial.fill(0);
+    this.#slabNext.fill(0, 1, this.#slabCount);
+    this.#slabPrevious.fill(0, 1, this.#slabCount);
+    this.#freeSlab = 0;
+    for (let slab = this.#slabCount - 1; slab > 0; slab--) {
+      if (this.#slabCapacity[slab] === 0) {
+        this.#slabNext[slab] = this.#freeSlab;
+        this.#freeSlab = slab;
+        continue;
+      }
+      const full = this.#slabUsed[slab] === this.#slabCapacity[slab];
+      const sizeClass = this.#slabClass[slab];
+      if (sizeClass !== LARGE_CLASS && !full && !this.leaves(this.#slabStart[slab]))
+        this.#link(slab, sizeClass);
     }
   }
 
@@ -175,7 +253,8 @@ export class Arena {
     this.#slabCapacity[slab] = capacity;
     this.#slabFree[slab] = 0;
     this.#slabFresh[slab] = 0;
-    this.#slabUsed[slab] = 0;
+    // A block of whole pages is used as long as it lives.
+    this.#slabUsed[slab] = sizeClass === LARGE_CLASS ? capacity : 0;
     this.#slabNext[slab] = 0;
     this.#slabPrevious[slab] = 0;
     this.#pageSlab.fill(slab, page, page + pages);
@@ -196,6 +275,8 @@ export class Arena {
 
   #releaseSlab(slab: number, pages: number): void {
     const page = this.#slabStart[slab] >>> PAGE_UNITS_SHIFT;
+    this.#slabCapacity[slab] = 0;
+    this.#slabUsed[slab] = 0;
     this.#pageSlab.fill(0, page, page + pages);
     this.#slabNext[slab] = this.#freeSlab;
     this.#freeSlab = slab;
@@ -208,7 +289,7 @@ export class Arena {
 
   #takePages(pages: number): number {
     for (let segment = 0; segment < this.bytes.length; segment++) {
-      if (this.#freePages[segment] < pages) continue;
+      if (this.#freePages[segment] < pages || this.#leaving[segment] === 1) continue;
       const first = this.bytes[segment].length === 0 ? 0 : this.#findRun(segment, pages);
       if (first < 0) continue;
       if (this.bytes[segment].length === 0) this.#makeSegment(segment);
@@ -263,6 +344,10 @@ export class Arena {
     this.bytes[segment] = NO_BYTES;
     this.words[segment] = NO_WORDS;
     this.reservedBytes -= SEGMENT_BYTES;
+    if (this.leaves(segment << SEGMENT_SHIFT)) {
+      this.#leaving[segment] = 0;
+      this.#leavingCount--;
+    }
   }
 
   #link(slab: number, sizeClass: number): void {

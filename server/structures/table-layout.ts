@@ -16,8 +16,15 @@ export const DEPTH_MAX = 19;
  * A directory this many times larger than its segments means that hashes are equal, not that keys are many.
  */
 export const DIRECTORY_EXCESS_MAX = 64;
-/** Cursor of SCAN: top DEPTH_MAX bits of the hash, then the 16-bit fraction. */
+/**
+ * Cursor of a scan: ((top * 32) + depth) * 2048 + position. Top: DEPTH_MAX bits of the hash; depth: how many
+ * of them the range has that the scan goes through; position within it in units of 1/2016 of the buckets,
+ * which every number of buckets (1, 2, 4 … 32, 63) divides.
+ */
 export const CURSOR_TOP = 1 << DEPTH_MAX;
+export const CURSOR_DEPTHS = 32;
+export const CURSOR_POSITIONS = 2048;
+export const POSITIONS = 2016;
 
 // Words of the header.
 export const COUNT = 0;
@@ -33,6 +40,12 @@ export const LOCAL_DEPTH = 0;
 export const CHAIN = 1;
 
 export const NO_EXPIRY_LOW = 0xffffffff;
+
+/** No record expires, says the header or segment that begins at `at`. */
+export function resetMinimum(words: Uint32Array, at: number): void {
+  words[at + MIN_EXPIRY_LOW] = NO_EXPIRY_LOW;
+  words[at + MIN_EXPIRY_LOW + 1] = NO_EXPIRY_LOW;
+}
 
 export function readMs(words: Uint32Array, at: number): number {
   return words[at + 1] === NO_EXPIRY_LOW ? Number.POSITIVE_INFINITY : words[at + 1] * 4294967296 + words[at];

@@ -26,6 +26,8 @@ import {
   CHAIN,
   CHAINED,
   COUNT,
+  CURSOR_DEPTHS,
+  CURSOR_POSITIONS,
   CURSOR_TOP,
   DEPTH_MAX,
   DIRECTORY,
@@ -35,9 +37,10 @@ import {
   lowerMinimum,
   META_WORD,
   MIN_EXPIRY_LOW,
-  NO_EXPIRY_LOW,
+  POSITIONS,
   ROOT,
   readMs,
+  resetMinimum,
   SEGMENT_BUCKETS,
   SEGMENTS,
   SHAPE,
@@ -73,7 +76,7 @@ export class Table {
     words.fill(0, at, at + TABLE_HEADER_BYTES / 4);
     words[at + SHAPE] = 1 << 16;
     words[at + ROOT] = this.#newBuckets(1);
-    this.#resetExpiry(words, at);
+    resetMinimum(words, at);
     return header;
   }
 
@@ -193,32 +196,34 @@ export class Table {
 
   /**
    * One step of an iteration that sees every record that is there from its first to its last step at least
-   * once, however the table grows meanwhile. Starts and ends with cursor 0; a cursor is an integer below
-   * 2^35.
+   * once, however the table grows and shrinks meanwhile. Starts and ends with cursor 0; a cursor is an
+   * integer below 2^35. Of segments that were merged it goes through the range it was in, then the
+   * neighbour's.
    */
   scan(header: number, cursor: number, visit: (ref: number) => void): number {
     const words = this.#words[header >>> SEGMENT_SHIFT];
     const at = (header & UNIT_MASK) << 1;
     const shape = words[at + SHAPE];
-    let top = Math.floor(cursor / 65536);
-    const fraction = cursor % 65536;
+    const position = Math.min(cursor % CURSOR_POSITIONS, POSITIONS - 1);
+    const range = Math.floor(cursor / CURSOR_POSITIONS);
+    const top = Math.floor(range / CURSOR_DEPTHS);
     if (top >= CURSOR_TOP) return 0;
     const directory = (shape & DIRECTORY) !== 0;
     const buckets = directory ? SEGMENT_BUCKETS : shape >>> 16;
-    const bucket = (fraction * buckets) >>> 16;
+    const bucket = Math.floor((position * buckets) / POSITIONS);
     let segment = words[at + ROOT];
-    let localDepth = 0;
+    let depth = 0;
     if (directory) {
       segment = this.#segmentOf(words, at, top << (32 - DEPTH_MAX));
-      localDepth = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + LOCAL_DEPTH];
+      depth = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + LOCAL_DEPTH];
     }
+    if (position !== 0) depth = Math.max(depth, Math.min(range % CURSOR_DEPTHS, DEPTH_MAX));
     this.#visitHome(segment, buckets, directory ? BUCKET_WORDS : 0, bucket, visit);
-    // The first fraction that falls into the next bucket.
-    const next = Math.ceil(((bucket + 1) * 65536) / buckets);
-    if (next < 65536) return top * 65536 + next;
-    const width = 1 << (DEPTH_MAX - localDepth);
-    top = (Math.floor(top / width) + 1) * width;
-    return top >= CURSOR_TOP ? 0 : top * 65536;
+    if (bucket + 1 < buckets)
+      return (top * CURSOR_DEPTHS + depth) * CURSOR_POSITIONS + ((bucket + 1) * POSITIONS) / buckets;
+    const width = 1 << (DEPTH_MAX - depth);
+    const next = (Math.floor(top / width) + 1) * width;
+    return next >= CURSOR_TOP ? 0 : next * CURSOR_DEPTHS * CURSOR_POSITIONS;
   }
 
   /**
@@ -238,7 +243,7 @@ export class Table {
     if (words[at + EXPIRING] === 0) return 0;
     if ((shape & DIRECTORY) === 0) {
       if (readMs(words, at + MIN_EXPIRY_LOW) <= nowMs) {
-        this.#resetExpiry(words, at);
+        resetMinimum(words, at);
         this.#expireBuckets(words, at + MIN_EXPIRY_LOW, words[at + ROOT], shape >>> 16, 0, nowMs, expired);
       }
       return 0;
@@ -253,7 +258,7 @@ export class Table {
       const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
       entry += 1 << (depth - segmentWords[head + LOCAL_DEPTH]);
       if (readMs(segmentWords, head + MIN_EXPIRY_LOW) > nowMs) continue;
-      this.#resetExpiry(segmentWords, head);
+      resetMinimum(segmentWords, head);
       while (segment !== 0) {
         this.#expireBuckets(
           segmentWords,
@@ -274,7 +279,8 @@ export class Table {
   sample(header: number, random: () => number): number {
     if (this.count(header) === 0) return 0;
     const found: number[] = [];
-    let cursor = Math.floor(random() * CURSOR_TOP) * 65536 + Math.floor(random() * 65536);
+    const range = Math.floor(random() * CURSOR_TOP) * CURSOR_DEPTHS + DEPTH_MAX;
+    let cursor = range * CURSOR_POSITIONS + Math.floor(random() * POSITIONS);
     while (found.length === 0) cursor = this.scan(header, cursor, (ref) => found.push(ref));
     return found[Math.floor(random() * found.length)];
   }
@@ -299,13 +305,8 @@ export class Table {
     const words = this.#words[segment >>> SEGMENT_SHIFT];
     const at = (segment & UNIT_MASK) << 1;
     words[at + LOCAL_DEPTH] = localDepth;
-    this.#resetExpiry(words, at);
+    resetMinimum(words, at);
     return segment;
-  }
-
-  #resetExpiry(words: Uint32Array, at: number): void {
-    words[at + MIN_EXPIRY_LOW] = NO_EXPIRY_LOW;
-    words[at + MIN_EXPIRY_LOW + 1] = NO_EXPIRY_LOW;
   }
 
   /** Puts a ref into the table, growing it as often as needed. */
