@@ -14,8 +14,7 @@
  * Invariants: a record's home is within `reach` before its place; a segment of local depth l is named by
  * 2^(depth-l) neighbouring directory entries; a segment that cannot split any more is chained to another.
  * Complexity: find, insert, remove O(1): one bucket line and one record; a split moves at most 756 records.
- * After: Dash (Lu et al., 2020) for the splitting, Valkey's hashtable for the bucket; the tags are compared
- * four at a time in one 32-bit word, and there is no stash.
+ * After: Dash (Lu et al., 2020) for the splitting, Valkey's hashtable for the bucket.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { hashBytes } from './hash.ts';
