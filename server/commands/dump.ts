@@ -35,7 +35,7 @@ function dump(call: Call): void {
   const writer = recordWriter(keyspace);
   writer.version = Number(config.values['rdb-version']);
   try {
-    call.reply.bulk(dumpRecord(writer, ref));
+    call.reply.bulk(dumpRecord(writer, ref, config.values.rdbcompression));
   } catch (error) {
     if (!(error instanceof RdbError)) throw error;
     call.reply.error(`ERR ${error.message}`);

@@ -34,8 +34,8 @@ export function sealPayload(payload: Uint8Array, version: number): Uint8Array {
 }
 
 /** The DUMP payload of a record. Throws RdbError when the writer's version cannot hold its value. */
-export function dumpRecord(records: RecordWriter, ref: number): Uint8Array {
-  const writer = new RdbWriter(true);
+export function dumpRecord(records: RecordWriter, ref: number, compression = true): Uint8Array {
+  const writer = new RdbWriter(compression);
   records.writeValue(writer, ref);
   return sealPayload(writer.take(), records.version);
 }
