@@ -8,6 +8,7 @@ import { connectionCommands } from './connection.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
+import { hyperloglogCommands } from './hyperloglog.ts';
 import { infoCommands } from './info.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
@@ -17,6 +18,7 @@ import { persistenceCommands } from './persistence.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { replicationCommands } from './replication.ts';
 import type { Row } from './row.ts';
+import { scriptingCommands } from './scripting.ts';
 import { serverCommands } from './server.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
@@ -30,6 +32,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('generic', dumpCommands),
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
+  ...inGroup('hyperloglog', hyperloglogCommands),
   ...inGroup('server', infoCommands),
   ...inGroup('list', listCommands),
   ...inGroup('list', listBlockingCommands),
@@ -38,6 +41,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
+  ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),
   ...inGroup('string', stringCommands),
   ...inGroup('transactions', transactionCommands),

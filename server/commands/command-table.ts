@@ -18,6 +18,7 @@ export class CommandEntry {
   readonly keyStep: number;
   readonly hasKeys: boolean;
   readonly run: Handler;
+  readonly flagsOf: ((call: Call, flags: number) => number) | null;
   readonly subcommands: Map<string, CommandEntry> | null;
   /** Takes longer with more data: worth a look at the clock at each call. */
   readonly varies: boolean;
@@ -38,6 +39,7 @@ export class CommandEntry {
     this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0;
     this.run = run;
     this.varies = (flags & FAST) === 0 && this.name !== 'set';
+    this.flagsOf = extra?.flagsOf ?? null;
     this.subcommands = null;
     if (extra?.subcommands !== undefined) {
       this.subcommands = new Map();

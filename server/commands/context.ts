@@ -10,6 +10,7 @@ import type { Replication } from '../replication/replication.ts';
 import type { BlockedClients } from './blocked-clients.ts';
 import type { Client } from './client.ts';
 import type { Observer } from './observer.ts';
+import type { ScriptRunner } from './script-runner.ts';
 
 /** The connections, as commands see them. Filled by the sessions room. */
 export interface ClientRegistry {
@@ -42,6 +43,7 @@ export interface ServerContext {
   readonly clients: ClientRegistry;
   readonly blocking: BlockedClients;
   readonly pubsub: PubSub;
+  readonly scripts: ScriptRunner;
   readonly observer: Observer;
   readonly info: InfoSource;
   /** 40 hex digits, new at every start. */

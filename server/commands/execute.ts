@@ -187,7 +187,8 @@ export class Executor {
     const client = call.client;
     const queued =
       entry.name === 'exec' && client.queued !== null ? client.queuedFlags & (WRITE | DENYOOM) : 0;
-    const flags = entry.flags | queued;
+    const own = entry.flagsOf === null ? entry.flags : entry.flagsOf(call, entry.flags);
+    const flags = own | queued;
     const replica = replication.role === 'replica';
     const pausable = client.kind !== 'replica' && entry.name !== 'client|unpause';
     if (pausable && context.clients.pausedUntilMs > keyspace.nowMs) return '';
@@ -207,8 +208,8 @@ export class Executor {
         if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas())
           return errors.NO_REPLICAS;
       }
-      if (paused) return '';
     }
+    if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
     const confined = refusalWhileSubscribed(client, entry.name);
     if (confined !== null) return confined;
     if (
@@ -239,7 +240,7 @@ export class Executor {
       : encodeCall(call);
     client.queued?.push(bytes);
     client.queuedBytes += bytes.length;
-    client.queuedFlags |= entry.flags;
+    client.queuedFlags |= entry.flagsOf === null ? entry.flags : entry.flagsOf(call, entry.flags);
     call.reply.queued();
   }
 
@@ -272,7 +273,15 @@ export class Executor {
     this.#countError(error.slice(0, Math.max(error.indexOf(' '), 0)));
   }
 
+  /** Counts a command that a script called and that was not run. */
+  countRejected(entry: CommandEntry | null, error: string): void {
+    if (entry !== null) entry.rejected++;
+    this.#countError(error.slice(0, Math.max(error.indexOf(' '), 0)));
+  }
+
+  /** No code: it was counted where it arose. */
   #countError(code: string): void {
+    if (code === '') return;
     const stats = this.#context.stats;
     stats.totalErrorReplies++;
     // A client can invent codes only through scripts; the limit keeps the table small all the same.

@@ -8,7 +8,7 @@ import { CROSS_SLOT } from './errors.ts';
 import { WRITE } from './row.ts';
 
 const NO_KEYS = -1;
-const SEVERAL_SLOTS = -2;
+export const SEVERAL_SLOTS = -2;
 
 /** The error to answer with (MOVED, ASK, CROSSSLOT, CLUSTERDOWN, TRYAGAIN), null when the call may run. */
 export function route(call: Call, entry: CommandEntry, cluster: Cluster): string | null {
@@ -37,6 +37,11 @@ function slotOfKeys(call: Call, count: number): number {
     if (keySlot(call.bytes, call.argStart[position], call.argLength[position]) !== slot) return SEVERAL_SLOTS;
   }
   return slot;
+}
+
+/** The slot of a call's keys: -1 when it has none, SEVERAL_SLOTS when they are of several. */
+export function keysSlot(call: Call, entry: CommandEntry): number {
+  return slotOfKeys(call, entry.findKeys(call));
 }
 
 const parser = new RequestParser();

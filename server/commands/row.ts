@@ -38,6 +38,8 @@ export type Handler = (call: Call) => void;
 export interface RowExtra {
   /** Keys that are no plain range: fills `call.keyPositions` and returns the count, -1 for a syntax error. */
   readonly keys?: (call: Call) => number;
+  /** What the words of a call make of the row's flags, where the checks before a command are concerned. */
+  readonly flagsOf?: (call: Call, flags: number) => number;
   readonly subcommands?: readonly Row[];
   readonly group?: string;
   readonly tips?: readonly string[];

@@ -55,7 +55,7 @@ function exec(call: Call): void {
   const refused = client.queueError;
   const inner = innerCall(call);
   // What comes from our primary or a file runs wherever its slot is now.
-  const routed = context.cluster !== null && client.kind === 'normal';
+  const routed = context.cluster !== null && (client.kind === 'normal' || client.kind === 'pubsub');
   const redirect = routed ? routeQueued(inner.call, queued, context.cluster as Cluster) : null;
   endTransaction(client, context);
   if (redirect !== null) {
@@ -72,17 +72,19 @@ function exec(call: Call): void {
   }
   reply.array(queued.length);
   const before = client.writeOffset;
-  context.propagation.beginTransaction();
+  client.writeOffset = NOTHING_WRITTEN;
+  context.propagation.beginUnit();
   for (const bytes of queued) {
     const end = parser.parse(bytes, 0, bytes.length, true);
     inner.call.take(parser, 0, end);
     inner.executor.executeTrusted(inner.call);
   }
-  context.propagation.endTransaction();
+  context.propagation.endUnit();
   // The end of the transaction belongs to its writes.
-  if (client.writeOffset !== before) client.writeOffset = context.replication.offset;
+  client.writeOffset = client.writeOffset === NOTHING_WRITTEN ? before : context.replication.offset;
 }
 
+const NOTHING_WRITTEN = -1;
 const parser = new RequestParser();
 let cached: { call: Call; executor: Executor } | null = null;
 let makeExecutor: ((context: ServerContext) => Executor) | null = null;

@@ -40,38 +40,69 @@ export function encodeCommand(words: readonly (string | Uint8Array)[]): Uint8Arr
   return out;
 }
 
+/** Where effects may go: a script chooses by redis.set_repl. */
+export const TO_FILE = 1;
+export const TO_REPLICAS = 2;
+export const TO_ALL = TO_FILE | TO_REPLICAS;
+
+const HELD_BYTES_KEPT = 64 * 1024;
+
 export class Propagation {
   readonly #sinks: ChangeSink[] = [];
-  #transaction = false;
-  #transactionOpened = false;
+  readonly #targets = new Map<ChangeSink, number>();
+  /** Where what comes now is to go: TO_FILE, TO_REPLICAS, both or neither. */
+  targets = TO_ALL;
+  #unit = false;
+  /** The first command of a unit waits: only a second one makes a transaction of it. */
+  #held: Uint8Array = new Uint8Array(HELD_BYTES_KEPT);
+  #heldLength = 0;
+  #heldDatabase = 0;
+  #heldTargets = 0;
+  /** Sinks that were given MULTI. */
+  readonly #opened = new Set<ChangeSink>();
+  #isTransaction = false;
 
   /** True when somebody listens; a server with neither AOF nor backlog skips the encoding. */
   get active(): boolean {
     return this.#sinks.length !== 0;
   }
 
-  addSink(sink: ChangeSink): void {
+  /** `target` says what the sink is: TO_FILE or TO_REPLICAS. */
+  addSink(sink: ChangeSink, target: number): void {
     sink.selectedDatabase = -1;
     this.#sinks.push(sink);
+    this.#targets.set(sink, target);
   }
 
   removeSink(sink: ChangeSink): void {
     const at = this.#sinks.indexOf(sink);
     if (at >= 0) this.#sinks.splice(at, 1);
+    this.#targets.delete(sink);
+    this.#opened.delete(sink);
   }
 
   /** One command in canonical RESP. */
   bytes(database: number, bytes: Uint8Array, start: number, end: number): void {
-    for (const sink of this.#sinks) {
-      if (sink.selectedDatabase !== database) {
-        const select = selectBytes(database);
-        sink.append(select, 0, select.length);
-        sink.selectedDatabase = database;
-      }
-      if (this.#transaction && !this.#transactionOpened) sink.append(MULTI, 0, MULTI.length);
-      sink.append(bytes, start, end);
+    if (!this.#unit) {
+      this.#send(this.targets, database, bytes, start, end);
+      return;
     }
-    if (this.#transaction) this.#transactionOpened = true;
+    if (this.targets === 0) return;
+    if (!this.#isTransaction && this.#heldLength === 0) {
+      this.#hold(database, bytes, start, end);
+      return;
+    }
+    this.#isTransaction = true;
+    this.#releaseHeld();
+    this.#send(this.targets, database, bytes, start, end);
+  }
+
+  /** A published message: replicas pass it on, no file keeps it. */
+  message(database: number, words: readonly (string | Uint8Array)[]): void {
+    const { targets } = this;
+    this.targets = targets & TO_REPLICAS;
+    this.words(database, words);
+    this.targets = targets;
   }
 
   /** One command by its words, for effects that differ from what the client sent. */
@@ -81,15 +112,52 @@ export class Propagation {
     this.bytes(database, bytes, 0, bytes.length);
   }
 
-  /** What follows until `endTransaction` is wrapped into MULTI and EXEC, if it is anything at all. */
-  beginTransaction(): void {
-    this.#transaction = true;
-    this.#transactionOpened = false;
+  /**
+   * What follows until `endUnit` belongs together: wrapped into MULTI and EXEC when it is more than one
+   * command.
+   */
+  beginUnit(): void {
+    this.#unit = true;
   }
 
-  endTransaction(): void {
-    if (this.#transactionOpened) for (const sink of this.#sinks) sink.append(EXEC, 0, EXEC.length);
-    this.#transaction = false;
-    this.#transactionOpened = false;
+  endUnit(): void {
+    this.#unit = false;
+    this.#releaseHeld();
+    this.#isTransaction = false;
+    for (const sink of this.#opened) sink.append(EXEC, 0, EXEC.length);
+    this.#opened.clear();
+    if (this.#held.length > HELD_BYTES_KEPT) this.#held = new Uint8Array(HELD_BYTES_KEPT);
+  }
+
+  #hold(database: number, bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length > this.#held.length) this.#held = new Uint8Array(length);
+    this.#held.set(bytes.subarray(start, end));
+    this.#heldLength = length;
+    this.#heldDatabase = database;
+    this.#heldTargets = this.targets;
+  }
+
+  #releaseHeld(): void {
+    const length = this.#heldLength;
+    if (length === 0) return;
+    this.#heldLength = 0;
+    this.#send(this.#heldTargets, this.#heldDatabase, this.#held, 0, length);
+  }
+
+  #send(targets: number, database: number, bytes: Uint8Array, start: number, end: number): void {
+    for (const sink of this.#sinks) {
+      if (targets !== TO_ALL && ((this.#targets.get(sink) ?? 0) & targets) === 0) continue;
+      if (sink.selectedDatabase !== database) {
+        const select = selectBytes(database);
+        sink.append(select, 0, select.length);
+        sink.selectedDatabase = database;
+      }
+      if (this.#isTransaction && !this.#opened.has(sink)) {
+        this.#opened.add(sink);
+        sink.append(MULTI, 0, MULTI.length);
+      }
+      sink.append(bytes, start, end);
+    }
   }
 }

@@ -13,7 +13,7 @@ import type { AttachedReplica } from './attached-replica.ts';
 import { dial } from './dial.ts';
 import { History } from './history.ts';
 import { PrimaryRole, type RoleParts } from './primary-role.ts';
-import type { ChangeSink, Propagation } from './propagation.ts';
+import { type ChangeSink, type Propagation, TO_REPLICAS } from './propagation.ts';
 import { ReplicaRole } from './replica-role.ts';
 import { replicationInfo } from './replication-info.ts';
 import type {
@@ -284,7 +284,7 @@ export class Replication implements ChangeSink {
   #becomeSink(): void {
     if (this.#isSink) return;
     this.#isSink = true;
-    this.#options.propagation.addSink(this);
+    this.#options.propagation.addSink(this, TO_REPLICAS);
   }
 
   #leaveSink(): void {

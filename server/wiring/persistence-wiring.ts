@@ -2,6 +2,7 @@
 import { systemClock } from '../config/clock.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
 import { Persistence } from '../persistence/persistence.ts';
+import { TO_FILE } from '../replication/propagation.ts';
 import type { Server } from '../server.ts';
 
 export function makePersistence(server: Server): Persistence {
@@ -14,7 +15,7 @@ export function makePersistence(server: Server): Persistence {
     clock: systemClock,
     serverVersion: REDIS_VERSION,
     applier: () => server.makeApplier('aof'),
-    attach: (sink) => propagation.addSink(sink),
+    attach: (sink) => propagation.addSink(sink, TO_FILE),
     detach: (sink) => propagation.removeSink(sink),
     onReleased: () => server.turn.release(),
     fatal: (message) => {

@@ -13,7 +13,7 @@ import { Keyspace } from '../../server/keyspace/keyspace.ts';
 import { Stats } from '../../server/keyspace/stats.ts';
 import type { CommandApplier } from '../../server/persistence/aof-load.ts';
 import { Persistence } from '../../server/persistence/persistence.ts';
-import { Propagation } from '../../server/replication/propagation.ts';
+import { Propagation, TO_FILE } from '../../server/replication/propagation.ts';
 import { RespClient, RespFailure, type Word } from '../../server/wire/client.ts';
 import { RespError } from '../../server/wire/reply-parser.ts';
 
@@ -92,7 +92,7 @@ export class Node {
       clock: systemClock,
       serverVersion: '7.2.0',
       applier: () => new StringApplier(this.keyspace),
-      attach: (sink) => this.propagation.addSink(sink),
+      attach: (sink) => this.propagation.addSink(sink, TO_FILE),
       detach: (sink) => this.propagation.removeSink(sink),
       onReleased: () => {
         this.released += 1;

@@ -1,0 +1,187 @@
+/**
+ * Runs scripts: their commands go through the executor as those of a client do, their effects leave as one
+ * transaction, their value is the reply.
+ */
+import { TO_ALL } from '../replication/propagation.ts';
+import { LuaEngine } from '../scripting/lua-engine.ts';
+import type { Script } from '../scripting/script.ts';
+import type { ScriptFailure, ScriptHost, ScriptWords } from '../scripting/script-engine.ts';
+import { Scripting } from '../scripting/scripting.ts';
+import { Reply } from '../wire/reply.ts';
+import { NO_LINK } from './applier.ts';
+import { Call } from './call.ts';
+import { Client } from './client.ts';
+import type { CommandEntry, CommandTable } from './command-table.ts';
+import type { ServerContext } from './context.ts';
+import type { Executor } from './execute.ts';
+import { isObeyed, refusalInScript, refusalOfScript, runOf, type ScriptRun } from './script-policy.ts';
+
+const REPLY_BYTES_KEPT = 1024 * 1024;
+/** Errors of commands that are remembered, to know them when the script passes one on. */
+const ERRORS_KEPT = 16;
+const MINUS = 45;
+
+export class ScriptRunner implements ScriptHost {
+  readonly scripting: Scripting;
+  /** DEBUG set-disable-deny-scripts: commands that scripts may not call are allowed. */
+  allowDenied = false;
+  readonly #context: ServerContext;
+  readonly #table: CommandTable;
+  readonly #executor: Executor;
+  readonly #client: Client;
+  readonly #call: Call;
+  readonly #reply = new Reply();
+  #run: ScriptRun | null = null;
+  /** Errors that commands of this script answered with. */
+  #errors: string[] = [];
+
+  constructor(context: ServerContext, table: CommandTable, executor: Executor) {
+    this.#context = context;
+    this.#table = table;
+    this.#executor = executor;
+    this.#client = new Client(0, NO_LINK, context.keyspace.nowMs);
+    this.#client.authenticated = true;
+    this.#call = new Call(context, table, this.#client, this.#reply);
+    this.#call.inTransaction = true;
+    this.scripting = new Scripting(new LuaEngine(this, context.log));
+  }
+
+  /** Runs `script` for the call, whose keys begin at word `first`, and answers it. */
+  run(call: Call, script: Script, first: number, keyCount: number, readOnlyCommand: boolean): void {
+    const { context, client, reply } = call;
+    const { flags } = script.shebang;
+    const run = runOf(client, flags, readOnlyCommand, this.#isOutOfMemory(client));
+    const refusal = refusalOfScript(context, run, flags, readOnlyCommand);
+    if (refusal !== null) {
+      reply.error(refusal);
+      return;
+    }
+    this.#adopt(client);
+    this.#run = run;
+    this.#errors = [];
+    const { propagation } = context;
+    const ownUnit = !call.inTransaction;
+    if (ownUnit) propagation.beginUnit();
+    const start = reply.at;
+    try {
+      const failure = this.scripting.run(script, call, first, keyCount, reply);
+      if (failure !== undefined) this.#answerFailure(reply, start, failure, script.sha);
+      else this.#noteCounted(reply, start);
+    } finally {
+      this.#run = null;
+      propagation.targets = TO_ALL;
+      if (ownUnit) propagation.endUnit();
+      if (this.#client.writeOffset !== 0) client.writeOffset = context.replication.offset;
+    }
+  }
+
+  call(words: ScriptWords): Reply {
+    const reply = this.#reply;
+    reply.at = 0;
+    if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
+    reply.protocol = this.#client.protocol;
+    const refusal = this.#execute(words);
+    if (refusal !== null) reply.error(refusal);
+    if (reply.buffer[0] === MINUS) this.#noteError();
+    return reply;
+  }
+
+  log(level: number, message: Buffer): void {
+    const text = message.toString();
+    const { log } = this.#context;
+    if (level === 0) log.debug(text);
+    else if (level === 1) log.verbose(text);
+    else if (level === 2) log.notice(text);
+    else log.warning(text);
+  }
+
+  setProtocol(version: 2 | 3): void {
+    this.#client.protocol = version;
+  }
+
+  setReplication(targets: number): void {
+    this.#context.propagation.targets = targets & TO_ALL;
+  }
+
+  mayRun(words: ScriptWords): boolean | null {
+    return this.#lookup(words) === null ? null : true;
+  }
+
+  /** The client that the script's commands see: the caller's user and database, a protocol of its own. */
+  #adopt(caller: Client): void {
+    const client = this.#client;
+    client.kind = isObeyed(caller) ? caller.kind : 'normal';
+    client.databaseIndex = caller.databaseIndex;
+    client.protocol = 2;
+    client.userName = caller.userName;
+    client.asking = caller.asking;
+    client.readonlyMode = caller.readonlyMode;
+    client.noTouch = caller.noTouch;
+    client.writeOffset = 0;
+  }
+
+  #isOutOfMemory(caller: Client): boolean {
+    const { keyspace, replication } = this.#context;
+    if (keyspace.eviction.maxmemory === 0 || replication.role === 'replica' || isObeyed(caller)) return false;
+    return !keyspace.eviction.makeRoom();
+  }
+
+  /** Runs one command; its reply is in `#reply`, or it did not run and the error is returned. */
+  #execute(words: ScriptWords): string | null {
+    const run = this.#run;
+    if (run === null) throw new Error('a script calls although none runs');
+    if (words.argc === 0) return 'ERR Please specify at least one argument for this redis lib call';
+    const entry = this.#lookup(words);
+    const refusal = this.#refusal(words, entry, run);
+    if (refusal !== null) {
+      this.#executor.countRejected(entry, refusal);
+      return refusal;
+    }
+    this.#executor.run(this.#call, entry as CommandEntry);
+    return null;
+  }
+
+  #refusal(words: ScriptWords, entry: CommandEntry | null, run: ScriptRun): string | null {
+    if (entry === null) return 'ERR Unknown command called from script';
+    if (words.argc !== entry.arity && (entry.arity > 0 || words.argc < -entry.arity)) {
+      return 'ERR Wrong number of args calling command from script';
+    }
+    const call = this.#call;
+    call.bytes = words.bytes;
+    call.argc = words.argc;
+    call.argStart = words.argStart;
+    call.argLength = words.argLength;
+    call.canonical = true;
+    call.sourceStart = 0;
+    call.sourceEnd = words.end;
+    call.effects = null;
+    return refusalInScript(call, entry, run, this.allowDenied);
+  }
+
+  #lookup(words: ScriptWords): CommandEntry | null {
+    const { bytes, argStart, argLength, argc } = words;
+    const entry = this.#table.find(bytes, argStart[0], argLength[0]);
+    if (entry === null || entry.subcommands === null || argc < 2) return entry;
+    const name = Buffer.prototype.latin1Slice.call(bytes, argStart[1], argStart[1] + argLength[1]);
+    return entry.subcommands.get(name.toLowerCase()) ?? null;
+  }
+
+  #noteError(): void {
+    const { buffer, at } = this.#reply;
+    if (this.#errors.length === ERRORS_KEPT) this.#errors.shift();
+    this.#errors.push(buffer.utf8Slice(1, at - 2));
+  }
+
+  #answerFailure(reply: Reply, start: number, failure: ScriptFailure, sha: string): void {
+    reply.at = start;
+    const where = failure.line === 0 ? '' : ` script: ${sha}, on @user_script:${failure.line}.`;
+    reply.error(`${failure.message}${where}`);
+    // What a command answered was counted when it did.
+    if (this.#errors.includes(failure.message)) reply.lastErrorCode = '';
+  }
+
+  #noteCounted(reply: Reply, start: number): void {
+    if (reply.buffer[start] !== MINUS) return;
+    if (this.#errors.includes(reply.buffer.utf8Slice(start + 1, reply.at - 2))) reply.lastErrorCode = '';
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What the Lua of the package does otherwise than Redis, put right in front of the scripts that use it.
+ *
+ * The prelude stands on the script's first line, so that lines keep their numbers; scripts that do not name
+ * what it mends (most of them) run as they are, for every script is compiled each time it runs.
+ */
+
+/** Calls of the host that are no commands: the first word, which no command can have. */
+export const HOST_SET_REPL = '\u0001set_repl';
+export const HOST_MAY_RUN = '\u0001acl_check_cmd';
+export const HOST_LOG = '\u0001log';
+
+interface Mend {
+  /** What a script that needs it contains. */
+  readonly sign: RegExp;
+  readonly code: string;
+}
+
+const RAISE = 'local function raise(m) error("ERR "..m,0) end ';
+
+/** Functions of the table `redis` that the package lacks or does halfway. */
+const apiCode = [
+  'local redis=(function(redis) local call,error,select,type,tostring,concat=',
+  'redis.call,error,select,type,tostring,table.concat ',
+  RAISE,
+  'local api={} ',
+  'function api.set_repl(...) if select("#",...)~=1 then ',
+  'raise("redis.set_repl() requires one argument.") end ',
+  'local n=... if type(n)~="number" or n<0 or n>3 then ',
+  'raise("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.") end ',
+  `call("${escaped(HOST_SET_REPL)}",n) end `,
+  `function api.acl_check_cmd(...) if select("#",...)==0 then `,
+  'raise("Please specify at least one argument for this redis.acl_check_cmd() call") end ',
+  `local r=call("${escaped(HOST_MAY_RUN)}",...) if r==-1 then `,
+  'raise("Invalid command passed to server.acl_check_cmd()") end return r==1 end ',
+  'function api.log(...) local n=select("#",...) if n<2 then ',
+  'raise("redis.log() requires two arguments or more.") end ',
+  'local level=... if type(level)~="number" then ',
+  'raise("First argument must be a number (log level).") end ',
+  'if level<0 or level>3 then raise("Invalid debug level.") end ',
+  'local t={} for i=2,n do local v=select(i,...) ',
+  'if type(v)=="string" or type(v)=="number" then t[#t+1]=tostring(v) end end ',
+  `call("${escaped(HOST_LOG)}",level,concat(t," ")) end `,
+  'function api.setresp(...) if select("#",...)~=1 then ',
+  'raise("redis.setresp() requires one argument.") end ',
+  'local n=... if n~=2 and n~=3 then raise("RESP version must be 2 or 3.") end redis.setresp(n) end ',
+  'function api.error_reply(...) local m=... if select("#",...)~=1 or type(m)~="string" then ',
+  'return {err="ERR wrong number or type of arguments"} end ',
+  'if string.sub(m,1,1)=="-" then m=string.sub(m,2) end ',
+  'if m=="" then m="ERR" elseif not string.find(m," ",1,true) then m="ERR "..m end return {err=m} end ',
+  'function api.status_reply(...) local m=... if select("#",...)~=1 or type(m)~="string" then ',
+  'return {err="ERR wrong number or type of arguments"} end return {ok=m} end ',
+  'return setmetatable(api,{__index=redis,__newindex=function() ',
+  'error("Attempt to modify a readonly table",2) end}) end)(redis) local server=redis ',
+].join('');
+
+/** An error may be a table; the package knows only those that are text. */
+const errorCode = [
+  'local error=(function(error,type) return function(e,level) ',
+  'if type(e)=="table" and type(e.err)=="string" then error(e.err,0) end ',
+  'if type(e)=="string" then error(e,(level or 1)==0 and 0 or (level or 1)+1) end ',
+  'error(e) end end)(error,type) ',
+].join('');
+
+/**
+ * What `pcall` caught is text, as people expect who know Redis before 7, and names no marker of the package.
+ */
+const pcallCode = [
+  'local pcall=(function(pcall,type,gsub) ',
+  'local function mended(ok,e,...) if not ok and type(e)=="string" then ',
+  'e=gsub(e,"__RLUA_E__:global%-read:(.*)","Script attempted to access nonexistent global variable \'%1\'") ',
+  'e=gsub(e,"__RLUA_E__:command%-arg%-type","ERR Command arguments must be strings or integers") end ',
+  'return ok,e,... end ',
+  'return function(...) return mended(pcall(...)) end end)(pcall,type,string.gsub) ',
+].join('');
+
+/**
+ * What a script returns is looked at first: a table that contains itself would be written for ever, and one that
+ * stands for a type of RESP 3 is taken for an array unless the script has chosen RESP 3.
+ */
+const returnCode = [
+  'return (function(type,next,rawget,setresp) local path={} local function cyclic(v,depth) ',
+  'if type(v)~="table" then return false end if path[v] or depth>1000 then return true end path[v]=true ',
+  'for _,x in next,v do if cyclic(x,depth+1) then return true end end path[v]=nil return false end ',
+  'return function(v) if cyclic(v,0) then return {err="ERR reached lua stack limit"} end ',
+  'if type(v)=="table" and (rawget(v,"map") or rawget(v,"set") or rawget(v,"double") or ',
+  'rawget(v,"big_number") or rawget(v,"verbatim_string")) then setresp(3) end return v end end)',
+  '(type,next,rawget,redis.setresp)((function(...) ',
+].join('');
+
+const RETURN_END = '\nend)())';
+
+const mends: readonly Mend[] = [
+  {
+    sign: new RegExp(
+      [
+        'set_repl|acl_check_cmd|(?:redis|server)\\s*\\.\\s*(?:log|setresp)\\b',
+        'error_reply(?!\\s*\\(?\\s*[\'"][A-Z][A-Z0-9]* [^\'"]*[\'"]\\s*\\))',
+        'status_reply(?!\\s*\\(?\\s*[\'"])',
+      ].join('|'),
+    ),
+    code: apiCode,
+  },
+  { sign: /\berror\s*\(?\s*[^\s("'[]/, code: errorCode },
+  { sign: /(?:^|[^.\w])pcall/, code: pcallCode },
+];
+
+/** Only a script that puts something into a table can make one that contains itself. */
+const PUTS_INTO_TABLE = /\]\s*=[^=]|\.\s*\w+\s*=[^=]|rawset|insert|loadstring|\bload\b/;
+const MAKES_TABLE = /\{/;
+const NAMES_TYPE = /\b(?:map|set|double|big_number|verbatim_string)\s*=[^=]/;
+
+/** The script as it is compiled. */
+export function withPrelude(code: Buffer): Buffer {
+  const text = code.latin1Slice();
+  let before = '';
+  let after = '';
+  for (const { sign, code } of mends) if (sign.test(text)) before += code;
+  if (NAMES_TYPE.test(text) || (MAKES_TABLE.test(text) && PUTS_INTO_TABLE.test(text))) {
+    before += returnCode;
+    after = RETURN_END;
+  }
+  if (before === '') return code;
+  return Buffer.concat([Buffer.from(before), code, Buffer.from(after)]);
+}
+
+/** Control characters as Lua writes them. */
+function escaped(text: string): string {
+  return text.replace('\u0001', '\\001');
+}
