@@ -20,6 +20,17 @@ import { replicationCommands } from './replication.ts';
 import type { Row } from './row.ts';
 import { scriptingCommands } from './scripting.ts';
 import { serverCommands } from './server.ts';
+import { sortedSetCommands } from './sorted-set.ts';
+import { sortedSetAlgebraCommands } from './sorted-set-algebra.ts';
+import { sortedSetBlockingCommands } from './sorted-set-blocking.ts';
+import { sortedSetPopCommands } from './sorted-set-pop.ts';
+import { sortedSetRandomCommands } from './sorted-set-random.ts';
+import { sortedSetRangeCommands } from './sorted-set-range.ts';
+import { streamCommands } from './stream.ts';
+import { streamClaimCommands } from './stream-claim.ts';
+import { streamGroupCommands } from './stream-group.ts';
+import { streamInfoCommands } from './stream-info.ts';
+import { streamReadCommands } from './stream-read.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
 
@@ -43,6 +54,17 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', replicationCommands),
   ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),
+  ...inGroup('sorted_set', sortedSetCommands),
+  ...inGroup('sorted_set', sortedSetAlgebraCommands),
+  ...inGroup('sorted_set', sortedSetBlockingCommands),
+  ...inGroup('sorted_set', sortedSetPopCommands),
+  ...inGroup('sorted_set', sortedSetRandomCommands),
+  ...inGroup('sorted_set', sortedSetRangeCommands),
+  ...inGroup('stream', streamCommands),
+  ...inGroup('stream', streamClaimCommands),
+  ...inGroup('stream', streamGroupCommands),
+  ...inGroup('stream', streamInfoCommands),
+  ...inGroup('stream', streamReadCommands),
   ...inGroup('string', stringCommands),
   ...inGroup('transactions', transactionCommands),
 ];

@@ -20,6 +20,8 @@ export class Streams implements ValueType {
   readonly blocks: StreamNodes;
   readonly entries: StreamEntries;
   readonly groups: StreamGroups;
+  /** A walk for who ends it before anything else runs. */
+  readonly walk: StreamIterator;
   readonly #store: ValueStore;
 
   constructor(store: ValueStore) {
@@ -29,6 +31,11 @@ export class Streams implements ValueType {
     this.blocks = new StreamNodes(store.arena);
     this.entries = new StreamEntries(store, this.layout, this.nodes, this.blocks);
     this.groups = new StreamGroups(this.layout);
+    this.walk = this.iterator();
+  }
+
+  get limits(): ValueStore['limits'] {
+    return this.#store.limits;
   }
 
   encodingName(): string {

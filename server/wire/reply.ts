@@ -157,6 +157,17 @@ export class Reply {
     this.#head(this.protocol === 3 ? 62 : 42, length);
   }
 
+  /** Puts an array's head before what was written since `at` was the end: where the length shows late. */
+  arrayBefore(at: number, length: number): void {
+    this.#headBefore(at, 42, length);
+  }
+
+  /** Like `arrayBefore`, for a map of `pairs` keys and values. */
+  mapBefore(at: number, pairs: number): void {
+    if (this.protocol === 3) this.#headBefore(at, 37, pairs);
+    else this.#headBefore(at, 42, pairs * 2);
+  }
+
   /** A double: RESP 3 type or bulk string. `text` is the shortest form. */
   double(text: string): void {
     if (this.protocol === 3) this.#line(44, text);
@@ -199,6 +210,17 @@ export class Reply {
   bigNumber(text: string): void {
     if (this.protocol === 3) this.#line(40, text);
     else this.bulkText(text);
+  }
+
+  #headBefore(at: number, type: number, value: number): void {
+    const end = this.at;
+    this.#head(type, value);
+    const size = this.at - end;
+    const { buffer } = this;
+    buffer.copyWithin(at + size, at, end);
+    this.at = at;
+    this.#head(type, value);
+    this.at = end + size;
   }
 
   #line(type: number, text: string): void {
