@@ -1,6 +1,7 @@
 /**
- * A small sorted set as one listpack: member, score, member, score … in the order (score, member bytes). Integral
- * scores are integer entries, the others their shortest text, as in Redis. A place is that of a member.
+ * A small sorted set as one listpack: member, score, member, score … in the order (score, member bytes).
+ * Integral scores are integer entries, the others their shortest text, as in Redis. A place is that of a
+ * member.
  */
 import type { Arena } from '../structures/arena.ts';
 import { formatDouble, parseDouble } from '../structures/double.ts';
@@ -46,7 +47,9 @@ export class ScoredListpack {
     return entry.isInteger ? entry.value : parseDouble(bytes, entry.start, entry.length);
   }
 
-  /** Reads the member at `at` into bytes, start and length: valid until the listpack or this reader is used. */
+  /**
+   * Reads the member at `at` into bytes, start and length: valid until the listpack or this reader is used.
+   */
   readMember(ref: number, at: number): void {
     const entry = this.#entry;
     this.blocks.read(ref, at, entry);

@@ -1,7 +1,7 @@
 /**
- * The content of one sorted set, whichever its encoding: a listpack, or a table of scored records for the lookup
- * by member beside a rank tree for the order. `SortedSets` opens the one of a key; a detached one belongs to no
- * key yet. Ranks begin at 0 with the lowest score.
+ * The content of one sorted set, whichever its encoding: a listpack, or a table of scored records for the
+ * lookup by member beside a rank tree for the order. `SortedSets` opens the one of a key; a detached one
+ * belongs to no key yet. Ranks begin at 0 with the lowest score.
  */
 import { hashBytes } from '../structures/hash.ts';
 import { type RankTree, RankTreeCursor } from '../structures/rank-tree.ts';
@@ -76,6 +76,12 @@ export class SortedSetBody {
     return this.encoding === ENCODING_LISTPACK ? this.#packed.count(this.root) : this.#trees.count(this.root);
   }
 
+  /** Gives up a listpack that cannot hold so many new elements, or one of so many bytes. */
+  prepareGrowth(elements: number, bytesMax: number): void {
+    const { limits } = this.#store;
+    if (elements > limits.zsetMaxListpackEntries || bytesMax > limits.zsetMaxListpackValue) this.convert();
+  }
+
   /** Looks for a member; when it is there `score` is its score. */
   find(member: Uint8Array, start: number, length: number): boolean {
     if (this.encoding === ENCODING_LISTPACK) {
@@ -102,6 +108,12 @@ export class SortedSetBody {
       this.#hash = hashBytes(member, start, length);
     }
     this.#addToTree(this.#hash, member, start, length, score);
+  }
+
+  /** Adds a member that is known not to be there. */
+  addNew(member: Uint8Array, start: number, length: number, score: number): void {
+    if (this.encoding !== ENCODING_LISTPACK) this.#hash = hashBytes(member, start, length);
+    this.add(member, start, length, score);
   }
 
   #fitsListpack(length: number): boolean {

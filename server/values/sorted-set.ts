@@ -2,7 +2,7 @@
 import { RankTree } from '../structures/rank-tree.ts';
 import { ENCODING_LISTPACK, type Records, TYPE_ZSET } from '../structures/record.ts';
 import type { Table } from '../structures/table.ts';
-import { tableBytes } from '../structures/table-size.ts';
+import { TableWalk } from '../structures/table-walk.ts';
 import { SortedSetBody } from './sorted-set-body.ts';
 import type { ValueStore } from './value-store.ts';
 import type { DetachedValue, ValueType } from './value-type.ts';
@@ -34,6 +34,11 @@ export class SortedSets implements ValueType {
   openApart(ref: number): SortedSetBody {
     const body = new SortedSetBody(this.#store, this.#trees);
     return body.open(ref, this.#records.encoding(ref), this.#records.root(ref));
+  }
+
+  /** Root of a new empty sorted set, a listpack. */
+  newRoot(): number {
+    return this.#opened.openEmpty().root;
   }
 
   /** A new empty sorted set of no key yet. */
@@ -94,7 +99,7 @@ export class SortedSets implements ValueType {
     return (
       Math.round(elements) +
       this.#trees.heldBytes(root) +
-      tableBytes(this.#store.arena, this.#trees.owner(root))
+      TableWalk.heldBytes(this.#store.arena, this.#trees.owner(root))
     );
   }
 }
