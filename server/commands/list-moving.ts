@@ -44,7 +44,9 @@ function moveFound(call: Call, from: number, to: number): void {
 
 // --- what the blocking forms share
 
-/** Moves an element of the list `source` (word 1) to the list in word 2 and answers it; false after an error. */
+/**
+ * Moves an element of the list `source` (word 1) to the list in word 2 and answers it; false after an error.
+ */
 export function moveElement(call: Call, source: number, from: number, to: number): boolean {
   let target = findValue(call, 2, TYPE_LIST);
   if (target === WRONG) return false;

@@ -1,6 +1,6 @@
 /**
- * What a list's node holds, in one block of the arena: a listpack with room at both ends, one long element, or
- * a compressed listpack.
+ * What a list's node holds, in one block of the arena: a listpack with room at both ends, one long element,
+ * or a compressed listpack.
  *
  *   PACKED    | kind 2, offset 30 | free | listpack | free |     elements shorter than the node's limit
  *   PLAIN     | kind 2, length 30 | bytes |                      one element

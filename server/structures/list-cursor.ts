@@ -1,7 +1,7 @@
 /**
- * Walks over a list in either direction, whether it is one listpack body or a quicklist; the element it stands
- * on may be deleted. Reads compressed nodes without unpacking them in place. One cursor serves many walks; no
- * other change of the list is allowed during one, and `element` is valid until the next step.
+ * Walks over a list in either direction, whether it is one listpack body or a quicklist; the element it
+ * stands on may be deleted. Reads compressed nodes without unpacking them in place. One cursor serves many
+ * walks; no other change of the list is allowed during one, and `element` is valid until the next step.
  */
 import { BODY_LZF, BODY_PACKED, ListElement } from './list-body.ts';
 import * as listpack from './listpack.ts';

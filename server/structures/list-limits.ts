@@ -48,7 +48,9 @@ export function fitsListpack(fill: number, packBytes: number, count: number, hal
   return count <= Math.floor((fill === 0 ? 1 : fill) / divisor);
 }
 
-/** True when an element gets a node of its own. `threshold` is DEBUG QUICKLIST-PACKED-THRESHOLD's, 0 for none. */
+/**
+ * True when an element gets a node of its own. `threshold` is DEBUG QUICKLIST-PACKED-THRESHOLD's, 0 for none.
+ */
 export function isLargeElement(fill: number, length: number, threshold: number): boolean {
   if (length > PACKED_ELEMENT_BYTES_MAX) return true;
   if (threshold !== 0) return length >= threshold;

@@ -1,6 +1,6 @@
 /**
- * Changes in the middle of a quicklist: insert, replace, delete a range. When a node is split and with whom it
- * is merged follows Redis 7.2.
+ * Changes in the middle of a quicklist: insert, replace, delete a range. When a node is split and with whom
+ * it is merged follows Redis 7.2.
  *
  * An element is named by its node and its place `at` in the node's listpack (HEADER_BYTES in a plain node).
  * Sources must not lie in the arena.

@@ -1,6 +1,6 @@
 /**
- * Lists: one listpack while they are small, a quicklist beyond `list-max-listpack-size`, as Redis 7.2 converts
- * them. The record of the key does not move when its list changes.
+ * Lists: one listpack while they are small, a quicklist beyond `list-max-listpack-size`, as Redis 7.2
+ * converts them. The record of the key does not move when its list changes.
  *
  * `element` and `cursor` are shared by all lists: what they show is valid until the next change or read.
  * Sources of new elements must not lie in the arena. `database.beforeChange` is the caller's.
