@@ -15,7 +15,9 @@ import {
   DIRECTORY,
   EXPIRING,
   LOCAL_DEPTH,
+  MIN_EXPIRY_LOW,
   ROOT,
+  readMs,
   SEGMENT_BUCKETS,
   SEGMENTS,
   SHAPE,
@@ -158,6 +160,30 @@ export class TableWalk {
     const at = (header & UNIT_MASK) << 1;
     const bytes = TABLE_HEADER_BYTES + arena.blockBytes(words[at + ROOT]);
     return (words[at + SHAPE] & DIRECTORY) === 0 ? bytes : bytes + words[at + SEGMENTS] * TABLE_SEGMENT_BYTES;
+  }
+
+  /**
+   * When the first record of a table may expire, unix ms or a little earlier than that; infinite when none
+   * does.
+   */
+  static earliestExpiry(arena: Arena, header: number): number {
+    const words = arena.words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const shape = words[at + SHAPE];
+    if ((shape & DIRECTORY) === 0) return readMs(words, at + MIN_EXPIRY_LOW);
+    const root = words[at + ROOT];
+    const directory = arena.words[root >>> SEGMENT_SHIFT];
+    const first = (root & UNIT_MASK) << 1;
+    const entries = 1 << (shape & 31);
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let entry = 0; entry < entries; ) {
+      const segment = directory[first + entry];
+      const head = (segment & UNIT_MASK) << 1;
+      const segmentWords = arena.words[segment >>> SEGMENT_SHIFT];
+      earliest = Math.min(earliest, readMs(segmentWords, head + MIN_EXPIRY_LOW));
+      entry += entries >>> segmentWords[head + LOCAL_DEPTH];
+    }
+    return earliest;
   }
 
   /**

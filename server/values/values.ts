@@ -1,6 +1,8 @@
 /** The types of values and the memory they share. Strings are records themselves and stand in no row here. */
 import { TYPE_STRING } from '../structures/record.ts';
+import { Hashes } from './hash.ts';
 import { Lists } from './list.ts';
+import { Sets } from './set.ts';
 import { SortedSets } from './sorted-set.ts';
 import { Streams } from './stream.ts';
 import type { ValueStore } from './value-store.ts';
@@ -9,6 +11,8 @@ import type { ValueType } from './value-type.ts';
 export class Values {
   readonly store: ValueStore;
   readonly sortedSets: SortedSets;
+  readonly sets: Sets;
+  readonly hashes: Hashes;
   readonly lists: Lists;
   readonly streams: Streams;
   readonly #types: (ValueType | undefined)[] = [];
@@ -16,9 +20,11 @@ export class Values {
   constructor(store: ValueStore) {
     this.store = store;
     this.sortedSets = new SortedSets(store);
+    this.sets = new Sets(store);
+    this.hashes = new Hashes(store);
     this.lists = new Lists(store);
     this.streams = new Streams(store);
-    const types: readonly ValueType[] = [this.streams, this.lists, this.sortedSets];
+    const types: readonly ValueType[] = [this.streams, this.lists, this.sets, this.hashes, this.sortedSets];
     for (const type of types) this.#types[type.type] = type;
   }
 
