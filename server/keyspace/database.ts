@@ -15,7 +15,6 @@ import {
 } from '../structures/record.ts';
 import type { TableTidy } from '../structures/table-tidy.ts';
 import type { TableTouch } from '../structures/table-touch.ts';
-import type { DetachedValue } from '../values/value-type.ts';
 import { NOTIFY_KEY_MISS, NOTIFY_NEW } from './events.ts';
 import type { Keyspace } from './keyspace.ts';
 
@@ -28,7 +27,10 @@ export const KEEP_EXPIRY = -2;
 const SEGMENTS_PER_STEP = 1;
 
 export class Database {
-  readonly index: number;
+  /** Its number; SWAPDB changes it. */
+  index: number;
+  /** The number it had when the running or last snapshot began. */
+  snapshotIndex: number;
   /** Keys, expired ones that nobody has met yet included. */
   size = 0;
   /** Keys that have an expiry. */
@@ -45,6 +47,7 @@ export class Database {
   constructor(keyspace: Keyspace, index: number) {
     this.#keyspace = keyspace;
     this.index = index;
+    this.snapshotIndex = index;
     this.#headers = new Uint32Array(keyspace.perSlot ? SLOT_COUNT : 1);
   }
 
@@ -205,13 +208,19 @@ export class Database {
     const first = type | (encoding << 4) | (keyspace.freshClock << 8);
     records.writeHeader(ref, first, keyspace.epoch, length, root, expiresAtMs, false);
     copyBytes(key, start, start + length, records.segment(ref), records.keyStart(ref));
-    // An expired record that a replica keeps, or the stream of a primary sees, makes way.
+    this.adopt(ref, key, start, length);
+    return ref;
+  }
+
+  /** Adds a record that has this key and is in no database, in place of what the key holds. */
+  adopt(ref: number, key: Uint8Array, start: number, length: number): void {
+    const keyspace = this.#keyspace;
+    const expiresAtMs = keyspace.records.expiresAtMs(ref);
     const old = this.findAny(key, start, length);
     if (old !== 0) this.#removeFound(old);
     if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
     this.#insert(ref, expiresAtMs);
     if (old === 0) keyspace.events.emit(NOTIFY_NEW, 'new', this.index, key, start, length);
-    return ref;
   }
 
   /** Like `addValue`, in place of what the key holds; `expiresAtMs` may be KEEP_EXPIRY. */
@@ -231,17 +240,13 @@ export class Database {
     return this.addValue(key, start, length, type, encoding, root, expiresAtMs);
   }
 
-  /**
-   * Takes the value of the record that `find` just returned and deletes the key: what RENAME and MOVE put
-   * elsewhere by `addValue`. Not for strings.
-   */
-  detachFound(ref: number): DetachedValue {
-    const { records } = this.#keyspace;
-    const value = { encoding: records.encoding(ref), root: records.root(ref) };
+  /** Takes the record that `find` just returned out of the database; the record is the caller's. */
+  takeFound(ref: number): void {
+    const keyspace = this.#keyspace;
     this.beforeChange(ref);
-    this.#forgetValue(ref);
-    this.#removeFound(ref);
-    return value;
+    if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
+    keyspace.table.removeFound(this.#headers[this.#slot]);
+    this.size--;
   }
 
   /** Sets or clears (NO_EXPIRY) the expiry of a record that `find` just returned. */
@@ -303,7 +308,7 @@ export class Database {
   beforeChange(ref: number): void {
     const keyspace = this.#keyspace;
     if (keyspace.snapshotHook !== null && keyspace.records.mark(ref) !== keyspace.epoch) {
-      keyspace.snapshotHook(this.index, ref);
+      keyspace.snapshotHook(this.snapshotIndex, ref);
     }
   }
 
@@ -445,12 +450,8 @@ export class Database {
 
   /** Frees what a key that is no string holds and leaves an empty string in its place. */
   #dropValue(ref: number): void {
-    this.#keyspace.values.release(ref);
-    this.#forgetValue(ref);
-  }
-
-  #forgetValue(ref: number): void {
-    const { records } = this.#keyspace;
+    const { records, values } = this.#keyspace;
+    values.release(ref);
     records.setRoot(ref, 0);
     records.setEmptyString(ref);
   }
@@ -465,12 +466,8 @@ export class Database {
   }
 
   #removeFound(ref: number): void {
-    const keyspace = this.#keyspace;
-    this.beforeChange(ref);
-    if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
-    keyspace.table.removeFound(this.#headers[this.#slot]);
-    keyspace.release(ref);
-    this.size--;
+    this.takeFound(ref);
+    this.#keyspace.release(ref);
   }
 
   #insert(ref: number, expiresAtMs: number): void {

@@ -235,6 +235,8 @@ export class Snapshots {
     this.#records.attributes = this.#environment.attributes();
     this.#records.version = this.#targets[0]?.request.version ?? this.#records.version;
     this.#databases = [...keyspace.databases];
+    // SWAPDB may give them other numbers before the walk comes to them.
+    for (const database of this.#databases) database.snapshotIndex = database.index;
     this.#database = 0;
     this.#cursor = 0;
     this.keysProcessed = 0;
@@ -339,11 +341,13 @@ export class Snapshots {
     const database = this.#databases[this.#database];
     if (database === undefined) return false;
     if (this.#cursor === 0 && database.size !== 0) {
-      this.#writer.selectDatabase(database.index);
+      this.#writer.selectDatabase(database.snapshotIndex);
       this.#writer.resize(database.size, database.expiring);
     }
     this.#cursor =
-      database.size === 0 ? 0 : database.scan(this.#cursor, (ref) => this.#visit(database.index, ref));
+      database.size === 0
+        ? 0
+        : database.scan(this.#cursor, (ref) => this.#visit(database.snapshotIndex, ref));
     this.#flush(CHUNK_FLUSH_BYTES);
     if (this.#cursor === 0) this.#database += 1;
     return true;
