@@ -1,7 +1,8 @@
 /** What a value of each type adds to the digest of its key. */
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { TYPE_LIST, TYPE_STRING } from '../structures/record.ts';
-import { mix } from './digest.ts';
+import { formatDouble17 } from '../structures/double.ts';
+import { TYPE_LIST, TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
+import { DIGEST_BYTES, mix, xor } from './digest.ts';
 
 /** Takes up the value of the key at `ref`. */
 type ValueDigest = (digest: Buffer, keyspace: Keyspace, ref: number) => void;
@@ -9,6 +10,7 @@ type ValueDigest = (digest: Buffer, keyspace: Keyspace, ref: number) => void;
 const digests = new Map<number, ValueDigest>([
   [TYPE_STRING, stringDigest],
   [TYPE_LIST, listDigest],
+  [TYPE_ZSET, sortedSetDigest],
 ]);
 
 export function mixValue(digest: Buffer, keyspace: Keyspace, ref: number): void {
@@ -30,4 +32,14 @@ function listDigest(digest: Buffer, keyspace: Keyspace, ref: number): void {
   const cursor = lists.open(ref, 0, true);
   const { element } = cursor;
   while (cursor.next()) mix(digest, element.bytes.subarray(element.start, element.end));
+}
+
+function sortedSetDigest(digest: Buffer, keyspace: Keyspace, ref: number): void {
+  const body = keyspace.values.sortedSets.openApart(ref);
+  for (let more = body.seek(0); more; more = body.next()) {
+    const element = Buffer.alloc(DIGEST_BYTES);
+    mix(element, body.bytes.subarray(body.start, body.start + body.length));
+    mix(element, Buffer.from(formatDouble17(body.score)));
+    xor(digest, element);
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * What happens when a leaf of a rank tree (rank-tree.ts draws it) is full: it gives to a neighbour, or another
- * leaf begins, and above it nodes split where they must.
+ * What happens when a leaf of a rank tree (rank-tree.ts draws it) is full: it gives to a neighbour, or
+ * another leaf begins, and above it nodes split where they must.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import {

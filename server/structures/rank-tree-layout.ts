@@ -63,7 +63,9 @@ const HINT_MAX = 255;
 /** 2^-shift. */
 const FACTORS: Float64Array = Float64Array.from({ length: 64 }, (_, shift) => 2 ** -shift);
 
-/** The byte that stands for an order in a leaf with this base and shift: never falls while the order rises. */
+/**
+ * The byte that stands for an order in a leaf with this base and shift: never falls while the order rises.
+ */
 export function hintOf(order: number, base: number, shift: number): number {
   if (order <= base) return 0;
   const hint = (order - base) * FACTORS[shift];

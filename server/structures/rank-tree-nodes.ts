@@ -1,6 +1,6 @@
 /**
- * The nodes of a rank tree (rank-tree.ts draws them): moving entries within a node and between two. `words` and
- * `at` are the words of a node's segment and the node's first word among them.
+ * The nodes of a rank tree (rank-tree.ts draws them): moving entries within a node and between two. `words`
+ * and `at` are the words of a node's segment and the node's first word among them.
  */
 
 import { SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';

@@ -1,6 +1,6 @@
 /**
- * Searching a rank tree (rank-tree.ts draws it): the way from the root to a place, kept until the next search so
- * that a change can follow it up again.
+ * Searching a rank tree (rank-tree.ts draws it): the way from the root to a place, kept until the next search
+ * so that a change can follow it up again.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import {
@@ -157,7 +157,10 @@ export class RankTreeSearch {
     this.index = rank;
   }
 
-  /** The last child whose first element is not behind what is looked for, by score and, for an element, member. */
+  /**
+   * The last child whose first element is not behind what is looked for, by score and, for an element,
+   * member.
+   */
   #childByScore(words: Uint32Array, at: number): number {
     const high = this.#high;
     let low = 0;

@@ -1,4 +1,7 @@
-/** Taking elements out of a rank tree (rank-tree.ts draws it): nodes that get small are merged, empty ones freed. */
+/**
+ * Taking elements out of a rank tree (rank-tree.ts draws it): nodes that get small are merged, empty ones
+ * freed.
+ */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import { TREE_HEIGHT, TREE_ROOT } from './rank-tree-layout.ts';
 import type { RankTreeNodes } from './rank-tree-nodes.ts';

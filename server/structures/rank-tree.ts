@@ -12,11 +12,11 @@
  * seven of them, each a miss of the cache. Scores in inner nodes stand as integers that compare as they do.
  *
  * Invariants: inner counts are exact; a first element is the first one below its child; leaves are linked in
- * order; no leaf but the root is empty. A full leaf gives to a neighbour before it splits, and one at either end
- * of the tree begins a new leaf, so that ascending and descending inserts leave full leaves. A leaf below a
- * third is merged with a neighbour when both together stay below three quarters.
- * Complexity: all operations O(log n); no allocation outside the arena. Memory: 5.3 bytes an element when full,
- * about 6.5 after random inserts.
+ * order; no leaf but the root is empty. A full leaf gives to a neighbour before it splits, and one at either
+ * end of the tree begins a new leaf, so that ascending and descending inserts leave full leaves. A leaf below
+ * a third is merged with a neighbour when both together stay below three quarters.
+ * Complexity: all operations O(log n); no allocation outside the arena. Memory: 5.3 bytes an element when
+ * full, about 6.5 after random inserts.
  * Departs from Redis, which keeps a skiplist of 37 bytes an element and more.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
@@ -200,7 +200,9 @@ export class RankTree {
     return this.#nodes.refAt(cursor.leaf, --cursor.index);
   }
 
-  /** Takes `count` elements from `rank` on out; `visit` gets each when the tree holds none of them any more. */
+  /**
+   * Takes `count` elements from `rank` on out; `visit` gets each when the tree holds none of them any more.
+   */
   removeRange(header: number, rank: number, count: number, visit: (ref: number) => void): void {
     while (count > 0) {
       this.#search.descendToRank(header, rank);

@@ -32,7 +32,8 @@ export class SortedSetBody {
   readonly #records: Records;
   readonly #elements: Table;
   readonly #trees: RankTree;
-  readonly #packed: ScoredListpack;
+  /** Access to the listpack. */
+  readonly packed: ScoredListpack;
   readonly #cursor = new RankTreeCursor();
   /** What `find` found: place in the listpack, or record; and the hash it looked for. */
   #found = 0;
@@ -56,7 +57,7 @@ export class SortedSetBody {
     this.#records = store.records;
     this.#elements = store.elements;
     this.#trees = trees;
-    this.#packed = new ScoredListpack(store.arena);
+    this.packed = new ScoredListpack(store.arena);
   }
 
   /** Makes this the content behind `root`; `keyRef` 0: it stays detached. */
@@ -69,11 +70,11 @@ export class SortedSetBody {
 
   /** Makes this a new empty sorted set of no key. */
   openEmpty(): this {
-    return this.open(0, ENCODING_LISTPACK, this.#packed.blocks.create());
+    return this.open(0, ENCODING_LISTPACK, this.packed.blocks.create());
   }
 
   get count(): number {
-    return this.encoding === ENCODING_LISTPACK ? this.#packed.count(this.root) : this.#trees.count(this.root);
+    return this.encoding === ENCODING_LISTPACK ? this.packed.count(this.root) : this.#trees.count(this.root);
   }
 
   /** Gives up a listpack that cannot hold so many new elements, or one of so many bytes. */
@@ -85,9 +86,9 @@ export class SortedSetBody {
   /** Looks for a member; when it is there `score` is its score. */
   find(member: Uint8Array, start: number, length: number): boolean {
     if (this.encoding === ENCODING_LISTPACK) {
-      this.#found = this.#packed.find(this.root, member, start, length);
+      this.#found = this.packed.find(this.root, member, start, length);
       if (this.#found === 0) return false;
-      this.score = this.#packed.scoreAt(this.root, this.#found);
+      this.score = this.packed.scoreAt(this.root, this.#found);
       return true;
     }
     this.#hash = hashBytes(member, start, length);
@@ -101,7 +102,7 @@ export class SortedSetBody {
   add(member: Uint8Array, start: number, length: number, score: number): void {
     if (this.encoding === ENCODING_LISTPACK) {
       if (this.#fitsListpack(length)) {
-        this.#setRoot(ENCODING_LISTPACK, this.#packed.insert(this.root, member, start, length, score));
+        this.#setRoot(ENCODING_LISTPACK, this.packed.insert(this.root, member, start, length, score));
         return;
       }
       this.convert();
@@ -120,8 +121,8 @@ export class SortedSetBody {
     const { limits } = this.#store;
     return (
       length <= limits.zsetMaxListpackValue &&
-      this.#packed.count(this.root) < limits.zsetMaxListpackEntries &&
-      this.#packed.blocks.bytes(this.root) + length < LISTPACK_BYTES_MAX
+      this.packed.count(this.root) < limits.zsetMaxListpackEntries &&
+      this.packed.blocks.bytes(this.root) + length < LISTPACK_BYTES_MAX
     );
   }
 
@@ -134,15 +135,15 @@ export class SortedSetBody {
   /** Gives the member that `find` just found another score. */
   setFoundScore(member: Uint8Array, start: number, length: number, score: number): void {
     if (this.encoding === ENCODING_LISTPACK) {
-      const rest = this.#packed.delete(this.root, this.#found, 1);
-      this.#setRoot(ENCODING_LISTPACK, this.#packed.insert(rest, member, start, length, score));
+      const rest = this.packed.delete(this.root, this.#found, 1);
+      this.#setRoot(ENCODING_LISTPACK, this.packed.insert(rest, member, start, length, score));
     } else this.#trees.setScore(this.root, this.#found, score);
   }
 
   /** Removes the member that `find` just found. */
   removeFound(): void {
     if (this.encoding === ENCODING_LISTPACK) {
-      this.#setRoot(ENCODING_LISTPACK, this.#packed.delete(this.root, this.#found, 1));
+      this.#setRoot(ENCODING_LISTPACK, this.packed.delete(this.root, this.#found, 1));
       return;
     }
     this.#trees.remove(this.root, this.#found);
@@ -153,28 +154,28 @@ export class SortedSetBody {
   /** Members before the one that `find` just found. */
   rankOfFound(): number {
     return this.encoding === ENCODING_LISTPACK
-      ? this.#packed.rankAt(this.root, this.#found)
+      ? this.packed.rankAt(this.root, this.#found)
       : this.#trees.rankOf(this.root, this.#found);
   }
 
   /** Members with a score below `score`, or of at most that when `inclusive`. */
   countBelowScore(score: number, inclusive: boolean): number {
     return this.encoding === ENCODING_LISTPACK
-      ? this.#packed.countBelowScore(this.root, score, inclusive)
+      ? this.packed.countBelowScore(this.root, score, inclusive)
       : this.#trees.countBelowScore(this.root, score, inclusive);
   }
 
   /** Members below the given one, or up to it when `inclusive`; all scores are taken for equal. */
   countBelowMember(member: Uint8Array, start: number, length: number, inclusive: boolean): number {
     return this.encoding === ENCODING_LISTPACK
-      ? this.#packed.countBelowMember(this.root, member, start, length, inclusive)
+      ? this.packed.countBelowMember(this.root, member, start, length, inclusive)
       : this.#trees.countBelowMember(this.root, member, start, length, inclusive);
   }
 
   /** Makes the element of this rank the current one; false when there is none. */
   seek(rank: number): boolean {
     if (rank < 0 || rank >= this.count) return false;
-    if (this.encoding === ENCODING_LISTPACK) this.#showPlace(this.#packed.seek(this.root, rank));
+    if (this.encoding === ENCODING_LISTPACK) this.#showPlace(this.packed.seek(this.root, rank));
     else this.#showRecord(this.#trees.at(this.root, rank, this.#cursor));
     return true;
   }
@@ -182,21 +183,21 @@ export class SortedSetBody {
   /** Goes on to the element after the current one; nothing may have changed. */
   next(): boolean {
     return this.encoding === ENCODING_LISTPACK
-      ? this.#showPlace(this.#packed.next(this.root, this.#at))
+      ? this.#showPlace(this.packed.next(this.root, this.#at))
       : this.#showRecord(this.#trees.next(this.#cursor));
   }
 
   /** Goes back to the element before the current one; otherwise like `next`. */
   previous(): boolean {
     return this.encoding === ENCODING_LISTPACK
-      ? this.#showPlace(this.#packed.previous(this.root, this.#at))
+      ? this.#showPlace(this.packed.previous(this.root, this.#at))
       : this.#showRecord(this.#trees.previous(this.#cursor));
   }
 
   #showPlace(at: number): boolean {
     this.#at = at;
     if (at === 0) return false;
-    const packed = this.#packed;
+    const packed = this.packed;
     this.score = packed.scoreAt(this.root, at);
     packed.readMember(this.root, at);
     this.bytes = packed.bytes;
@@ -220,15 +221,15 @@ export class SortedSetBody {
   removeRange(rank: number, count: number): void {
     if (count <= 0) return;
     if (this.encoding === ENCODING_LISTPACK) {
-      const at = this.#packed.seek(this.root, rank);
-      this.#setRoot(ENCODING_LISTPACK, this.#packed.delete(this.root, at, count));
+      const at = this.packed.seek(this.root, rank);
+      this.#setRoot(ENCODING_LISTPACK, this.packed.delete(this.root, at, count));
     } else this.#trees.removeRange(this.root, rank, count, this.#dropElement);
   }
 
   /** Gives up the listpack for a table and a tree. */
   convert(): void {
     if (this.encoding !== ENCODING_LISTPACK) return;
-    const packed = this.#packed;
+    const packed = this.packed;
     const old = this.root;
     const root = this.#trees.create(this.#elements.create());
     this.root = root;
@@ -242,6 +243,16 @@ export class SortedSetBody {
     this.#setRoot(ENCODING_SKIPLIST, root);
   }
 
+  /** Fills this empty set from a valid, ordered listpack of `elements` pairs; false when that is too many. */
+  takeListpack(bytes: Uint8Array, elements: number): boolean {
+    if (elements > this.#store.limits.zsetMaxListpackEntries || bytes.length > LISTPACK_BYTES_MAX)
+      return false;
+    const { blocks } = this.packed;
+    blocks.free(this.root);
+    this.#setRoot(ENCODING_LISTPACK, blocks.copyIn(bytes, 0));
+    return true;
+  }
+
   /** Calls `visit` with every element of a large set in no order, one step of a scan; the next cursor. */
   scan(cursor: number, visit: (ref: number) => void): number {
     return this.#elements.scan(this.#trees.owner(this.root), cursor, visit);
@@ -250,7 +261,7 @@ export class SortedSetBody {
   /** Adds all elements of `source` to this empty one. */
   copyFrom(source: SortedSetBody): void {
     if (source.encoding === ENCODING_LISTPACK) {
-      const { blocks } = this.#packed;
+      const { blocks } = this.packed;
       blocks.free(this.root);
       this.#setRoot(ENCODING_LISTPACK, blocks.copy(source.root));
       return;

@@ -3,6 +3,7 @@ import type { Values } from '../../values/values.ts';
 import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { ValueCodec } from '../value-codec.ts';
 import { ListCodec } from './list-codec.ts';
+import { SortedSetCodec } from './sorted-set-codec.ts';
 import { StreamCodec } from './stream-codec.ts';
 
 export class Codecs {
@@ -13,7 +14,7 @@ export class Codecs {
 
   constructor(values: Values) {
     this.values = values;
-    const codecs: readonly ValueCodec[] = [new ListCodec(values), new StreamCodec(values.streams)];
+    const codecs: readonly ValueCodec[] = [new SortedSetCodec(values), new ListCodec(values), new StreamCodec(values.streams)];
     for (const codec of codecs) {
       this.#byType[codec.type] = codec;
       for (const rdbType of codec.reads) this.#byRdbType[rdbType] = codec;
