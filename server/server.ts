@@ -98,6 +98,7 @@ export class Server implements ServerContext {
         if (this.blocking.ready) this.blocking.serve();
         this.cluster?.endTurn();
       },
+      () => this.sessions.afterTurn(),
     );
     this.blocking = new BlockedClients(this, this.table, this.executor, () => this.turn.begin());
     this.pubsub = new PubSub(this.turn.messages);
@@ -117,7 +118,9 @@ export class Server implements ServerContext {
     });
     this.#expiry = new ActiveExpiry(this.keyspace, {
       allowed: () =>
-        this.keyspace.deletesExpired && this.keyspace.activeExpire && this.persistence.loading === null,
+        this.keyspace.deletesExpired &&
+        this.keyspace.activeExpire &&
+        !this.keyspace.switches.cronPaused && this.persistence.loading === null,
       afterSlice: () => this.turn.schedule(),
       monotonicMs: () => performance.now(),
     });
@@ -229,6 +232,7 @@ export class Server implements ServerContext {
   }
 
   #tick(): void {
+    if (this.keyspace.switches.cronPaused) return;
     const nowMs = Date.now();
     const { keyspace } = this;
     keyspace.setNow(nowMs);
@@ -241,6 +245,7 @@ export class Server implements ServerContext {
     }
     this.persistence.tick(nowMs);
     this.info.tick(performance.now());
+    this.sessions.tick(nowMs);
     if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
     this.turn.schedule();
   }

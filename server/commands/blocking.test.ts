@@ -106,6 +106,9 @@ class TestLink implements ClientLink {
   remoteAddress = '';
   localAddress = '';
   pendingBytes = 0;
+  queryBytes = 0;
+  queryCapacity = 0;
+  memoryBytes = 0;
   blocked = false;
   closed = '';
   answers: string[] = [];

@@ -12,6 +12,11 @@ export interface ClientLink {
   readonly localAddress: string;
   /** Bytes that were accepted by `write` and not yet taken by the kernel. */
   readonly pendingBytes: number;
+  /** Bytes of the argument that is being read, and of the buffer for it. */
+  readonly queryBytes: number;
+  readonly queryCapacity: number;
+  /** What the connection holds in memory, about. */
+  readonly memoryBytes: number;
   /**
    * Queue bytes behind the replies already made. The bytes are copied when the kernel does not take them at
    * once.

@@ -10,6 +10,9 @@ export class Stats {
   totalReplOutputBytes = 0;
   expiredKeys = 0;
   evictedKeys = 0;
+  evictedClients = 0;
+  clientOutputLimitDisconnections = 0;
+  clientQueryLimitDisconnections = 0;
   keyspaceHits = 0;
   keyspaceMisses = 0;
   syncFull = 0;

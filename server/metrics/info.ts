@@ -208,7 +208,7 @@ export class Info implements InfoSource {
       `sync_partial_err:${stats.syncPartialErr}`,
       `expired_keys:${stats.expiredKeys}`,
       `evicted_keys:${stats.evictedKeys}`,
-      'evicted_clients:0',
+      `evicted_clients:${stats.evictedClients}`,
       `keyspace_hits:${stats.keyspaceHits}`,
       `keyspace_misses:${stats.keyspaceMisses}`,
       `pubsub_channels:${pubsub.count('channels')}`,
@@ -220,6 +220,8 @@ export class Info implements InfoSource {
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,
       'dump_payload_sanitizations:0',
+      `client_query_buffer_limit_disconnections:${stats.clientQueryLimitDisconnections}`,
+      `client_output_buffer_limit_disconnections:${stats.clientOutputLimitDisconnections}`,
       ...ABSENT_STATS,
     ];
   }

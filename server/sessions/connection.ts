@@ -9,7 +9,9 @@ import { Client, type ClientLink } from '../commands/client.ts';
 import { DONE, type Executor } from '../commands/execute.ts';
 import type { Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
+import { CONNECTION_BYTES, heldBytes } from './client-memory.ts';
 import { FAILED, SENT, streamHandle, writeNow } from './kernel-writer.ts';
+import { PendingInput } from './pending-input.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TurnMember } from './turn.ts';
 
@@ -17,7 +19,8 @@ import type { TurnMember } from './turn.ts';
 export const SHARE_BYTES = 16 * 1024;
 /** Replies of one connection after which the rest of its input waits for the next turn. */
 const REPLY_SHARE_BYTES = 1024 * 1024;
-const NOTHING = Buffer.alloc(0);
+/** Input that is read of a client that waits for an answer: that it goes must be noticed. */
+const BLOCKED_INPUT_BYTES = 1024 * 1024;
 
 export class Connection implements ClientLink, TurnMember {
   readonly client: Client;
@@ -30,10 +33,7 @@ export class Connection implements ClientLink, TurnMember {
   readonly #executor: Executor;
   readonly #call: Call;
   readonly #reply: Reply;
-  /** Input that is not executed yet: a torn command, or what waits for its turn. */
-  #pending: Buffer = NOTHING;
-  #pendingStart = 0;
-  #pendingEnd = 0;
+  readonly #input = new PendingInput();
   /** Parse again when so many bytes wait. */
   #needed = 0;
   #reading = true;
@@ -74,25 +74,34 @@ export class Connection implements ClientLink, TurnMember {
     return this.#queuedBytes + this.#inFlightBytes;
   }
 
-  /** Bytes of input that wait. */
   get queryBytes(): number {
-    return this.#pendingEnd - this.#pendingStart;
+    return this.#input.tornBytes;
+  }
+
+  get queryCapacity(): number {
+    return this.#input.capacity;
+  }
+
+  /** What this connection holds in memory, about. */
+  get memoryBytes(): number {
+    return CONNECTION_BYTES + this.#input.capacity + this.pendingBytes + heldBytes(this.client);
   }
 
   /** Input from the shared buffer, valid only during the call; false: stop reading for now. */
   receive(bytes: Uint8Array, length: number): boolean {
     if (this.#closed) return false;
     this.#session.context.stats.totalNetInputBytes += length;
-    if (this.#pendingEnd === 0 && !this.#blocked && !this.#resuming) {
+    if (this.#input.end === 0 && !this.#blocked && !this.#resuming) {
       const rest = this.#run(bytes, 0, length);
       if (rest < length && !this.#closed) this.#keep(bytes, rest, length);
     } else {
       this.#keep(bytes, 0, length);
-      if (!this.#blocked && !this.#resuming && this.queryBytes >= this.#needed) this.#runPending();
+      if (!this.#blocked && !this.#resuming && this.#input.bytes >= this.#needed) this.#runPending();
     }
     if (this.#closed) return false;
-    const runnable = this.queryBytes > 0 && this.queryBytes >= this.#needed;
+    const runnable = this.#input.bytes > 0 && this.#input.bytes >= this.#needed;
     if (length < SHARE_BYTES && !this.#blocked && !this.#resuming && !runnable) return true;
+    if (this.#blocked && !this.client.closing && this.#input.bytes < BLOCKED_INPUT_BYTES) return true;
     // A full buffer or a full share of replies: there is more to do, and the others come first.
     this.#reading = false;
     if (!this.#blocked && !this.#resuming) this.#resumeLater();
@@ -102,7 +111,7 @@ export class Connection implements ClientLink, TurnMember {
   resume(): void {
     this.#resuming = false;
     if (this.#closed || this.#blocked) return;
-    if (this.queryBytes > 0 && this.queryBytes >= this.#needed) this.#runPending();
+    if (this.#input.bytes > 0 && this.#input.bytes >= this.#needed) this.#runPending();
     if (this.#closed || this.#blocked || this.#resuming) return;
     if (!this.#reading) {
       this.#reading = true;
@@ -147,14 +156,12 @@ export class Connection implements ClientLink, TurnMember {
 
   send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
+    if (this.#exceeds(this.pendingBytes + bytes.length)) return true;
     this.#session.context.stats.totalNetOutputBytes += bytes.length;
-    if (this.pendingBytes > 0) {
-      this.#queue.push(Buffer.from(bytes));
-      this.#queuedBytes += bytes.length;
-      this.#checkOutputLimit();
-      return true;
-    }
-    return this.#pass(bytes);
+    if (this.pendingBytes === 0) return this.#pass(bytes);
+    this.#queue.push(Buffer.from(bytes));
+    this.#queuedBytes += bytes.length;
+    return true;
   }
 
   closeAfterReplies(reason: string): void {
@@ -173,14 +180,15 @@ export class Connection implements ClientLink, TurnMember {
 
   /** Runs what waits, at most a share of it. */
   #runPending(): void {
-    const pending = this.#pending;
+    const input = this.#input;
+    const { buffer } = input;
     // A share more than the torn command is known to need: its length may not be known yet.
-    const end = Math.min(this.#pendingEnd, this.#pendingStart + SHARE_BYTES + this.#needed);
-    const rest = this.#run(pending, this.#pendingStart, end);
+    const end = Math.min(input.end, input.start + SHARE_BYTES + this.#needed);
+    const rest = this.#run(buffer, input.start, end);
     if (this.#closed) return;
-    this.#pendingStart = rest;
-    if (rest === this.#pendingEnd) this.#dropPending();
-    else if (!this.#blocked && this.queryBytes >= this.#needed) this.#resumeLater();
+    input.start = rest;
+    if (rest === input.end) input.clear();
+    else if (!this.#blocked && input.bytes >= this.#needed) this.#resumeLater();
   }
 
   /** Executes the commands in bytes[at, end) and returns the position of the first byte not executed. */
@@ -228,7 +236,8 @@ export class Connection implements ClientLink, TurnMember {
     }
     this.#executing = false;
     this.#session.turn.note(this, start);
-    if (at !== end && this.queryBytes + (end - at) > this.#session.queryBytesMax) {
+    if (at !== end && this.#input.bytes + (end - at) > this.#session.queryBytesMax) {
+      this.#session.context.stats.clientQueryLimitDisconnections++;
       this.destroy('the query buffer limit was exceeded');
     }
     return at;
@@ -257,13 +266,18 @@ export class Connection implements ClientLink, TurnMember {
     }
   }
 
-  /** Writes are paused: try this command again a little later. */
+  /** Clients are paused: tries this command again when they are not. */
   #hold(): void {
     this.#blocked = true;
-    setTimeout(() => {
-      this.#blocked = false;
-      this.resume();
-    }, HOLD_MS);
+    this.client.blocked = true;
+    this.#session.hold(this);
+  }
+
+  /** The pause is over. */
+  release(): void {
+    this.#blocked = false;
+    this.client.blocked = false;
+    this.resume();
   }
 
   #malformed(problem: string): void {
@@ -279,27 +293,14 @@ export class Connection implements ClientLink, TurnMember {
     this.#session.turn.resumeLater(this);
   }
 
-  /** Appends input to what waits, in a buffer that is large enough for the command that is torn. */
   #keep(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    const waiting = this.queryBytes;
-    if (this.#pendingEnd + length > this.#pending.length) {
-      const size = Math.max(waiting + length, this.#needed, Math.min(waiting * 2, 1 << 26), 256);
-      const next =
-        this.#pendingStart > 0 && size <= this.#pending.length ? this.#pending : Buffer.allocUnsafeSlow(size);
-      this.#pending.copy(next, 0, this.#pendingStart, this.#pendingEnd);
-      this.#pending = next;
-      this.#pendingStart = 0;
-      this.#pendingEnd = waiting;
-    }
-    Buffer.prototype.copy.call(bytes, this.#pending, this.#pendingEnd, start, end);
-    this.#pendingEnd += length;
+    if (this.#input.capacity === 0) this.#session.buffered.add(this);
+    this.#input.keep(bytes, start, end, this.#needed);
   }
 
-  #dropPending(): void {
-    this.#pending = NOTHING;
-    this.#pendingStart = 0;
-    this.#pendingEnd = 0;
+  /** Now and then while it has a buffer for input; true when it has no more than it needs. */
+  shrinkInput(nowMs: number): boolean {
+    return this.#input.shrink(nowMs - this.client.lastInteractionMs);
   }
 
   /** Hands bytes to the kernel; true when it took all of them. */
@@ -307,7 +308,6 @@ export class Connection implements ClientLink, TurnMember {
     if (this.#handle === null) {
       this.#inFlightBytes = bytes.length;
       this.#socket.write(bytes, () => this.#drained(0));
-      this.#checkOutputLimit();
       return false;
     }
     const result = writeNow(this.#handle, bytes, this.#drained);
@@ -317,7 +317,6 @@ export class Connection implements ClientLink, TurnMember {
       return true;
     }
     this.#inFlightBytes = bytes.length;
-    this.#checkOutputLimit();
     return false;
   }
 
@@ -344,24 +343,27 @@ export class Connection implements ClientLink, TurnMember {
     if (this.pendingBytes === 0) this.destroy(this.#closeReason ?? 'closed');
   }
 
-  #checkOutputLimit(): void {
-    const [hard, soft, softSeconds] = this.#session.outputLimit(this.client.kind);
-    const pending = this.pendingBytes;
-    const nowMs = this.#session.context.keyspace.nowMs;
-    if (hard > 0 && pending > hard) {
-      this.#overLimit();
-      return;
-    }
-    if (soft === 0 || pending <= soft) this.#overSoftSinceMs = 0;
-    else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
-    else if (nowMs - this.#overSoftSinceMs > softSeconds * 1000) this.#overLimit();
+  /** Now and then: a limit that may be exceeded for some seconds runs out without traffic too. */
+  checkOutputLimit(): void {
+    if (this.pendingBytes > 0) this.#exceeds(this.pendingBytes);
   }
 
-  #overLimit(): void {
-    this.#session.context.log.warning(
-      `Client ${this.remoteAddress} closed: ${this.pendingBytes} bytes of replies exceed client-output-buffer-limit`,
+  /** Whether so many bytes of replies are more than this class of client may have waiting; closes it then. */
+  #exceeds(bytes: number): boolean {
+    const [hard, soft, softSeconds] = this.#session.outputLimit(this.client.kind);
+    const { nowMs } = this.#session.context.keyspace;
+    let exceeded = hard > 0 && bytes > hard;
+    if (soft === 0 || bytes <= soft) this.#overSoftSinceMs = 0;
+    else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
+    else if (nowMs - this.#overSoftSinceMs > softSeconds * 1000) exceeded = true;
+    if (!exceeded) return false;
+    const { context } = this.#session;
+    context.stats.clientOutputLimitDisconnections++;
+    context.log.warning(
+      `Client ${this.remoteAddress} closed: ${bytes} bytes of replies exceed client-output-buffer-limit`,
     );
     this.destroy('output buffer limit');
+    return true;
   }
 
   #gone(): void {
@@ -370,13 +372,10 @@ export class Connection implements ClientLink, TurnMember {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#inFlightBytes = 0;
-    this.#dropPending();
+    this.#input.drop();
     this.#session.remove(this);
   }
 }
-
-/** How often a held command is tried again. */
-const HOLD_MS = 10;
 
 function addressText(address: string | undefined, port: number | undefined): string {
   if (address === undefined) return '';

@@ -23,4 +23,8 @@ export interface SessionContext {
   outputLimit(kind: ClientKind): readonly [hard: number, soft: number, softSeconds: number];
   startReading(socket: Socket): void;
   remove(connection: Connection): void;
+  /** Connections that have a buffer for input. */
+  readonly buffered: Set<Connection>;
+  /** The connection waits for the end of a pause. */
+  hold(connection: Connection): void;
 }

@@ -6,13 +6,19 @@ import type { CommandTable } from '../commands/command-table.ts';
 import type { ClientRegistry, ServerContext } from '../commands/context.ts';
 import type { Executor } from '../commands/execute.ts';
 import { endTransaction } from '../commands/transaction.ts';
+import type { OutputLimit, OutputLimits } from '../config/special-kinds.ts';
 import type { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
+import { overLimit } from './client-memory.ts';
 import { Connection, SHARE_BYTES } from './connection.ts';
+import { HeldConnections } from './held-connections.ts';
 import { LookAhead } from './look-ahead.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Turn } from './turn.ts';
 
+const SECOND_MS = 1000;
+/** With more clients their memory is looked at by the clock only. */
+const EVICTION_LOOK_MAX = 1000;
 const NO_LIMIT: readonly [number, number, number] = [0, 0, 0];
 
 /** The clients, by id. */
@@ -62,6 +68,12 @@ export class Sessions implements SessionContext {
   readonly #hooks: SessionHooks;
   readonly #connections = new Set<Connection>();
   readonly #servers: net.Server[] = [];
+  readonly buffered = new Set<Connection>();
+  readonly #held = new HeldConnections(() => this.#pauses());
+  #lastSecondMs = 0;
+  #limitsSeen: OutputLimits | null = null;
+  #normalLimit = NO_LIMIT;
+  #pubsubLimit = NO_LIMIT;
   readonly #shared = Buffer.allocUnsafeSlow(SHARE_BYTES);
   #nextId = 1;
 
@@ -98,8 +110,12 @@ export class Sessions implements SessionContext {
     // Replication bounds replicas itself: what waits for them is mostly in the shared log.
     if (kind === 'replica') return NO_LIMIT;
     const limits = this.context.config.values['client-output-buffer-limit'];
-    const { hardBytes, softBytes, softSeconds } = kind === 'pubsub' ? limits.pubsub : limits.normal;
-    return [hardBytes, softBytes, softSeconds];
+    if (limits !== this.#limitsSeen) {
+      this.#limitsSeen = limits;
+      this.#normalLimit = tripleOf(limits.normal);
+      this.#pubsubLimit = tripleOf(limits.pubsub);
+    }
+    return kind === 'pubsub' ? this.#pubsubLimit : this.#normalLimit;
   }
 
   startReading(socket: Socket): void {
@@ -112,9 +128,64 @@ export class Sessions implements SessionContext {
 
   remove(connection: Connection): void {
     this.#connections.delete(connection);
+    this.buffered.delete(connection);
+    this.#held.delete(connection);
     this.#clients.delete(connection.client);
     endTransaction(connection.client, this.context);
     this.#hooks.onClosed(connection.client);
+  }
+
+  hold(connection: Connection): void {
+    this.#held.add(connection);
+  }
+
+  /** Ten times a second or so. */
+  tick(nowMs: number): void {
+    for (const connection of this.#connections) connection.checkOutputLimit();
+    for (const connection of this.buffered) {
+      if (connection.shrinkInput(nowMs)) this.buffered.delete(connection);
+    }
+    this.#evictClients();
+    if (nowMs - this.#lastSecondMs < SECOND_MS) return;
+    this.#lastSecondMs = nowMs;
+    this.#closeIdle(nowMs);
+  }
+
+  /** After each turn; with very many clients the tick is often enough. */
+  afterTurn(): void {
+    if (this.#connections.size <= EVICTION_LOOK_MAX) this.#evictClients();
+  }
+
+  /** maxmemory-clients: who holds most goes first. */
+  #evictClients(): void {
+    const { config, stats, log } = this.context;
+    const configured = config.values['maxmemory-clients'];
+    if (configured === 0) return;
+    const limit = configured > 0 ? configured : Math.floor((config.values.maxmemory / 100) * -configured);
+    if (limit === 0) return;
+    for (const connection of overLimit(this.#connections, limit)) {
+      stats.evictedClients++;
+      log.notice(`Evicting client ${connection.remoteAddress}: it holds ${connection.memoryBytes} bytes`);
+      connection.destroy('client eviction');
+    }
+  }
+
+  /** `timeout`: clients that say nothing, but for those that wait or listen. */
+  #closeIdle(nowMs: number): void {
+    const seconds = this.context.config.values.timeout;
+    if (seconds === 0) return;
+    for (const connection of this.#connections) {
+      const { client } = connection;
+      if (client.kind !== 'normal' || client.blocked) continue;
+      if (nowMs - client.lastInteractionMs > seconds * SECOND_MS) connection.destroy('idle for too long');
+    }
+  }
+
+  /** Which pauses hold clients now, one bit each. */
+  #pauses(): number {
+    const { clients, replication } = this.context;
+    const nowMs = Date.now();
+    return (clients.pausedUntilMs > nowMs ? 1 : 0) + (replication.writesPausedUntilMs > nowMs ? 2 : 0);
   }
 
   /** Listens on host and port, or on the path of a Unix socket. Rejects with the system's error. */
@@ -138,6 +209,7 @@ export class Sessions implements SessionContext {
   /** Stops listening and ends every connection. */
   close(): void {
     for (const server of this.#servers) server.close();
+    this.#held.stop();
     for (const connection of [...this.#connections]) connection.destroy('server is shutting down');
   }
 
@@ -185,6 +257,10 @@ export class Sessions implements SessionContext {
     const address = socket.remoteAddress;
     return address !== undefined && !/^(::ffff:)?127\.|^::1$/.test(address);
   }
+}
+
+function tripleOf({ hardBytes, softBytes, softSeconds }: OutputLimit): readonly [number, number, number] {
+  return [hardBytes, softBytes, softSeconds];
 }
 
 const PROTECTED_MODE =

@@ -24,6 +24,7 @@ function makeTurn(held = false): { turn: Turn; safe: { releasedOffset: number } 
     safe as unknown as Persistence,
     () => {},
     () => {},
+    () => {},
   );
   return { turn, safe };
 }

@@ -49,11 +49,14 @@ export class Turn {
   readonly #onBegin: () => void;
   /** Runs at the end of each turn, before replies leave. */
   readonly #beforeEnd: () => void;
+  /** Runs when they have left. */
+  readonly #afterEnd: () => void;
 
-  constructor(persistence: Persistence, onBegin: () => void, beforeEnd: () => void) {
+  constructor(persistence: Persistence, onBegin: () => void, beforeEnd: () => void, afterEnd: () => void) {
     this.#persistence = persistence;
     this.#onBegin = onBegin;
     this.#beforeEnd = beforeEnd;
+    this.#afterEnd = afterEnd;
   }
 
   /** Replies from `start` to the end of the buffer belong to `member`. */
@@ -90,6 +93,7 @@ export class Turn {
     this.#scheduled = false;
     this.#beforeEnd();
     this.flush();
+    this.#afterEnd();
     this.#begun = false;
     if (this.#resumable.length === 0) return;
     const members = this.#resumable;

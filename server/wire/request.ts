@@ -33,6 +33,8 @@ export class RequestParser {
   canonical = false;
   /** After INCOMPLETE: at least so many more bytes are needed. */
   missing = 1;
+  /** After INCOMPLETE within an argument: where its bytes begin. */
+  tornStart = 0;
   /** After MALFORMED: the error text without the code. */
   problem = '';
   /** proto-max-bulk-len. */
@@ -78,7 +80,10 @@ export class RequestParser {
       }
       if (!this.#numberCanonical) this.canonical = false;
       next = start + length + 2;
-      if (next > end) return this.#wait(next - end + rest - ARGUMENT_BYTES_MIN);
+      if (next > end) {
+        this.tornStart = start;
+        return this.#wait(next - end + rest - ARGUMENT_BYTES_MIN);
+      }
       starts[argument] = start;
       lengths[argument] = length;
     }
