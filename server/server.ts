@@ -120,7 +120,8 @@ export class Server implements ServerContext {
       allowed: () =>
         this.keyspace.deletesExpired &&
         this.keyspace.activeExpire &&
-        !this.keyspace.switches.cronPaused && this.persistence.loading === null,
+        !this.keyspace.switches.cronPaused &&
+        this.persistence.loading === null,
       afterSlice: () => this.turn.schedule(),
       monotonicMs: () => performance.now(),
     });

@@ -5,14 +5,17 @@ import { inGroup } from './command-facts.ts';
 import { commandCommands } from './command-introspection.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
+import { debugCommands } from './debug.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
 import { hyperloglogCommands } from './hyperloglog.ts';
 import { infoCommands } from './info.ts';
+import { latencyCommands } from './latency.ts';
 import { listCommands } from './list.ts';
 import { listBlockingCommands } from './list-blocking.ts';
 import { listMovingCommands } from './list-moving.ts';
+import { memoryCommands } from './memory.ts';
 import { migrateCommands } from './migrate.ts';
 import { persistenceCommands } from './persistence.ts';
 import { pubsubCommands } from './pubsub.ts';
@@ -20,6 +23,7 @@ import { replicationCommands } from './replication.ts';
 import type { Row } from './row.ts';
 import { scriptingCommands } from './scripting.ts';
 import { serverCommands } from './server.ts';
+import { slowLogCommands } from './slow-log.ts';
 import { sortedSetCommands } from './sorted-set.ts';
 import { sortedSetAlgebraCommands } from './sorted-set-algebra.ts';
 import { sortedSetBlockingCommands } from './sorted-set-blocking.ts';
@@ -40,20 +44,24 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', commandCommands),
   ...inGroup('server', configCommands),
   ...inGroup('connection', connectionCommands),
+  ...inGroup('server', debugCommands),
   ...inGroup('generic', dumpCommands),
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
   ...inGroup('hyperloglog', hyperloglogCommands),
   ...inGroup('server', infoCommands),
+  ...inGroup('server', latencyCommands),
   ...inGroup('list', listCommands),
   ...inGroup('list', listBlockingCommands),
   ...inGroup('list', listMovingCommands),
+  ...inGroup('server', memoryCommands),
   ...inGroup('generic', migrateCommands),
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
   ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),
+  ...inGroup('server', slowLogCommands),
   ...inGroup('sorted_set', sortedSetCommands),
   ...inGroup('sorted_set', sortedSetAlgebraCommands),
   ...inGroup('sorted_set', sortedSetBlockingCommands),

@@ -32,7 +32,7 @@ export class CommandLog {
 
   /** The newest `count` entries. */
   newest(count: number): readonly LogEntry[] {
-    return this.#entries.slice(-count || this.#entries.length).reverse();
+    return count === 0 ? [] : this.#entries.slice(-count).reverse();
   }
 
   /** Notes a command; the oldest entry makes room. */

@@ -108,7 +108,7 @@ function restore(call: Call): void {
   const ttl = restoreNumber(call, 2, Number.MAX_SAFE_INTEGER, INVALID_TTL);
   if (ttl < 0) return;
   const payload = call.copy(3);
-  const opened = openPayload(payload, recordWriter(keyspace).codecs);
+  const opened = openPayload(payload, recordWriter(keyspace).codecs, !keyspace.switches.skipsChecksums);
   if (opened.kind !== 'string' && opened.kind !== 'value') {
     call.reply.error(opened.kind === 'bad-footer' ? BAD_FOOTER : BAD_DATA);
     return;

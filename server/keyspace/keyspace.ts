@@ -8,6 +8,7 @@ import { Table } from '../structures/table.ts';
 import { ValueStore } from '../values/value-store.ts';
 import { Values } from '../values/values.ts';
 import { Database } from './database.ts';
+import { DebugSwitches } from './debug-switches.ts';
 import { KeyEvents } from './events.ts';
 import { Eviction, LFU_INITIAL, lfuAfterAccess } from './eviction.ts';
 import type { Stats } from './stats.ts';
@@ -53,6 +54,7 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
+  readonly switches = new DebugSwitches();
   /** DEBUG SET-ACTIVE-EXPIRE: false leaves expired keys until somebody meets them. */
   activeExpire = true;
   /** False on a replica: the primary says when a key has expired. */

@@ -116,9 +116,9 @@ export class DatasetLoading {
   }
 
   buildOptions(skipExpired: boolean): BuildOptions {
-    const { config, attributes, beforeReplace } = this.#environment;
+    const { config, attributes, beforeReplace, keyspace } = this.#environment;
     return {
-      verifyChecksum: config.values['rdbchecksum'],
+      verifyChecksum: config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums,
       skipExpired,
       attributes: attributes(),
       beforeReplace,

@@ -48,6 +48,11 @@ export class History {
     if (id !== this.ids.id) this.ids = branchIds(this.ids, this.offset, id);
   }
 
+  /** DEBUG CHANGE-REPL-ID: another name, so that nobody can continue from here. */
+  changeId(): void {
+    this.ids = freshIds(this.#newId());
+  }
+
   /** What a snapshot knew of the history it was taken from. */
   restore(id: string, offset: number): void {
     this.ids = freshIds(id);

@@ -137,6 +137,11 @@ export class Replication implements ChangeSink {
     this.primary.flushSoon();
   }
 
+  /** DEBUG CHANGE-REPL-ID. */
+  changeId(): void {
+    this.#history.changeId();
+  }
+
   /** At start, before `replicate`: the dataset was loaded from a file that knew its place in a history. */
   restore(id: string, offset: number, database: number): void {
     this.#history.restore(id, offset);
