@@ -4,6 +4,7 @@ import { ENCODING_LISTPACK, KEY_BYTES_MAX, TYPE_LIST } from '../structures/recor
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { listsOf, readAtLeast, readLong, readSigned } from './list-arguments.ts';
+import { writeRange } from './list-range.ts';
 import { DENYOOM, FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { findValue, readValue, removeIfEmpty, touched } from './value-access.ts';
 
@@ -367,16 +368,4 @@ export function endRemoval(call: Call, index: number, ref: number, removed: numb
     touched(call, index);
   }
   call.context.keyspace.dirty += removed - 1;
-}
-
-/** An array of `count` elements from `index` on, towards the tail or the head. */
-function writeRange(call: Call, ref: number, index: number, count: number, forward: boolean): void {
-  const { reply } = call;
-  reply.array(count);
-  const cursor = listsOf(call).open(ref, index, forward);
-  const { element } = cursor;
-  for (let left = count; left > 0; left--) {
-    cursor.next();
-    reply.bulkRange(element.bytes, element.start, element.end);
-  }
 }

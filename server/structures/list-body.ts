@@ -84,17 +84,21 @@ function scratchOf(bytes: number): Buffer {
 
 export class ListBodies {
   readonly arena: Arena;
+  readonly #words: Uint32Array[];
+  readonly #bytes: Buffer[];
 
   constructor(arena: Arena) {
     this.arena = arena;
+    this.#words = arena.words;
+    this.#bytes = arena.bytes;
   }
 
   kind(body: number): number {
-    return this.arena.words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] >>> KIND_SHIFT;
+    return this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] >>> KIND_SHIFT;
   }
 
   segment(body: number): Buffer {
-    return this.arena.bytes[body >>> SEGMENT_SHIFT];
+    return this.#bytes[body >>> SEGMENT_SHIFT];
   }
 
   /** Where the listpack of a packed body starts in `segment`. */
@@ -107,7 +111,15 @@ export class ListBodies {
     const kind = this.kind(body);
     if (kind === BODY_PACKED) return listpack.totalBytes(this.segment(body), this.packStart(body));
     if (kind !== BODY_LZF) return this.#value(body);
-    return this.arena.words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1];
+    return this.#words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1];
+  }
+
+  /** Bytes of the listpack of a packed body, 0 of any other. */
+  packBytes(body: number): number {
+    const segment = body >>> SEGMENT_SHIFT;
+    const head = this.#words[segment][(body & UNIT_MASK) << 1];
+    if (head > VALUE_MASK) return 0;
+    return listpack.totalBytes(this.#bytes[segment], ((body & UNIT_MASK) << 3) + head);
   }
 
   /** Entries of a packed body. */
@@ -150,7 +162,7 @@ export class ListBodies {
       const end = Math.min(start + length, from + CHUNK_BYTES);
       const chunk = arena.allocate(end - from);
       copyBytes(source, from, end, this.segment(chunk), (chunk & UNIT_MASK) << 3);
-      arena.words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1 + index] = chunk;
+      this.#words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1 + index] = chunk;
     }
     return body;
   }
@@ -226,51 +238,61 @@ export class ListBodies {
   /** Puts an element in front of the others. */
   prepend(body: number, source: Uint8Array, start: number, length: number): number {
     const added = edit.textEntryBytes(source, start, length);
-    if (this.#value(body) - HEAD_BYTES < added) body = this.#roomInFront(body, added);
-    const bytes = this.segment(body);
-    const own = this.packStart(body);
+    let words = this.#words[body >>> SEGMENT_SHIFT];
+    let offset = words[(body & UNIT_MASK) << 1];
+    if (offset - HEAD_BYTES < added) {
+      body = this.#roomInFront(body, added);
+      words = this.#words[body >>> SEGMENT_SHIFT];
+      offset = words[(body & UNIT_MASK) << 1];
+    }
+    words[(body & UNIT_MASK) << 1] = offset - added;
+    const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
+    const own = ((body & UNIT_MASK) << 3) + offset;
     const total = listpack.totalBytes(bytes, own) + added;
-    const count = listpack.count(bytes, own) + 1;
-    this.#setHead(body, BODY_PACKED, this.#value(body) - added);
-    writeHeader(bytes, own - added, total, count);
+    writeHeader(bytes, own - added, total, countAt(bytes, own) + 1);
     edit.writeTextEntry(bytes, own - added + listpack.HEADER_BYTES, source, start, length);
     return body;
   }
 
   append(body: number, source: Uint8Array, start: number, length: number): number {
     const added = edit.textEntryBytes(source, start, length);
-    const total = listpack.totalBytes(this.segment(body), this.packStart(body));
-    if (this.#value(body) + total + added > this.arena.blockBytes(body)) body = this.#roomBehind(body, added);
-    const bytes = this.segment(body);
-    const own = this.packStart(body);
-    const count = listpack.count(bytes, own) + 1;
+    let offset = this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1];
+    let own = ((body & UNIT_MASK) << 3) + offset;
+    const total = listpack.totalBytes(this.#bytes[body >>> SEGMENT_SHIFT], own);
+    if (offset + total + added > this.arena.blockBytes(body)) {
+      body = this.#roomBehind(body, added);
+      offset = this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1];
+      own = ((body & UNIT_MASK) << 3) + offset;
+    }
+    const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
     edit.writeTextEntry(bytes, own + total - 1, source, start, length);
     bytes[own + total + added - 1] = listpack.END;
-    writeHeader(bytes, own, total + added, count);
+    writeHeader(bytes, own, total + added, countAt(bytes, own) + 1);
     return body;
   }
 
   /** Deletes the first entry. */
   dropFirst(body: number): number {
-    const bytes = this.segment(body);
-    const own = this.packStart(body);
+    const words = this.#words[body >>> SEGMENT_SHIFT];
+    const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
+    const offset = words[(body & UNIT_MASK) << 1];
+    const own = ((body & UNIT_MASK) << 3) + offset;
     const removed = listpack.entryBytes(bytes, own + listpack.HEADER_BYTES);
     const total = listpack.totalBytes(bytes, own) - removed;
-    const count = listpack.count(bytes, own) - 1;
-    writeHeader(bytes, own + removed, total, count);
-    this.#setHead(body, BODY_PACKED, this.#value(body) + removed);
-    return this.#shrunk(body);
+    writeHeader(bytes, own + removed, total, countAt(bytes, own) - 1);
+    words[(body & UNIT_MASK) << 1] = offset + removed;
+    return this.#shrunk(body, total);
   }
 
   /** Deletes the last entry. */
   dropLast(body: number): number {
-    const bytes = this.segment(body);
+    const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
     const own = this.packStart(body);
     const at = listpack.last(bytes, own);
-    const count = listpack.count(bytes, own) - 1;
+    const count = countAt(bytes, own) - 1;
     bytes[own + at] = listpack.END;
     writeHeader(bytes, own, at + 1, count);
-    return this.#shrunk(body);
+    return this.#shrunk(body, at + 1);
   }
 
   /** Replaces the `removed` bytes at `at`, `entries` entries, by an element. */
@@ -289,7 +311,7 @@ export class ListBodies {
     if (this.#value(body) + total + more > this.arena.blockBytes(body)) body = this.#roomBehind(body, more);
     edit.splice(this.segment(body), this.packStart(body), at, removed, added, 1 - entries);
     edit.writeTextEntry(this.segment(body), this.packStart(body) + at, source, start, length);
-    return this.#shrunk(body);
+    return this.#shrunk(body, this.bytes(body));
   }
 
   /** Deletes up to `entries` entries from `at` on; what followed them stands at `at` then. */
@@ -309,7 +331,7 @@ export class ListBodies {
       writeHeader(bytes, own + removed, total, count);
       this.#setHead(body, BODY_PACKED, this.#value(body) + removed);
     } else edit.splice(bytes, own, at, removed, 0, -deleted);
-    return this.#shrunk(body);
+    return this.#shrunk(body, this.bytes(body));
   }
 
   /** Moves the entries from `at` on, the last `entries` ones, into a new body; see `splitOff`. */
@@ -330,7 +352,7 @@ export class ListBodies {
 
   /** Gives back what `split` has made superfluous. */
   trimmed(body: number): number {
-    return this.#shrunk(body);
+    return this.#shrunk(body, this.bytes(body));
   }
 
   /** Appends the entries of `second` to `first` and frees `second`. */
@@ -360,7 +382,7 @@ export class ListBodies {
     if (packed === 0 || packed + COMPRESS_GAIN_MIN >= bytes) return body;
     const next = this.arena.allocate(LZF_HEAD_BYTES + packed);
     this.#setHead(next, BODY_LZF, packed);
-    this.arena.words[next >>> SEGMENT_SHIFT][((next & UNIT_MASK) << 1) + 1] = bytes;
+    this.#words[next >>> SEGMENT_SHIFT][((next & UNIT_MASK) << 1) + 1] = bytes;
     copyBytes(target, 0, packed, this.segment(next), this.lzfStart(next));
     this.arena.free(body);
     return next;
@@ -376,15 +398,15 @@ export class ListBodies {
   // --- inside
 
   #value(body: number): number {
-    return this.arena.words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] & VALUE_MASK;
+    return this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] & VALUE_MASK;
   }
 
   #setHead(body: number, kind: number, value: number): void {
-    this.arena.words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] = (kind << KIND_SHIFT) | value;
+    this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1] = (kind << KIND_SHIFT) | value;
   }
 
   #chunk(body: number, index: number): number {
-    return this.arena.words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1 + index];
+    return this.#words[body >>> SEGMENT_SHIFT][((body & UNIT_MASK) << 1) + 1 + index];
   }
 
   #joined(body: number): Buffer {
@@ -432,16 +454,19 @@ export class ListBodies {
     return next;
   }
 
-  #shrunk(body: number): number {
-    const held = this.arena.blockBytes(body);
-    const total = this.bytes(body);
-    if (held < HEAD_BYTES + total * 2 + SPARE_BYTES_MIN) return body;
+  #shrunk(body: number, total: number): number {
+    if (this.arena.blockBytes(body) < HEAD_BYTES + total * 2 + SPARE_BYTES_MIN) return body;
     return this.#placed(body, this.arena.allocate(HEAD_BYTES + total), total, HEAD_BYTES);
   }
 }
 
 function withSlack(bytes: number): number {
   return bytes < SLACK_BYTES_MIN ? bytes : bytes + (bytes >>> 3);
+}
+
+/** The count in a listpack's header; bodies have fewer entries than it can say. */
+function countAt(bytes: Buffer, start: number): number {
+  return bytes[start + 4] | (bytes[start + 5] << 8);
 }
 
 function writeHeader(bytes: Buffer, start: number, total: number, count: number): void {

@@ -46,16 +46,18 @@ export class Quicklists {
   /** What `seek` found besides the node: the index within it. */
   foundIndex = 0;
   readonly #limits: QuicklistLimits;
+  readonly #words: Uint32Array[];
 
   constructor(arena: Arena, limits: QuicklistLimits) {
     this.arena = arena;
     this.bodies = new ListBodies(arena);
     this.#limits = limits;
+    this.#words = arena.words;
   }
 
   create(fill: number, compressDepth: number): number {
     const list = this.arena.allocate(LIST_BYTES);
-    const words = this.arena.words[list >>> SEGMENT_SHIFT];
+    const words = this.#words[list >>> SEGMENT_SHIFT];
     const at = (list & UNIT_MASK) << 1;
     words.fill(0, at, at + OPTIONS);
     words[at + OPTIONS] = (clampFill(fill) & 0xffff) | (clampCompressDepth(compressDepth) << 16);
@@ -167,15 +169,30 @@ export class Quicklists {
 
   /** Puts an element at one end; its bytes must not lie in the arena. */
   push(list: number, atHead: boolean, source: Uint8Array, start: number, length: number): void {
-    const node = atHead ? this.head(list) : this.tail(list);
-    if (this.allowsInsert(list, node, length)) {
-      const body = this.body(node);
-      const next = atHead
-        ? this.bodies.prepend(body, source, start, length)
-        : this.bodies.append(body, source, start, length);
-      if (next !== body) this.setBody(node, next);
-      this.addCount(list, node, 1);
-      return;
+    const words = this.#words[list >>> SEGMENT_SHIFT];
+    const at = (list & UNIT_MASK) << 1;
+    const node = words[at + (atHead ? HEAD : TAIL)];
+    if (node !== 0) {
+      const nodeWords = this.#words[node >>> SEGMENT_SHIFT];
+      const nodeAt = (node & UNIT_MASK) << 1;
+      const body = nodeWords[nodeAt + BODY];
+      const held = nodeWords[nodeAt + COUNT] & COUNT_MASK;
+      const fill = (words[at + OPTIONS] << 16) >> 16;
+      // An end is never compressed; a plain one says 0 here.
+      const bytes = this.bodies.packBytes(body);
+      if (
+        bytes !== 0 &&
+        !exceedsWithElement(fill, bytes, held, length) &&
+        !isLargeElement(fill, length, this.#limits.quicklistPackedThreshold)
+      ) {
+        const next = atHead
+          ? this.bodies.prepend(body, source, start, length)
+          : this.bodies.append(body, source, start, length);
+        if (next !== body) nodeWords[nodeAt + BODY] = next;
+        nodeWords[nodeAt + COUNT]++;
+        words[at + ELEMENTS]++;
+        return;
+      }
     }
     this.insertNode(list, node, this.elementNode(list, source, start, length), !atHead);
   }
@@ -195,15 +212,20 @@ export class Quicklists {
 
   /** Deletes the element at one end of a list that has one. */
   dropEnd(list: number, atHead: boolean): void {
-    const node = atHead ? this.head(list) : this.tail(list);
-    if (this.count(node) === 1) {
+    const words = this.#words[list >>> SEGMENT_SHIFT];
+    const at = (list & UNIT_MASK) << 1;
+    const node = words[at + (atHead ? HEAD : TAIL)];
+    const nodeWords = this.#words[node >>> SEGMENT_SHIFT];
+    const nodeAt = (node & UNIT_MASK) << 1;
+    if ((nodeWords[nodeAt + COUNT] & COUNT_MASK) === 1) {
       this.deleteNode(list, node);
       return;
     }
-    const body = this.body(node);
+    const body = nodeWords[nodeAt + BODY];
     const next = atHead ? this.bodies.dropFirst(body) : this.bodies.dropLast(body);
-    if (next !== body) this.setBody(node, next);
-    this.addCount(list, node, -1);
+    if (next !== body) nodeWords[nodeAt + BODY] = next;
+    nodeWords[nodeAt + COUNT]--;
+    words[at + ELEMENTS]--;
   }
 
   // --- nodes
@@ -339,10 +361,10 @@ export class Quicklists {
   }
 
   #get(ref: number, word: number): number {
-    return this.arena.words[ref >>> SEGMENT_SHIFT][((ref & UNIT_MASK) << 1) + word];
+    return this.#words[ref >>> SEGMENT_SHIFT][((ref & UNIT_MASK) << 1) + word];
   }
 
   #set(ref: number, word: number, value: number): void {
-    this.arena.words[ref >>> SEGMENT_SHIFT][((ref & UNIT_MASK) << 1) + word] = value;
+    this.#words[ref >>> SEGMENT_SHIFT][((ref & UNIT_MASK) << 1) + word] = value;
   }
 }
