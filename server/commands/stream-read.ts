@@ -284,7 +284,8 @@ function replyNew(change: GroupChange, stream: number, consumer: number): void {
     }
     seen++;
   }
-  if (moved && options.acknowledged) propagateGroupId(change);
+  // XCLAIM carries the last id, but not the number of entries read.
+  if (moved) propagateGroupId(change);
   reply.arrayBefore(at, seen);
 }
 
@@ -344,7 +345,7 @@ function block(call: Call, grouped: boolean): void {
   for (let index = 0; index < call.argc; index++) {
     const key = index - options.firstKey - options.keys;
     const start = call.argStart[index];
-    if (key >= 0 && (isCharacter(call, index, '$') || isCharacter(call, index, '+'))) {
+    if (key >= 0 && isCharacter(call, index, '$')) {
       // What comes later is asked for from here on.
       words.push(ids[key].toString());
       rewritten = true;

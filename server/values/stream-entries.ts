@@ -131,7 +131,9 @@ export class StreamEntries {
     return this.#iterator.next();
   }
 
-  /** The id at one end; deleted entries count when `deleted`. False, and `id` unchanged, when there is none. */
+  /**
+   * The id at one end; deleted entries count when `deleted`. False, and `id` unchanged, when there is none.
+   */
   edge(stream: number, atEnd: boolean, deleted: boolean, id: StreamId): boolean {
     this.#iterator.begin(stream, MIN_ID, MAX_ID, atEnd);
     this.#iterator.skipsDeleted = !deleted;
@@ -314,7 +316,9 @@ export class StreamEntries {
     return removed;
   }
 
-  /** Counts `moved` of the `live` entries of a node as deleted; returns the ref that is valid from then on. */
+  /**
+   * Counts `moved` of the `live` entries of a node as deleted; returns the ref that is valid from then on.
+   */
   #moveCounts(ref: number, live: number, moved: number): number {
     const counted = this.#blocks.replaceInteger(ref, listpack.HEADER_BYTES, live - moved);
     this.#blocks.open(counted, this.#view);

@@ -1,7 +1,7 @@
 /**
  * Walks the entries of a stream in either direction. One entry at a time lies open: its id, its number of
- * fields, and by `nextField` one field and value after the other, as entries of the node's listpack. Any change
- * of the stream ends the walk.
+ * fields, and by `nextField` one field and value after the other, as entries of the node's listpack. Any
+ * change of the stream ends the walk.
  */
 import { IdCursor, type IdTree } from '../structures/id-tree.ts';
 import * as listpack from '../structures/listpack.ts';

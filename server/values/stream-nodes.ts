@@ -5,7 +5,8 @@
  *   | flags | ms above the node's id | seq above it | values …                    | entries of this |   same names
  *   | flags | ms above the node's id | seq above it | fields | name | value | … | entries of this |   other names
  *
- * A node is one block; its first word is the listpack's size. One that is larger than a block can be (a single
+ * A node is one block; its first word is the listpack's size. One that is larger than a block can be (a
+ * single
  * entry with a huge value, as a rule) is a list of chunks:  | size | chunk ref | chunk ref | …
  */
 import { type Arena, BLOCK_BYTES_MAX, SEGMENT_SHIFT, UNIT_MASK } from '../structures/arena.ts';
@@ -21,7 +22,9 @@ const TWO_32 = 4294967296;
 /** Free bytes below which a full node is not moved to a smaller block. */
 const SPARE_BYTES_MIN = 16;
 
-/** Where a node's listpack lies: in a segment of the arena, or put together from chunks. Void after changes. */
+/**
+ * Where a node's listpack lies: in a segment of the arena, or put together from chunks. Void after changes.
+ */
 export class NodeView {
   bytes: Uint8Array = Buffer.alloc(0);
   start = 0;

@@ -6,11 +6,11 @@ import { StreamId } from '../../structures/stream-id.ts';
 import type { Streams } from '../../values/stream.ts';
 import { entriesReadAt } from '../../values/stream-counters.ts';
 import * as words from '../../values/stream-layout.ts';
+import { validateNode } from '../../values/stream-validate.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
 import { LENGTH_64 } from '../rdb-format.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import type { ValueDecoder } from '../value-codec.ts';
-import { validateNode } from './stream-validate.ts';
 
 const ID_BYTES = 16;
 const TWO_32 = 0x1_0000_0000;

@@ -1,6 +1,6 @@
 /** Looks at the listpack of a stream's node as it comes from a file: nothing else trusts less. */
-import * as listpack from '../../structures/listpack.ts';
-import { ENTRY_DELETED, ENTRY_SAME_FIELDS } from '../../values/stream-nodes.ts';
+import * as listpack from '../structures/listpack.ts';
+import { ENTRY_DELETED, ENTRY_SAME_FIELDS } from './stream-nodes.ts';
 
 /** A stream keeps fewer fields than this in an entry: a listpack has no more entries. */
 const FIELDS_MAX = 2 ** 30;
