@@ -160,9 +160,9 @@ function runStep(call: Call, ref: number, step: Step, grown: boolean): boolean {
 }
 
 /**
- * What SET is given, as Redis takes it: a field without sign takes a number without sign, so that -1 is larger
- * than any field; and the distance of the lowest numbers to a signed field's maximum overflows, which makes them
- * too large instead of too small.
+ * What SET is given, as Redis takes it: a field without sign takes a number without sign, so that -1 is
+ * larger than any field; and the distance of the lowest numbers to a signed field's maximum overflows, which
+ * makes them too large instead of too small.
  */
 function valueToSet(amount: bigint, bits: number, signed: boolean): bigint {
   if (!signed) return BigInt.asUintN(64, amount);

@@ -2,8 +2,10 @@
 import { NO_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
-import { type ExpiryUnit, readExpiresAt } from './expiry-arguments.ts';
+import { EX, EXAT, type ExpiryUnit, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
+import { findKey, peekKey } from './find-key.ts';
 import { FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
+import { isOver, removeOver } from './string-access.ts';
 
 // biome-ignore format: a table, one command a row
 export const expireCommands: readonly Row[] = [
@@ -20,11 +22,11 @@ export const expireCommands: readonly Row[] = [
 ];
 
 function expire(call: Call): void {
-  setExpiry(call, { seconds: true, relative: true });
+  setExpiry(call, EX);
 }
 
 function expireat(call: Call): void {
-  setExpiry(call, { seconds: true, relative: false });
+  setExpiry(call, EXAT);
 }
 
 function expiretime(call: Call): void {
@@ -32,7 +34,7 @@ function expiretime(call: Call): void {
 }
 
 function persist(call: Call): void {
-  const ref = find(call);
+  const ref = findKey(call, 1);
   if (ref === 0 || !call.context.keyspace.records.expires(ref)) {
     call.reply.integer(0);
     return;
@@ -43,11 +45,11 @@ function persist(call: Call): void {
 }
 
 function pexpire(call: Call): void {
-  setExpiry(call, { seconds: false, relative: true });
+  setExpiry(call, PX);
 }
 
 function pexpireat(call: Call): void {
-  setExpiry(call, { seconds: false, relative: false });
+  setExpiry(call, PXAT);
 }
 
 function pexpiretime(call: Call): void {
@@ -64,12 +66,8 @@ function ttl(call: Call): void {
 
 // --- what the commands share
 
-function find(call: Call): number {
-  return call.database.find(call.bytes, call.argStart[1], call.argLength[1]);
-}
-
 function answerExpiry(call: Call, answer: (expiresAtMs: number, nowMs: number) => number): void {
-  const ref = find(call);
+  const ref = peekKey(call, 1);
   const { keyspace } = call.context;
   const expiresAtMs = ref === 0 ? NO_EXPIRY : keyspace.records.expiresAtMs(ref);
   call.reply.integer(ref === 0 ? -2 : expiresAtMs < 0 ? -1 : answer(expiresAtMs, keyspace.nowMs));
@@ -81,6 +79,8 @@ interface Conditions {
   gt: boolean;
   lt: boolean;
 }
+
+const NO_CONDITIONS: Conditions = { nx: false, xx: false, gt: false, lt: false };
 
 function readConditions(call: Call): Conditions | null {
   const found: Conditions = { nx: false, xx: false, gt: false, lt: false };
@@ -115,24 +115,24 @@ function meets(conditions: Conditions, current: number, wanted: number): boolean
 }
 
 function setExpiry(call: Call, unit: ExpiryUnit): void {
+  const conditions = call.argc === 3 ? NO_CONDITIONS : readConditions(call);
+  if (conditions === null) return;
   const expiresAtMs = readExpiresAt(call, 2, unit, false);
   if (Number.isNaN(expiresAtMs)) return;
-  const conditions = readConditions(call);
-  if (conditions === null) return;
-  const ref = find(call);
+  const ref = findKey(call, 1);
   const { keyspace } = call.context;
   if (ref === 0 || !meets(conditions, keyspace.records.expiresAtMs(ref), expiresAtMs)) {
     call.reply.integer(0);
     return;
   }
-  if (expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired) {
-    call.database.removeFound(ref);
-    call.propagateAs(['DEL', call.copy(1)]);
-    call.notify(NOTIFY_GENERIC, 'del', 1);
-  } else {
-    call.database.setExpiry(ref, Math.max(0, expiresAtMs));
-    call.propagateAs(['PEXPIREAT', call.copy(1), String(Math.max(0, expiresAtMs))]);
+  if (isOver(call, expiresAtMs)) removeOver(call, 1);
+  else {
+    const kept = Math.max(0, expiresAtMs);
+    call.database.setExpiry(ref, kept);
     call.notify(NOTIFY_GENERIC, 'expire', 1);
+    if (call.context.propagation.active) {
+      call.propagateAs(['PEXPIREAT', call.copy(1), BigInt(kept).toString()]);
+    }
   }
   call.reply.integer(1);
 }

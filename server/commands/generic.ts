@@ -2,7 +2,7 @@
 import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { peekKey } from './key-access.ts';
+import { peekKey } from './find-key.ts';
 import { copy, move, rename, renamenx, swapdb } from './key-moves.ts';
 import { encoding, freq, idletime, objectHelp, refcount } from './object.ts';
 import {

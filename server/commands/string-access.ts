@@ -140,13 +140,19 @@ export function removeKey(call: Call, index: number, ref: number): void {
   call.propagateAs(['DEL', call.copy(index)]);
 }
 
-/** True when a key that ends at `expiresAtMs` need not be made at all: its time is over, and we are who says so. */
+/**
+ * True when a key that ends at `expiresAtMs` need not be made at all: its time is over, and we are who says
+ * so.
+ */
 export function isOver(call: Call, expiresAtMs: number): boolean {
   const { keyspace } = call.context;
   return expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired;
 }
 
-/** Deletes the key in word `index`, whose time is over, if it is there: DEL or UNLINK as lazyfree-lazy-expire says. */
+/**
+ * Deletes the key in word `index`, whose time is over, if it is there: DEL or UNLINK as lazyfree-lazy-expire
+ * says.
+ */
 export function removeOver(call: Call, index: number): void {
   const ref = call.database.find(call.bytes, call.argStart[index], call.argLength[index]);
   if (ref === 0) {

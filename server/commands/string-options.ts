@@ -56,7 +56,9 @@ export function readStringOptions(call: Call, index: number, form: OptionForm): 
   return options;
 }
 
-/** The words that a time takes, 0 when there is none here. The same unit may come again; the last time counts. */
+/**
+ * The words that a time takes, 0 when there is none here. The same unit may come again; the last time counts.
+ */
 function readTime(call: Call, index: number): number {
   const unit = expiryUnit(call, index);
   if (unit === undefined || index + 1 >= call.argc) return 0;

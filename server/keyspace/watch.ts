@@ -36,4 +36,13 @@ export class Watches {
     const watchers = this.#watchers.get(watchName(databaseIndex, key, start, length));
     if (watchers !== undefined) for (const watcher of watchers) watcher.watchBroken = true;
   }
+
+  /** Touches those watched keys of a database that `concerned` picks. */
+  touchWhere(databaseIndex: number, concerned: (key: Uint8Array) => boolean): void {
+    const prefix = `${databaseIndex}:`;
+    for (const [name, watchers] of this.#watchers) {
+      if (!name.startsWith(prefix) || !concerned(Buffer.from(name.slice(prefix.length), 'latin1'))) continue;
+      for (const watcher of watchers) watcher.watchBroken = true;
+    }
+  }
 }

@@ -42,7 +42,9 @@ export function firstByteWith(bytes: Uint8Array, start: number, end: number, bit
   return start;
 }
 
-/** Position in a byte, 0 for the highest bit, of the first bit of value `bit` from `from` to `to`; 8: none. */
+/**
+ * Position in a byte, 0 for the highest bit, of the first bit of value `bit` from `from` to `to`; 8: none.
+ */
 export function firstBitIn(byte: number, bit: number, from: number, to: number): number {
   for (let at = from; at <= to; at++) if (((byte >>> (7 - at)) & 1) === bit) return at;
   return 8;

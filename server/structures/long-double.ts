@@ -1,6 +1,6 @@
 /**
- * The 80-bit extended precision of x86 in software: what INCRBYFLOAT and HINCRBYFLOAT calculate with in Redis.
- * 64 bits of mantissa, exponents of 15 bits, rounding to the nearest with halves to even.
+ * The 80-bit extended precision of x86 in software: what INCRBYFLOAT and HINCRBYFLOAT calculate with in
+ * Redis. 64 bits of mantissa, exponents of 15 bits, rounding to the nearest with halves to even.
  */
 import { bitLength, roundBinary, scanFloat } from './float-text.ts';
 
