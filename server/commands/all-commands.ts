@@ -9,6 +9,8 @@ import { debugCommands } from './debug.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
+import { geoCommands } from './geo.ts';
+import { geoSearchCommands } from './geo-search.ts';
 import { hyperloglogCommands } from './hyperloglog.ts';
 import { infoCommands } from './info.ts';
 import { latencyCommands } from './latency.ts';
@@ -23,6 +25,9 @@ import { replicationCommands } from './replication.ts';
 import type { Row } from './row.ts';
 import { scriptingCommands } from './scripting.ts';
 import { serverCommands } from './server.ts';
+import { setCommands } from './set.ts';
+import { setAlgebraCommands } from './set-algebra.ts';
+import { setRandomCommands } from './set-random.ts';
 import { slowLogCommands } from './slow-log.ts';
 import { sortedSetCommands } from './sorted-set.ts';
 import { sortedSetAlgebraCommands } from './sorted-set-algebra.ts';
@@ -49,6 +54,8 @@ export const allCommands: readonly Row[] = [
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
   ...inGroup('hyperloglog', hyperloglogCommands),
+  ...inGroup('geo', geoCommands),
+  ...inGroup('geo', geoSearchCommands),
   ...inGroup('server', infoCommands),
   ...inGroup('server', latencyCommands),
   ...inGroup('list', listCommands),
@@ -61,6 +68,9 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', replicationCommands),
   ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),
+  ...inGroup('set', setCommands),
+  ...inGroup('set', setAlgebraCommands),
+  ...inGroup('set', setRandomCommands),
   ...inGroup('server', slowLogCommands),
   ...inGroup('sorted_set', sortedSetCommands),
   ...inGroup('sorted_set', sortedSetAlgebraCommands),

@@ -23,12 +23,12 @@ export const sortedSetCommands: readonly Row[] = [
 ];
 
 // Options of ZADD, one bit each.
-const NX = 1;
-const XX = 2;
+export const NX = 1;
+export const XX = 2;
 const GT = 4;
 const LT = 8;
 const INCR = 16;
-const CH = 32;
+export const CH = 32;
 
 const NOT_A_NUMBER = 'ERR resulting score is not a number (NaN)';
 
@@ -140,7 +140,7 @@ function addWithOptions(call: Call, options: number): void {
     call.reply.error(conflict);
     return;
   }
-  if (readScores(call, index)) addPairs(call, index, options);
+  if (readScores(call, index)) addMembers(call, scores, index + 1, 2, options);
 }
 
 /** The option in word `index`, 0 when it is none: then the scores begin. */
@@ -182,25 +182,35 @@ function readScores(call: Call, first: number): boolean {
   return true;
 }
 
-function addPairs(call: Call, first: number, options: number): void {
+/**
+ * Adds the members in words `first`, `first + step`, … with the scores in `given`, and answers. Returns the number of
+ * changes.
+ */
+export function addMembers(
+  call: Call,
+  given: Float64Array,
+  first: number,
+  step: number,
+  options: number,
+): number {
   let ref = findValue(call, 1, TYPE_ZSET);
-  if (ref < 0) return;
+  if (ref < 0) return 0;
   if (ref === 0) {
     if ((options & XX) !== 0) {
       if ((options & INCR) !== 0) call.reply.nullBulk();
       else call.reply.integer(0);
-      return;
+      return 0;
     }
     ref = createSortedSet(call, 1);
-    if (ref === 0) return;
+    if (ref === 0) return 0;
   } else call.database.beforeChange(ref);
   const body = sortedSetsOf(call).open(ref);
-  prepareGrowth(call, body, first);
+  prepareGrowth(call, body, first, step);
   let added = 0;
   let updated = 0;
   let outcome = NOTHING;
-  for (let pair = 0, index = first; index < call.argc; pair++, index += 2) {
-    outcome = addOne(call, body, scores[pair], index + 1, options);
+  for (let member = 0, index = first; index < call.argc; member++, index += step) {
+    outcome = addOne(call, body, given[member], index, options);
     if (outcome === ADDED) added++;
     else if (outcome === UPDATED) updated++;
   }
@@ -211,16 +221,18 @@ function addPairs(call: Call, first: number, options: number): void {
   if (outcome === UNDEFINED) call.reply.error(NOT_A_NUMBER);
   else if ((options & INCR) === 0) call.reply.integer((options & CH) !== 0 ? added + updated : added);
   else if (outcome === NOTHING) call.reply.nullBulk();
-  else writeScore(call.reply, scores[0]);
+  else writeScore(call.reply, sum);
+  return added + updated;
 }
 
 /** Many members, or a long one: the listpack is given up before it is filled in vain. */
-function prepareGrowth(call: Call, body: SortedSetBody, first: number): void {
+function prepareGrowth(call: Call, body: SortedSetBody, first: number, step: number): void {
+  let members = 0;
   let longest = 0;
-  for (let index = first + 1; index < call.argc; index += 2) {
+  for (let index = first; index < call.argc; index += step, members++) {
     if (call.argLength[index] > longest) longest = call.argLength[index];
   }
-  body.prepareGrowth((call.argc - first) >> 1, longest);
+  body.prepareGrowth(members, longest);
 }
 
 // What became of one pair.
@@ -230,13 +242,17 @@ const UPDATED = 2;
 const SAME = 3;
 const UNDEFINED = 4;
 
-/** Adds or updates the member in word `index`; an increment leaves the new score in `scores[0]`. */
+/** Score of the member that `addOne` last added or updated. */
+let sum = 0;
+
+/** Adds or updates the member in word `index`. */
 function addOne(call: Call, body: SortedSetBody, score: number, index: number, options: number): number {
   const start = call.argStart[index];
   const length = call.argLength[index];
   if (!body.find(call.bytes, start, length)) {
     if ((options & XX) !== 0) return NOTHING;
     body.add(call.bytes, start, length, score);
+    sum = score;
     return ADDED;
   }
   if ((options & NX) !== 0) return NOTHING;
@@ -247,7 +263,7 @@ function addOne(call: Call, body: SortedSetBody, score: number, index: number, o
   }
   if ((options & LT) !== 0 && score >= current) return NOTHING;
   if ((options & GT) !== 0 && score <= current) return NOTHING;
-  if ((options & INCR) !== 0) scores[0] = score;
+  sum = score;
   if (score === current) return SAME;
   body.setFoundScore(call.bytes, start, length, score);
   return UPDATED;
