@@ -3,11 +3,12 @@
  * segments of the arena are emptied by a walk over all tables, in slices of a millisecond at a quarter of the
  * time. The walk merges tables that have become sparse on its way.
  *
- *   reserved > used * 1.2 + 16 MiB  ->  choose segments -> walk: headers, directories, buckets, records -> rest
+ *   reserved > used * 1.1 + 8 MiB  ->  choose segments -> walk: headers, directories, buckets, records -> rest
  *
  * It stops for a snapshot, which holds refs across turns. What large values hold beside their key's record
  * stays where it is; their segments are used again at the end of the walk.
  */
+import { UsedMemory } from '../structures/arena.ts';
 import { ENCODING_INTSET, ENCODING_LISTPACK, Records, TYPE_STRING } from '../structures/record.ts';
 import { TableTidy } from '../structures/table-tidy.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -15,12 +16,14 @@ import type { Keyspace } from './keyspace.ts';
 const SLICE_MS = 1;
 const PAUSE_MS = 3;
 /** Memory held may be so many times what is used, and so many bytes more, before it is worth a walk. */
-const HELD_FACTOR = 1.2;
-const HELD_BYTES = 16 * 1024 * 1024;
+const HELD_FACTOR = 1.1;
+const HELD_BYTES = 8 * 1024 * 1024;
 /** Room that the segments which stay must have, in bytes used. */
-const ROOM_FACTOR = 1.08;
+const ROOM_FACTOR = 1.04;
 /** After a walk that could not help, memory must have changed so much before the next one. */
-const CHANGE_FACTOR = 0.05;
+const CHANGE_FACTOR = 0.02;
+/** Slabs of the arena looked at between two looks at the clock. */
+const SLABS_PER_STEP = 2048;
 /** Between two walks. */
 const REST_MS = 1000;
 
@@ -28,6 +31,8 @@ export interface CompactionOptions {
   /** Milliseconds that only grow, with fractions. */
   monotonicMs(): number;
 }
+
+type Phase = 'count' | 'choose' | 'unlink' | 'walk' | 'relink';
 
 export class Compaction {
   /** Walks that came to their end, records and blocks they moved. */
@@ -37,12 +42,18 @@ export class Compaction {
   readonly #options: CompactionOptions;
   readonly #tidy: TableTidy;
   #timer: NodeJS.Timeout | null = null;
+  #phase: Phase = 'count';
+  /** Segments, fullest first. */
+  #segments: number[] = [];
+  /** Next slab (or place in `#segments`) of a phase that goes through them, and what they hold. */
+  #slab = 0;
+  #used = new UsedMemory(0);
   /** Database, slot and directory entry where the walk goes on. */
   #database = 0;
   #slot = 0;
   #entry = 0;
   #restUntilMs = 0;
-  /** Bytes used and reserved when the last walk ended. */
+  /** Bytes used and reserved when the last walk began: one that changed them is worth another. */
   #lastUsed = 0;
   #lastReserved = 0;
 
@@ -66,14 +77,18 @@ export class Compaction {
     this.#database = 0;
     this.#slot = 0;
     this.#entry = 0;
-    arena.startLeaving(ROOM_FACTOR);
+    this.#phase = 'count';
+    this.#slab = 0;
+    this.#used = new UsedMemory(arena.bytes.length);
+    this.#lastUsed = arena.usedBytes;
+    this.#lastReserved = arena.reservedBytes;
     this.#slice();
   }
 
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#keyspace.arena.stopLeaving();
+    this.#end();
   }
 
   #changed(): boolean {
@@ -91,6 +106,7 @@ export class Compaction {
       return;
     }
     const endMs = this.#options.monotonicMs() + SLICE_MS;
+    this.#keyspace.arena.releaseSome(1);
     while (this.#step()) {
       if (this.#options.monotonicMs() < endMs) continue;
       this.#timer = setTimeout(() => this.#slice(), PAUSE_MS);
@@ -98,19 +114,56 @@ export class Compaction {
       return;
     }
     this.runs++;
-    this.#end();
-  }
-
-  #end(): void {
-    const { arena } = this.#keyspace;
-    arena.stopLeaving();
-    this.#lastUsed = arena.usedBytes;
-    this.#lastReserved = arena.reservedBytes;
     this.#restUntilMs = this.#options.monotonicMs() + REST_MS;
   }
 
-  /** One segment of one table; false at the end of the walk. */
+  /** Ends a walk at once, wherever it is. */
+  #end(): void {
+    const { arena } = this.#keyspace;
+    arena.stopLeaving();
+    arena.relink(0, arena.slabs);
+    this.#restUntilMs = this.#options.monotonicMs() + REST_MS;
+  }
+
+  /** A small piece of the present phase; false when all is done. */
   #step(): boolean {
+    const { arena } = this.#keyspace;
+    if (this.#phase === 'walk') {
+      if (this.#walk()) return true;
+      arena.stopLeaving();
+      this.#begin('relink');
+      return true;
+    }
+    if (this.#phase === 'choose') {
+      const segment = this.#segments[this.#slab++];
+      if (segment === undefined) this.#begin('unlink');
+      else arena.leaveSlabs(segment, this.#used.blocks);
+      return true;
+    }
+    const to = Math.min(this.#slab + SLABS_PER_STEP, arena.slabs);
+    if (this.#phase === 'count') arena.countUsed(this.#used, this.#slab, to);
+    else arena.relink(this.#slab, to);
+    this.#slab = to;
+    if (to < arena.slabs) return true;
+    if (this.#phase === 'relink') return false;
+    if (this.#phase === 'unlink') {
+      this.#begin('walk');
+      return true;
+    }
+    this.#segments = arena.startLeaving(this.#used, ROOM_FACTOR);
+    const { blocks } = this.#used;
+    for (let sizeClass = 0; sizeClass < blocks.length; sizeClass++) blocks[sizeClass] *= ROOM_FACTOR;
+    this.#begin('choose');
+    return true;
+  }
+
+  #begin(phase: Phase): void {
+    this.#phase = phase;
+    this.#slab = 0;
+  }
+
+  /** One segment of one table; false at the end of the walk. */
+  #walk(): boolean {
     const database = this.#keyspace.databases[this.#database];
     if (database === undefined) return false;
     const slots = database.slots;

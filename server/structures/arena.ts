@@ -12,7 +12,7 @@
  * Invariants: ref 0 is never handed out; a free block's first word links to the next free block of its slab;
  * a slab stands in its class's list exactly while it has a free block; `usedBytes` is the sum of the sizes of
  * the blocks handed out. Complexity: alloc and free O(1), a new slab O(pages of a segment).
- * A segment without a used page is given back to the system at once. Random frees empty no segment:
+ * A segment without a used page goes back to the system with the next `releaseSome`. Random frees empty no segment:
  * `startLeaving` chooses the emptiest ones, nothing is allocated there any more, and who holds refs moves
  * their blocks away.
  */
@@ -43,6 +43,16 @@ function grown(table: Uint32Array<ArrayBuffer>, index: number): Uint32Array<Arra
   return next;
 }
 
+/** What `countUsed` finds: bytes used by segment, blocks used by size class. */
+export class UsedMemory {
+  readonly segments: Float64Array;
+  readonly blocks = new Float64Array(CLASS_COUNT + 1);
+
+  constructor(segments: number) {
+    this.segments = new Float64Array(segments);
+  }
+}
+
 export class Arena {
   /** Bytes of every segment; index with `(ref & UNIT_MASK) << 3`. Length 0 where a segment was given back. */
   readonly bytes: Buffer[] = [];
@@ -53,11 +63,12 @@ export class Arena {
   /** Segments held from the system, in bytes. */
   reservedBytes = 0;
 
-  /** Segments that `clear` has emptied and `releaseSome` has not given back yet. */
+  /** Empty segments that `releaseSome` has not given back yet. */
   #idle: ArrayBuffer[] = [];
-  /** Segments that are to become empty: 1 each. */
+  /** Segments and slabs that are to become empty: 1 each. */
   #leaving = new Uint8Array(0);
-  #leavingCount = 0;
+  #slabLeaving = new Uint8Array(0);
+  #someLeave = false;
   readonly #pageUsed: Uint8Array[] = [];
   #freePages = new Uint16Array(64);
   /** Slab of every page, by global page number; 0 = free. */
@@ -107,8 +118,10 @@ export class Arena {
     this.words[ref >>> SEGMENT_SHIFT][(ref & UNIT_MASK) << 1] = this.#slabFree[slab];
     this.#slabFree[slab] = ref;
     const used = this.#slabUsed[slab]--;
-    if (this.#leavingCount !== 0 && this.leaves(ref)) {
-      if (used === 1) this.#releaseSlab(slab, slabPages(sizeClass));
+    if (this.#someLeave && this.#slabLeaving[slab] === 1) {
+      if (used !== 1) return;
+      if (this.#linked(slab, sizeClass)) this.#unlink(slab, sizeClass);
+      this.#releaseSlab(slab, slabPages(sizeClass));
     } else if (used === this.#slabCapacity[slab]) this.#link(slab, sizeClass);
     else if (used === 1 && (this.#slabNext[slab] !== 0 || this.#slabPrevious[slab] !== 0)) {
       this.#unlink(slab, sizeClass);
@@ -129,48 +142,74 @@ export class Arena {
     this.#slabCount = 1;
     this.#freeSlab = 0;
     this.#leaving.fill(0);
-    this.#leavingCount = 0;
+    this.#someLeave = false;
   }
 
-  /**
-   * Gives at most `segmentsMax` of the segments that `clear` has emptied back to the system: a fraction of a
-   * millisecond each.
-   */
+  /** Gives at most `segmentsMax` empty segments back to the system: half a millisecond each. */
   releaseSome(segmentsMax: number): void {
     for (const buffer of this.#idle.splice(0, segmentsMax)) {
+      // transfer(0) frees the memory now; waiting for a major collection would keep it for minutes.
       buffer.transfer(0);
       this.reservedBytes -= SEGMENT_BYTES;
     }
   }
 
-  /**
-   * Chooses the emptiest segments to become empty, so that the others still hold all with `roomFactor` times
-   * the bytes used. Returns how many; O(slabs). What was chosen before is forgotten.
-   */
-  startLeaving(roomFactor: number): number {
-    const used = new Float64Array(this.bytes.length);
-    for (let slab = 1; slab < this.#slabCount; slab++) {
-      if (this.#slabUsed[slab] === 0) continue;
-      const sizeClass = this.#slabClass[slab];
-      const bytes =
-        sizeClass === LARGE_CLASS
-          ? this.#slabCapacity[slab] * PAGE_BYTES
-          : this.#slabUsed[slab] * CLASS_BYTES[sizeClass];
-      used[this.#slabStart[slab] >>> SEGMENT_SHIFT] += bytes;
-    }
-    const held = [...used.keys()].filter((segment) => segment !== 0 && this.bytes[segment].length !== 0);
-    const kept = Math.ceil((this.usedBytes * roomFactor) / SEGMENT_BYTES) + 1;
-    const chosen = held.sort((a, b) => used[b] - used[a]).slice(kept);
-    this.#leaving = new Uint8Array(this.bytes.length);
-    for (const segment of chosen) this.#leaving[segment] = 1;
-    this.#leavingCount = chosen.length;
-    this.#linkAll();
-    return chosen.length;
+  /** Slabs there have ever been: what `countUsed` and `relink` go through. */
+  get slabs(): number {
+    return this.#slabCount;
   }
 
-  /** Whether the block at ref stands in a segment that is to become empty. */
+  /** Adds what slabs [from, to) hold: bytes to their segments, blocks to their classes. */
+  countUsed(used: UsedMemory, from: number, to: number): void {
+    for (let slab = Math.max(from, 1); slab < to; slab++) {
+      const blocks = this.#slabUsed[slab];
+      if (blocks === 0) continue;
+      const sizeClass = this.#slabClass[slab];
+      const bytes = sizeClass === LARGE_CLASS ? PAGE_BYTES : CLASS_BYTES[sizeClass];
+      used.segments[this.#slabStart[slab] >>> SEGMENT_SHIFT] += blocks * bytes;
+      used.blocks[sizeClass] += blocks;
+    }
+  }
+
+  /**
+   * Chooses the emptiest segments to become empty, so that the others still hold all with `roomFactor` times
+   * the bytes used. Returns the segments there are, fullest first: `leaveSlabs` for each in this order and
+   * `relink` over all slabs must follow.
+   */
+  startLeaving(used: UsedMemory, roomFactor: number): number[] {
+    const held: number[] = [];
+    for (let segment = 0; segment < used.segments.length; segment++) {
+      if (segment < this.bytes.length && this.bytes[segment].length !== 0) held.push(segment);
+    }
+    held.sort((a, b) => used.segments[b] - used.segments[a]);
+    const kept = Math.ceil((this.usedBytes * roomFactor) / SEGMENT_BYTES);
+    this.#leaving = new Uint8Array(this.bytes.length);
+    for (const segment of held.slice(kept)) if (segment !== 0) this.#leaving[segment] = 1;
+    this.#slabLeaving = new Uint8Array(this.#slabStart.length);
+    this.#someLeave = true;
+    return held;
+  }
+
+  /**
+   * The slabs of a segment stay as long as `room` says that their class still needs some: blocks of each class
+   * that are to find a place, which sinks with every slab that stays.
+   */
+  leaveSlabs(segment: number, room: Float64Array): void {
+    const first = segment * PAGES_PER_SEGMENT;
+    for (let page = first; page < first + PAGES_PER_SEGMENT; page++) {
+      const slab = this.#pageSlab[page];
+      if (slab === 0 || this.#slabStart[slab] >>> PAGE_UNITS_SHIFT !== page) continue;
+      const sizeClass = this.#slabClass[slab];
+      if (this.#leaving[segment] === 1) this.#slabLeaving[slab] = 1;
+      else if (sizeClass === LARGE_CLASS) continue;
+      else if (room[sizeClass] <= 0) this.#slabLeaving[slab] = 1;
+      else room[sizeClass] -= this.#slabCapacity[slab];
+    }
+  }
+
+  /** Whether the block at ref is to be moved. */
   leaves(ref: number): boolean {
-    return this.#leaving[ref >>> SEGMENT_SHIFT] === 1;
+    return this.#someLeave && this.#slabLeaving[this.#pageSlab[ref >>> PAGE_UNITS_SHIFT]] === 1;
   }
 
   /** A copy of the block at ref, which is freed: the ref of the copy. */
@@ -185,31 +224,28 @@ export class Arena {
     return next;
   }
 
-  /** The segments that did not become empty are used again. */
+  /** What did not become empty is used again; `relink` over all slabs must follow. */
   stopLeaving(): void {
-    if (this.#leavingCount === 0) return;
     this.#leaving.fill(0);
-    this.#leavingCount = 0;
-    this.#linkAll();
+    this.#slabLeaving.fill(0);
+    this.#someLeave = false;
   }
 
-  /** Makes the lists of slabs with free blocks anew, without those of leaving segments. */
-  #linkAll(): void {
-    this.#partial.fill(0);
-    this.#slabNext.fill(0, 1, this.#slabCount);
-    this.#slabPrevious.fill(0, 1, this.#slabCount);
-    this.#freeSlab = 0;
-    for (let slab = this.#slabCount - 1; slab > 0; slab--) {
-      if (this.#slabCapacity[slab] === 0) {
-        this.#slabNext[slab] = this.#freeSlab;
-        this.#freeSlab = slab;
-        continue;
-      }
-      const full = this.#slabUsed[slab] === this.#slabCapacity[slab];
+  /** Slabs [from, to) with free blocks stand in their lists exactly when they are not leaving. */
+  relink(from: number, to: number): void {
+    for (let slab = Math.max(from, 1); slab < to; slab++) {
+      const capacity = this.#slabCapacity[slab];
       const sizeClass = this.#slabClass[slab];
-      if (sizeClass !== LARGE_CLASS && !full && !this.leaves(this.#slabStart[slab]))
-        this.#link(slab, sizeClass);
+      if (capacity === 0 || sizeClass === LARGE_CLASS) continue;
+      const linked = this.#linked(slab, sizeClass);
+      const wanted = this.#slabUsed[slab] < capacity && this.#slabLeaving[slab] !== 1;
+      if (linked && !wanted) this.#unlink(slab, sizeClass);
+      else if (!linked && wanted) this.#link(slab, sizeClass);
     }
+  }
+
+  #linked(slab: number, sizeClass: number): boolean {
+    return this.#slabNext[slab] !== 0 || this.#slabPrevious[slab] !== 0 || this.#partial[sizeClass] === slab;
   }
 
   /** Size of the block at ref, in bytes: what `allocate` rounded up to. */
@@ -275,6 +311,7 @@ export class Arena {
 
   #releaseSlab(slab: number, pages: number): void {
     const page = this.#slabStart[slab] >>> PAGE_UNITS_SHIFT;
+    if (this.#someLeave) this.#slabLeaving[slab] = 0;
     this.#slabCapacity[slab] = 0;
     this.#slabUsed[slab] = 0;
     this.#pageSlab.fill(0, page, page + pages);
@@ -338,16 +375,12 @@ export class Arena {
     if (segment === 0) this.#markPages(0, 0, 1);
   }
 
+  /** An empty segment waits for `releaseSome` or for new data: giving it back takes half a millisecond. */
   #dropSegment(segment: number): void {
-    // transfer(0) frees the memory now; waiting for a major collection would keep it for minutes.
-    (this.bytes[segment].buffer as ArrayBuffer).transfer(0);
+    this.#idle.push(this.bytes[segment].buffer as ArrayBuffer);
     this.bytes[segment] = NO_BYTES;
     this.words[segment] = NO_WORDS;
-    this.reservedBytes -= SEGMENT_BYTES;
-    if (this.leaves(segment << SEGMENT_SHIFT)) {
-      this.#leaving[segment] = 0;
-      this.#leavingCount--;
-    }
+    if (this.#someLeave) this.#leaving[segment] = 0;
   }
 
   #link(slab: number, sizeClass: number): void {

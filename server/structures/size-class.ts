@@ -41,8 +41,24 @@ export function classOfBytes(bytes: number): number {
   return FIRST_CLASS_ABOVE_SMALL + (exponent - SMALL_EXPONENT) * 16 + step - 1;
 }
 
-/** Pages of 8 KiB in one slab of a class: enough blocks a slab that little is lost at its end. */
+const PAGE_BYTES = 8192;
+const SLAB_PAGES = [2, 4, 8, 16, 32];
+const BLOCKS_MIN = 4;
+/** Share of a slab that may be lost at its end. */
+const LOST_MAX = 1 / 32;
+
+/** The fewest pages whose blocks lose little: small slabs find room between others. */
+function fewestPages(size: number): number {
+  for (const pages of SLAB_PAGES) {
+    const bytes = pages * PAGE_BYTES;
+    if (bytes >= size * BLOCKS_MIN && bytes % size <= bytes * LOST_MAX) return pages;
+  }
+  return SLAB_PAGES[SLAB_PAGES.length - 1];
+}
+
+const PAGES_OF_SLAB: Uint8Array = Uint8Array.from(CLASS_BYTES, fewestPages);
+
+/** Pages of 8 KiB in one slab of a class. */
 export function slabPages(sizeClass: number): number {
-  const size = CLASS_BYTES[sizeClass];
-  return size <= 512 ? 2 : size <= 4096 ? 8 : 32;
+  return PAGES_OF_SLAB[sizeClass];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Arena } from './arena.ts';
+import { Arena, UsedMemory } from './arena.ts';
 import { hashBytes } from './hash.ts';
 import { Prng } from './prng.ts';
 import { Records } from './record.ts';
@@ -112,11 +112,17 @@ describe('TableTidy', () => {
     for (const name of [...model.names]) if (prng.fraction() < 0.9) model.remove(name);
     expect(model.arena.reservedBytes).toBeGreaterThan(model.arena.usedBytes * 2);
     for (let round = 0; round < 2; round++) {
-      model.arena.startLeaving(1.05);
+      const { arena } = model;
+      const used = new UsedMemory(arena.bytes.length);
+      arena.countUsed(used, 0, arena.slabs);
+      for (const segment of arena.startLeaving(used, 1.05)) arena.leaveSlabs(segment, used.blocks);
+      arena.relink(0, arena.slabs);
       while (!model.step());
-      model.arena.stopLeaving();
+      arena.stopLeaving();
+      arena.relink(0, arena.slabs);
     }
     model.check(`seed ${seed}`);
+    model.arena.releaseSome(1000);
     expect(model.arena.reservedBytes).toBeLessThan(model.arena.usedBytes * 1.2 + 12 * 1024 * 1024);
     model.table.destroy(model.header, (ref) => model.records.release(ref));
     expect(model.arena.usedBytes, `seed ${seed}`).toBe(0);
