@@ -1,5 +1,6 @@
 /** Every family of commands. */
 import { bitmapCommands } from './bitmap.ts';
+import { aclCommands } from './acl.ts';
 import { clusterCommands } from './cluster.ts';
 import { inGroup } from './command-facts.ts';
 import { commandCommands } from './command-introspection.ts';
@@ -45,6 +46,7 @@ import { transactionCommands } from './transaction.ts';
 
 export const allCommands: readonly Row[] = [
   ...inGroup('bitmap', bitmapCommands),
+  ...inGroup('server', aclCommands),
   ...inGroup('cluster', clusterCommands),
   ...inGroup('server', commandCommands),
   ...inGroup('server', configCommands),

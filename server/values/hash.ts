@@ -39,6 +39,9 @@ export class Hashes implements ValueType {
   readonly listpacks: ListpackBlocks;
   readonly #records: Records;
   readonly #walk: TableWalk;
+  /** For a command that reads one hash. */
+  readonly reading: HashCursor;
+  /** Walks over what is being converted or copied. */
   readonly #cursor: HashCursor;
   readonly #release: (ref: number) => void;
 
@@ -47,6 +50,7 @@ export class Hashes implements ValueType {
     this.#records = store.records;
     this.listpacks = new ListpackBlocks(store.arena);
     this.#walk = new TableWalk(store.arena);
+    this.reading = this.newCursor();
     this.#cursor = this.newCursor();
     this.#release = (ref) => this.#records.release(ref);
   }

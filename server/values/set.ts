@@ -49,6 +49,8 @@ export class Sets implements ValueType {
   readonly #walk: TableWalk;
   /** The key's set that is being changed. */
   readonly #open = new SetValue();
+  /** For a command that reads one set. */
+  readonly reading: SetCursor;
   /** Walks over what is being converted or copied. */
   readonly #cursor: SetCursor;
   readonly #release: (ref: number) => void;
@@ -59,6 +61,7 @@ export class Sets implements ValueType {
     this.listpacks = new ListpackBlocks(store.arena);
     this.intsets = new Intsets(store.arena);
     this.#walk = new TableWalk(store.arena);
+    this.reading = this.newCursor();
     this.#cursor = this.newCursor();
     this.#release = (ref) => this.#records.release(ref);
   }
