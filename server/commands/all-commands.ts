@@ -12,6 +12,9 @@ import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
+import { hashCommands } from './hash.ts';
+import { hashNumberCommands } from './hash-number.ts';
+import { hashRandomCommands } from './hash-random.ts';
 import { hyperloglogCommands } from './hyperloglog.ts';
 import { infoCommands } from './info.ts';
 import { latencyCommands } from './latency.ts';
@@ -55,6 +58,9 @@ export const allCommands: readonly Row[] = [
   ...inGroup('generic', dumpCommands),
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
+  ...inGroup('hash', hashCommands),
+  ...inGroup('hash', hashNumberCommands),
+  ...inGroup('hash', hashRandomCommands),
   ...inGroup('hyperloglog', hyperloglogCommands),
   ...inGroup('geo', geoCommands),
   ...inGroup('geo', geoSearchCommands),

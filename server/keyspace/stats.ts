@@ -9,6 +9,8 @@ export class Stats {
   totalReplInputBytes = 0;
   totalReplOutputBytes = 0;
   expiredKeys = 0;
+  /** Fields of hashes that ended. */
+  expiredFields = 0;
   evictedKeys = 0;
   evictedClients = 0;
   clientOutputLimitDisconnections = 0;
