@@ -1,6 +1,7 @@
 /** Every family of commands. */
-import { bitmapCommands } from './bitmap.ts';
+
 import { aclCommands } from './acl.ts';
+import { bitmapCommands } from './bitmap.ts';
 import { clusterCommands } from './cluster.ts';
 import { inGroup } from './command-facts.ts';
 import { commandCommands } from './command-introspection.ts';
@@ -33,6 +34,7 @@ import { setCommands } from './set.ts';
 import { setAlgebraCommands } from './set-algebra.ts';
 import { setRandomCommands } from './set-random.ts';
 import { slowLogCommands } from './slow-log.ts';
+import { sortCommands } from './sort.ts';
 import { sortedSetCommands } from './sorted-set.ts';
 import { sortedSetAlgebraCommands } from './sorted-set-algebra.ts';
 import { sortedSetBlockingCommands } from './sorted-set-blocking.ts';
@@ -80,6 +82,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('set', setAlgebraCommands),
   ...inGroup('set', setRandomCommands),
   ...inGroup('server', slowLogCommands),
+  ...inGroup('generic', sortCommands),
   ...inGroup('sorted_set', sortedSetCommands),
   ...inGroup('sorted_set', sortedSetAlgebraCommands),
   ...inGroup('sorted_set', sortedSetBlockingCommands),

@@ -6,6 +6,7 @@ import * as errors from './errors.ts';
 import { liveKey } from './find-key.ts';
 
 const ANY_TYPE = -1;
+const CURSOR_MAX = (1n << 64n) - 1n;
 const STAR = 42;
 const typeNumbers: ReadonlyMap<string, number> = new Map([
   ['string', TYPE_STRING],
@@ -57,7 +58,7 @@ interface ScanOptions {
 
 export function scan(call: Call): void {
   const word = call.latin1(1);
-  if (!/^([+-]?[0-9]{1,20})?$/.test(word)) {
+  if (!/^\+?[0-9]{1,20}$/.test(word) || BigInt(word.replace('+', '')) > CURSOR_MAX) {
     call.reply.error('ERR invalid cursor');
     return;
   }
