@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { unlinkSync, writeFileSync } from 'node:fs';
 import type { Cluster } from './cluster/cluster.ts';
+import { Access } from './commands/access.ts';
 import { allCommands } from './commands/all-commands.ts';
 import { CommandApplier } from './commands/applier.ts';
 import { BlockedClients } from './commands/blocked-clients.ts';
@@ -34,6 +35,7 @@ import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
 import { Clients, Sessions } from './sessions/sessions.ts';
 import { Turn } from './sessions/turn.ts';
+import { loadUsers } from './wiring/access-wiring.ts';
 import { makeCluster } from './wiring/cluster-wiring.ts';
 import { applyLiveSettings } from './wiring/live-settings.ts';
 import { makePersistence } from './wiring/persistence-wiring.ts';
@@ -64,6 +66,7 @@ export class Server implements ServerContext {
   readonly blocking: BlockedClients;
   readonly observer = new Observer(() => this.keyspace.nowMs);
   readonly scripts: ScriptRunner;
+  readonly access: Access;
   readonly pubsub: PubSub;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
@@ -86,6 +89,7 @@ export class Server implements ServerContext {
     this.table = new CommandTable(allCommands);
     this.executor = new Executor(this, this.table);
     setTransactionExecutor(() => this.executor);
+    this.access = new Access(this, this.table);
     this.scripts = new ScriptRunner(this, this.table, this.executor);
     this.persistence = makePersistence(this);
     this.turn = new Turn(
@@ -145,6 +149,8 @@ export class Server implements ServerContext {
    */
   async start(): Promise<void> {
     const { values } = this.config;
+    const problem = loadUsers(this);
+    if (problem !== undefined) throw new Error(problem);
     await this.#listen();
     const mode = values['cluster-enabled'] ? 'cluster' : 'standalone';
     // Who waits for these lines connects at once.

@@ -182,8 +182,11 @@ function pause(call: Call): void {
     return;
   }
   const untilMs = keyspace.nowMs + timeoutMs;
-  if (writesOnly) replication.writesPausedUntilMs = Math.max(replication.writesPausedUntilMs, untilMs);
-  else clients.pausedUntilMs = Math.max(clients.pausedUntilMs, untilMs);
+  replication.clientPauseUntilMs = Math.max(replication.clientPauseUntilMs, untilMs);
+  // Once everything stands still it stays so, as long as any pause does.
+  if (!writesOnly || clients.pausedUntilMs > keyspace.nowMs) {
+    clients.pausedUntilMs = replication.clientPauseUntilMs;
+  }
   call.reply.ok();
 }
 
@@ -210,7 +213,7 @@ function unblock(call: Call): void {
 
 function unpause(call: Call): void {
   call.context.clients.pausedUntilMs = 0;
-  call.context.replication.writesPausedUntilMs = 0;
+  call.context.replication.clientPauseUntilMs = 0;
   call.reply.ok();
 }
 
@@ -268,7 +271,7 @@ const FLAG_OF_KIND: Record<Client['kind'], string> = {
 };
 
 /** One line of CLIENT LIST. */
-function describe(call: Call, client: Client): string {
+export function describe(call: Pick<Call, 'context'>, client: Client): string {
   const { nowMs } = call.context.keyspace;
   let flags = FLAG_OF_KIND[client.kind];
   if (client.queued !== null) flags += 'x';

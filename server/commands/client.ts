@@ -1,4 +1,5 @@
 import type { Subscriptions } from '../pubsub/pubsub.ts';
+import type { AclUser } from '../acl/acl-user.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { Waiting } from './blocking.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -44,7 +45,8 @@ export class Client {
   /** RESP version of the replies: 2 or 3. */
   protocol: 2 | 3 = 2;
   authenticated = false;
-  userName = 'default';
+  /** null: may do everything, as our primary and files. */
+  user: AclUser | null = null;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -56,6 +58,8 @@ export class Client {
   queuedBytes = 0;
   /** Flags of all queued commands together: EXEC is held and refused for what it would run. */
   queuedFlags = 0;
+  /** Flags that at least one of them does not have. */
+  queuedLacks = 0;
   /** A queued command was refused, so EXEC answers EXECABORT. */
   queueError = false;
   /** WATCH: keys as `database:key` in latin1; null without WATCH. */
@@ -85,6 +89,10 @@ export class Client {
   replicaVersion = 0;
   /** Replication offset behind the last write of this client: what WAIT waits for. */
   writeOffset = 0;
+
+  get userName(): string {
+    return this.user?.name ?? '(superuser)';
+  }
 
   constructor(id: number, link: ClientLink, nowMs: number) {
     this.id = id;

@@ -9,6 +9,9 @@ import { FAST, type Handler, MOVABLE_KEYS, type Row } from './row.ts';
 /** One command or subcommand at run time. One shape. */
 export class CommandEntry {
   readonly row: Row;
+  /** Counts commands and subcommands of one table from 0. */
+  id = 0;
+  readonly isSubcommand: boolean;
   /** Lower case; a subcommand is `container|name`. */
   readonly name: string;
   readonly arity: number;
@@ -32,6 +35,7 @@ export class CommandEntry {
   constructor(row: Row, container: string) {
     const [name, arity, flags, keys, , run, , extra] = row;
     this.row = row;
+    this.isSubcommand = container !== '';
     this.name = (container === '' ? name : `${container}|${name}`).toLowerCase();
     this.arity = arity;
     this.flags = flags;
@@ -72,6 +76,8 @@ export class CommandTable {
   readonly #buckets: (CommandEntry | null)[] = new Array<CommandEntry | null>(BUCKETS).fill(null);
   readonly #names: Uint8Array[] = new Array<Uint8Array>(BUCKETS).fill(new Uint8Array(0));
   readonly entries: CommandEntry[] = [];
+  /** Commands and subcommands. */
+  count = 0;
 
   /** Throws when two rows have one name: a bug. */
   constructor(rows: readonly Row[]) {
@@ -84,6 +90,8 @@ export class CommandTable {
       }
       this.#buckets[at] = entry;
       this.#names[at] = name;
+      entry.id = this.count++;
+      for (const below of entry.subcommands?.values() ?? []) below.id = this.count++;
       this.entries.push(entry);
     }
   }

@@ -64,6 +64,8 @@ function rewrite(call: Call): void {
 
 function resetstat(call: Call): void {
   call.context.stats.reset();
+  call.context.access.log.resetStatistics();
+  call.context.scripts.scripting.cache.evicted = 0;
   for (const entry of call.table.entries) resetEntry(entry);
   call.reply.ok();
 }

@@ -1,7 +1,7 @@
 /** Commands about the connection itself. */
 import { REDIS_VERSION } from '../config/config-file.ts';
+import { DEFAULT_USER } from '../acl/acl-users.ts';
 import type { Call } from './call.ts';
-import type { Client } from './client.ts';
 import { clientCommands, isClientName } from './client-commands.ts';
 import * as errors from './errors.ts';
 import { noteSubscribed } from './pubsub.ts';
@@ -28,13 +28,13 @@ function auth(call: Call): void {
     call.reply.error(errors.SYNTAX);
     return;
   }
-  const { config } = call.context;
-  if (call.argc === 2 && config.values['requirepass'] === '') {
+  const { access } = call.context;
+  if (call.argc === 2 && access.users.default.noPassword) {
     call.reply.error(errors.NO_PASSWORD_SET);
     return;
   }
-  const user = call.argc === 3 ? call.text(1) : 'default';
-  if (!signIn(call, user, call.copy(call.argc - 1))) call.reply.error(errors.WRONG_PASSWORD);
+  const user = call.argc === 3 ? call.latin1(1) : DEFAULT_USER;
+  if (!access.signIn(call, user, call.copy(call.argc - 1))) call.reply.error(errors.WRONG_PASSWORD);
   else call.reply.ok();
 }
 
@@ -60,10 +60,10 @@ function hello(call: Call): void {
     next = 2;
   }
   let name: string | null = null;
-  let signedIn = client.authenticated;
+  let signedIn = client.authenticated || !call.context.access.signInNeeded;
   for (; next < call.argc; next++) {
     if (call.is(next, 'AUTH') && next + 2 < call.argc) {
-      signedIn = signIn(call, call.text(next + 1), call.copy(next + 2));
+      signedIn = call.context.access.signIn(call, call.latin1(next + 1), call.copy(next + 2));
       if (!signedIn) {
         call.reply.error(errors.WRONG_PASSWORD);
         return;
@@ -138,7 +138,7 @@ function reset(call: Call): void {
   client.readonlyMode = false;
   client.noEvict = false;
   client.noTouch = false;
-  client.authenticated = context.config.values['requirepass'] === '';
+  context.access.admit(client);
   call.reply.protocol = 2;
   call.reply.simple('RESET');
 }
@@ -160,18 +160,4 @@ function select(call: Call): void {
 
 function unknown(call: Call): void {
   call.reply.error(errors.SYNTAX);
-}
-
-/** Compares without telling by its time how much of the password was right. */
-function signIn(call: Call, user: string, password: Buffer): boolean {
-  const expected = Buffer.from(call.context.config.values['requirepass']);
-  let difference = user === 'default' ? 0 : 1;
-  if (expected.length !== 0) {
-    difference |= expected.length ^ password.length;
-    for (let at = 0; at < password.length; at++)
-      difference |= password[at] ^ (expected[at % expected.length] ?? 0);
-  }
-  const client: Client = call.client;
-  if (difference === 0) client.authenticated = true;
-  return difference === 0;
 }

@@ -7,6 +7,7 @@ import type { Persistence } from '../persistence/persistence.ts';
 import type { PubSub } from '../pubsub/pubsub.ts';
 import type { Propagation } from '../replication/propagation.ts';
 import type { Replication } from '../replication/replication.ts';
+import type { Access } from './access.ts';
 import type { BlockedClients } from './blocked-clients.ts';
 import type { Client } from './client.ts';
 import type { Observer } from './observer.ts';
@@ -44,6 +45,7 @@ export interface ServerContext {
   readonly blocking: BlockedClients;
   readonly pubsub: PubSub;
   readonly scripts: ScriptRunner;
+  readonly access: Access;
   readonly observer: Observer;
   readonly info: InfoSource;
   /** 40 hex digits, new at every start. */

@@ -27,12 +27,23 @@ export const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous e
 export const NESTED_MULTI = 'ERR MULTI calls can not be nested';
 export const EXEC_WITHOUT_MULTI = 'ERR EXEC without MULTI';
 export const DISCARD_WITHOUT_MULTI = 'ERR DISCARD without MULTI';
+export const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 export const WATCH_INSIDE_MULTI = 'ERR WATCH inside MULTI is not allowed';
 export const DB_INDEX_OUT_OF_RANGE = 'ERR DB index is out of range';
 
 /** A subscribed RESP 2 client sent another command. */
 export function notWhileSubscribed(name: string): string {
   return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
+
+/** A user lost a permission between MULTI and EXEC. */
+export function noPermissionInExec(reason: string): string {
+  return `NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ${reason}`;
+}
+
+/** `ERR unknown subcommand or wrong number of arguments for 'x'. Try ACL HELP.` */
+export function unknownSubcommand(word: string, container: string): string {
+  return `ERR unknown subcommand or wrong number of arguments for '${word.slice(0, 128)}'. Try ${container} HELP.`;
 }
 
 /** `ERR wrong number of arguments for 'get' command`. */

@@ -43,9 +43,16 @@ export class Executor {
     const entry = this.#lookup(call);
     if (entry === null) return DONE;
     const flags = entry.flags;
-    if (!client.authenticated && (flags & NO_AUTH) === 0) return this.#reject(call, errors.NO_AUTH_YET);
+    if (!client.authenticated && (flags & NO_AUTH) === 0 && context.access.signInNeeded) {
+      return this.#reject(call, errors.NO_AUTH_YET, entry);
+    }
     client.lastInteractionMs = context.keyspace.nowMs;
     client.lastCommand = entry;
+    const user = client.user;
+    if (user !== null && !user.unrestricted) {
+      const denial = context.access.refusal(call, entry, 'toplevel');
+      if (denial !== null) return this.#reject(call, `NOPERM ${denial}`, entry);
+    }
     if (client.kind !== 'primary') {
       if (context.cluster !== null && entry.hasKeys) {
         const redirect = route(call, entry, context.cluster);
@@ -89,7 +96,17 @@ export class Executor {
     const entry = this.#lookup(call);
     if (entry === null) return false;
     if (call.client.queued !== null && !NOT_QUEUED.has(entry.name)) this.#queue(call, entry);
-    else this.run(call, entry);
+    else if (!this.#refusedInExec(call, entry)) this.run(call, entry);
+    return true;
+  }
+
+  /** A queued command that its user may not run any more. */
+  #refusedInExec(call: Call, entry: CommandEntry): boolean {
+    const { user } = call.client;
+    if (user === null || user.unrestricted) return false;
+    const reason = this.#context.access.refusalInExec(call, entry);
+    if (reason === null) return false;
+    this.#reject(call, errors.noPermissionInExec(reason), entry);
     return true;
   }
 
@@ -185,19 +202,18 @@ export class Executor {
     const context = this.#context;
     const { keyspace, replication, persistence, config } = context;
     const client = call.client;
-    const queued =
-      entry.name === 'exec' && client.queued !== null ? client.queuedFlags & (WRITE | DENYOOM) : 0;
     const own = entry.flagsOf === null ? entry.flags : entry.flagsOf(call, entry.flags);
-    const flags = own | queued;
+    // EXEC is judged by what it would run: it may do what all of that may, and does what any of that does.
+    const ends = entry.name === 'exec' && client.queued !== null;
+    const queued = ends ? client.queuedFlags & (WRITE | DENYOOM | MAY_REPLICATE) : 0;
+    const flags = (own | queued) & ~(ends ? client.queuedLacks & (STALE | LOADING) : 0);
     const replica = replication.role === 'replica';
-    const pausable = client.kind !== 'replica' && entry.name !== 'client|unpause';
-    if (pausable && context.clients.pausedUntilMs > keyspace.nowMs) return '';
+    if ((flags & NO_MULTI) !== 0 && client.queued !== null) return errors.NOT_IN_TRANSACTION;
     // While a failover needs the stream to stand, nothing may be evicted either.
     const paused = replication.writesPausedUntilMs > keyspace.nowMs;
     if (keyspace.eviction.maxmemory > 0 && !replica && !paused && !keyspace.eviction.makeRoom()) {
       if ((flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
-    if (persistence.loading !== null && (flags & LOADING) === 0) return errors.LOADING_DATASET;
     if ((flags & WRITE) !== 0) {
       if (replica) {
         if (config.values['replica-read-only']) return errors.READ_ONLY;
@@ -209,7 +225,6 @@ export class Executor {
           return errors.NO_REPLICAS;
       }
     }
-    if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
     const confined = refusalWhileSubscribed(client, entry.name);
     if (confined !== null) return confined;
     if (
@@ -220,10 +235,10 @@ export class Executor {
     ) {
       return errors.MASTER_DOWN;
     }
-    if ((flags & NO_MULTI) !== 0 && client.queued !== null) {
-      return `ERR Command not allowed inside a transaction`;
-    }
-    return null;
+    if (persistence.loading !== null && (flags & LOADING) === 0) return errors.LOADING_DATASET;
+    if (client.kind === 'replica' || entry.name === 'client|unpause') return null;
+    if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
+    return context.clients.pausedUntilMs > keyspace.nowMs ? '' : null;
   }
 
   /** EXEC that is refused ends its transaction. */
@@ -240,7 +255,9 @@ export class Executor {
       : encodeCall(call);
     client.queued?.push(bytes);
     client.queuedBytes += bytes.length;
-    client.queuedFlags |= entry.flagsOf === null ? entry.flags : entry.flagsOf(call, entry.flags);
+    const flags = entry.flagsOf === null ? entry.flags : entry.flagsOf(call, entry.flags);
+    client.queuedFlags |= flags;
+    client.queuedLacks |= ~flags;
     call.reply.queued();
   }
 

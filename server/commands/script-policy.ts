@@ -138,6 +138,8 @@ export function refusalInScript(
   const { flags } = entry;
   if ((flags & NOSCRIPT) !== 0 && !allowDenied) return 'ERR This Redis command is not allowed from script';
   if (isStale(context) && (flags & STALE) === 0) return 'ERR Can not execute the command on a stale replica';
+  const denial = context.access.refusal(call, entry, 'lua');
+  if (denial !== null) return `ERR ACL failure in script: ${denial}`;
   if (run.readOnly && (flags & (WRITE | MAY_REPLICATE)) !== 0) {
     return 'ERR Write commands are not allowed from read-only scripts.';
   }

@@ -46,6 +46,11 @@ export class ScriptRunner implements ScriptHost {
     this.scripting = new Scripting(new LuaEngine(this, context.log));
   }
 
+  /** Who runs the script that is running; null when none is. */
+  get caller(): Client | null {
+    return this.#run?.caller ?? null;
+  }
+
   /** Runs `script` for the call, whose keys begin at word `first`, and answers it. */
   run(call: Call, script: Script, first: number, keyCount: number, readOnlyCommand: boolean): void {
     const { context, client, reply } = call;
@@ -104,7 +109,10 @@ export class ScriptRunner implements ScriptHost {
   }
 
   mayRun(words: ScriptWords): boolean | null {
-    return this.#lookup(words) === null ? null : true;
+    const entry = this.#lookup(words);
+    if (entry === null) return null;
+    this.#take(words);
+    return this.#context.access.mayRun(this.#call, entry);
   }
 
   /** The client that the script's commands see: the caller's user and database, a protocol of its own. */
@@ -113,7 +121,7 @@ export class ScriptRunner implements ScriptHost {
     client.kind = isObeyed(caller) ? caller.kind : 'normal';
     client.databaseIndex = caller.databaseIndex;
     client.protocol = 2;
-    client.userName = caller.userName;
+    client.user = caller.user;
     client.asking = caller.asking;
     client.readonlyMode = caller.readonlyMode;
     client.noTouch = caller.noTouch;
@@ -146,6 +154,12 @@ export class ScriptRunner implements ScriptHost {
     if (words.argc !== entry.arity && (entry.arity > 0 || words.argc < -entry.arity)) {
       return 'ERR Wrong number of args calling command from script';
     }
+    this.#take(words);
+    return refusalInScript(this.#call, entry, run, this.allowDenied);
+  }
+
+  /** Lets `#call` be about these words. */
+  #take(words: ScriptWords): void {
     const call = this.#call;
     call.bytes = words.bytes;
     call.argc = words.argc;
@@ -155,7 +169,6 @@ export class ScriptRunner implements ScriptHost {
     call.sourceStart = 0;
     call.sourceEnd = words.end;
     call.effects = null;
-    return refusalInScript(call, entry, run, this.allowDenied);
   }
 
   #lookup(words: ScriptWords): CommandEntry | null {

@@ -8,7 +8,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
-import { Config } from './config.ts';
+import { Config, type UserDirective } from './config.ts';
 import { quote, splitWords } from './grammar.ts';
 import { Refusal } from './kinds.ts';
 import { formatTime } from './log.ts';
@@ -46,13 +46,14 @@ const machineFiles: FileReader = {
 interface Reading {
   readonly values: Values;
   readonly seen: Set<ParameterName>;
+  readonly users: UserDirective[];
   readonly files: FileReader;
 }
 
 /** The configuration that the command line (without program and script) asks for. */
 export function loadConfig(argv: readonly string[], files: FileReader = machineFiles): Config | StartFailure {
   const line = splitCommandLine(argv);
-  const reading: Reading = { values: defaultValues(), seen: new Set(), files };
+  const reading: Reading = { values: defaultValues(), seen: new Set(), users: [], files };
   const path = line.file === undefined ? undefined : resolve(line.file);
   let text = '';
   for (const source of [path, line.standardInput ? '-' : undefined]) {
@@ -67,7 +68,9 @@ export function loadConfig(argv: readonly string[], files: FileReader = machineF
   if (reading.values['cluster-enabled'] && reading.values.replicaof !== undefined) {
     return new StartFailure(fatal('replicaof directive not allowed in cluster mode\n'));
   }
-  return new Config(reading.values, path);
+  const config = new Config(reading.values, path);
+  config.users = reading.users;
+  return config;
 }
 
 function readSource(source: string, files: FileReader): string | StartFailure {
@@ -157,6 +160,7 @@ function readDirective(
   if (name.toLowerCase() === 'include' && values.length === 1) {
     return readIncluded(values[0] ?? '', reading, depth);
   }
+  if (name.toLowerCase() === 'user' && values.length > 0) return readUser(values, reading);
   const parameter = findParameter(name);
   if (parameter === undefined) return 'Bad directive or wrong number of arguments';
   const { kind } = parameter;
@@ -170,6 +174,15 @@ function readDirective(
   if (value instanceof Refusal) return value.reason;
   reading.seen.add(parameter.name);
   (reading.values as Record<ParameterName, unknown>)[parameter.name] = value;
+  return undefined;
+}
+
+function readUser(words: readonly string[], reading: Reading): string | undefined {
+  const [name = '', ...rules] = words;
+  if (reading.users.some((user) => user.name === name)) {
+    return `Error in user declaration '${name}': Duplicate user found. A user can only be defined once in config files`;
+  }
+  reading.users.push({ name, rules });
   return undefined;
 }
 

@@ -22,11 +22,21 @@ interface Change {
   readonly previous: unknown;
 }
 
+/** `user <name> <rules>` */
+export interface UserDirective {
+  readonly name: string;
+  readonly rules: readonly string[];
+}
+
 const GLOB_CHARACTERS = /[*?[\\]/;
 
 export class Config {
   /** The present values; the object stays the same for the life of the server. */
   readonly values: Values;
+  /** The `user` directives of the start. */
+  users: readonly UserDirective[] = [];
+  /** The lines of users that CONFIG REWRITE writes; null: the file's own stay as they are. */
+  userLines: () => readonly string[] | null = () => null;
   /** Absolute path of the configuration file; undefined: started without one. */
   readonly path: string | undefined;
   readonly #listeners = new Map<ParameterName, AnyListener[]>();

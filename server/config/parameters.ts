@@ -52,7 +52,6 @@ const bytes = memory(0n, INT64_MAX);
 const percent = integer(1n, 99n);
 const tlsPort = onlyYet(port, 0, 'TLS is not available in this version');
 const noTls = onlyYet(yesNo, false, 'TLS is not available in this version');
-const noAclFile = onlyYet(any, '', 'ACL files are not available in this version');
 const frequency = clamped(count, 1, 500);
 const backlogSize = clamped(memory(1n, INT64_MAX), 16_384, Number.MAX_SAFE_INTEGER);
 const guard = oneOf('no', 'yes', 'local');
@@ -165,9 +164,9 @@ export const parameters = [
   ['enable-module-command',            guard,             'no',                  FIXED | INERT,   'Who may call MODULE.'],
   // --- security
   ['requirepass',                      any,               '',                    LIVE | SECRET,   'Password of the default user; empty: none.'],
-  ['aclfile',                          noAclFile,         '',                    FIXED | INERT,   'File with users.'],
-  ['acllog-max-len',                   long,              '128',                 LIVE | INERT,    'Entries that ACL LOG keeps.'],
-  ['acl-pubsub-default',               oneOf('allchannels', 'resetchannels'), 'resetchannels', LIVE | INERT, 'Channels that a new user may use.'],
+  ['aclfile',                          any,               '',                    FIXED,           'File with users.'],
+  ['acllog-max-len',                   long,              '128',                 LIVE,            'Entries that ACL LOG keeps.'],
+  ['acl-pubsub-default',               oneOf('allchannels', 'resetchannels'), 'resetchannels', LIVE, 'Channels that a new user may use.'],
   // --- keyspace and memory
   ['databases',                        positive,          '16',                  FIXED,           'Number of databases.'],
   ['maxmemory',                        memory(0n, INT64_MAX), '0',               LIVE,            'Bytes of data before keys are evicted; 0: no limit.'],

@@ -13,9 +13,15 @@ const REMOVED = undefined;
 
 /**
  * The text of a file that had `text`, with the values: changed lines in place, new ones at the end; `all`:
- * also those that are as by default.
+ * also those that are as by default. `userLines`:
+ * what stands for the users, null when they are kept elsewhere.
  */
-export function rewriteText(text: string, values: Readonly<Values>, all = false): string {
+export function rewriteText(
+  text: string,
+  values: Readonly<Values>,
+  all = false,
+  userLines: readonly string[] | null = null,
+): string {
   const lines: (string | typeof REMOVED)[] = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   const places = placesOf(lines);
@@ -31,8 +37,18 @@ export function rewriteText(text: string, values: Readonly<Values>, all = false)
     }
     for (const place of old.slice(wanted.length)) lines[place] = REMOVED;
   }
+  if (userLines !== null) added.push(...replaceUsers(lines, userLines));
   if (added.length > 0 && !lines.includes(MARKER)) added.unshift('', MARKER);
   return `${[...lines.filter((line) => line !== REMOVED), ...added].join('\n')}\n`;
+}
+
+/** Puts the users in place of the `user` lines; returns those for which there is none. */
+function replaceUsers(lines: (string | undefined)[], users: readonly string[]): string[] {
+  let next = 0;
+  for (const [place, line] of lines.entries()) {
+    if (line !== undefined && /^\s*user\s/i.test(line)) lines[place] = users[next++] ?? REMOVED;
+  }
+  return users.slice(next);
 }
 
 /** The places of each parameter's lines. */
@@ -70,7 +86,7 @@ export function rewriteFile(config: Config, all = false): string | undefined {
   if (path === undefined) return 'The server is running without a config file';
   const temporary = `${path}.${process.pid}.rewrite`;
   try {
-    const text = rewriteText(readFileSync(path, 'utf8'), config.values, all);
+    const text = rewriteText(readFileSync(path, 'utf8'), config.values, all, config.userLines());
     const file = openSync(temporary, 'w', 0o644);
     try {
       writeSync(file, text);

@@ -53,8 +53,8 @@ export const savePoints: Kind<readonly SavePoint[]> = {
   type: 'save points',
   many: true,
   read(words, context) {
-    if (words.length === 1 && words[0] === '') return [];
-    if (words.length === 0 || words.length % 2 !== 0) return new Refusal('Invalid save parameters');
+    if (words.length === 0 || (words.length === 1 && words[0] === '')) return [];
+    if (words.length % 2 !== 0) return new Refusal('Invalid save parameters');
     const points: SavePoint[] = context.starting && !context.first ? [...context.previous] : [];
     for (let index = 0; index < words.length; index += 2) {
       const seconds = Number(words[index]);

@@ -37,6 +37,8 @@ export function memoryLines(context: ServerContext): string[] {
   const peak = Math.max(stats.peakMemoryBytes, used);
   const total = totalmem();
   const { maxmemory } = config.values;
+  const { cache, engine } = context.scripts.scripting;
+  const vm = engine.memoryBytes;
   // Up to one segment the arena is empty rather than fragmented; alerts on the ratio must not fire for it.
   const base = Math.max(used, Math.min(held, SEGMENT_BYTES));
   // Replicas read from the backlog itself: there are no other buffers.
@@ -58,19 +60,19 @@ export function memoryLines(context: ServerContext): string[] {
     `allocator_resident:${held}`,
     `total_system_memory:${total}`,
     `total_system_memory_human:${humanBytes(total)}`,
-    'used_memory_lua:0',
-    'used_memory_vm_eval:0',
-    'used_memory_lua_human:0B',
-    'used_memory_scripts_eval:0',
-    'number_of_cached_scripts:0',
+    `used_memory_lua:${vm}`,
+    `used_memory_vm_eval:${vm}`,
+    `used_memory_lua_human:${humanBytes(vm)}`,
+    `used_memory_scripts_eval:${cache.memoryBytes}`,
+    `number_of_cached_scripts:${cache.count}`,
     'number_of_functions:0',
     'number_of_libraries:0',
     'used_memory_vm_functions:0',
-    'used_memory_vm_total:0',
-    'used_memory_vm_total_human:0B',
+    `used_memory_vm_total:${vm}`,
+    `used_memory_vm_total_human:${humanBytes(vm)}`,
     'used_memory_functions:0',
-    'used_memory_scripts:0',
-    'used_memory_scripts_human:0B',
+    `used_memory_scripts:${cache.memoryBytes}`,
+    `used_memory_scripts_human:${humanBytes(cache.memoryBytes)}`,
     `maxmemory:${maxmemory}`,
     `maxmemory_human:${humanBytes(maxmemory)}`,
     `maxmemory_policy:${config.values['maxmemory-policy']}`,

@@ -183,11 +183,25 @@ export class Info implements InfoSource {
       `clients_in_timeout_table:${blocking.deadlineCount}`,
       `total_blocking_keys:${blocking.keyCount}`,
       `total_blocking_keys_on_nokey:${blocking.noKeyCount}`,
+      ...this.#pauses(),
+    ];
+  }
+
+  #pauses(): string[] {
+    const { clients, replication, keyspace } = this.#parts.context;
+    const leftMs = Math.max(0, replication.writesPausedUntilMs - keyspace.nowMs);
+    const byClient = replication.clientPauseUntilMs > keyspace.nowMs;
+    const all = clients.pausedUntilMs > keyspace.nowMs;
+    return [
+      `paused_reason:${leftMs === 0 ? 'none' : byClient ? 'client_pause' : 'failover_in_progress'}`,
+      `paused_actions:${leftMs === 0 ? 'none' : all ? 'all' : 'write'}`,
+      `paused_timeout_milliseconds:${leftMs}`,
     ];
   }
 
   #stats(): string[] {
-    const { stats, pubsub } = this.#parts.context;
+    const { context } = this.#parts;
+    const { stats, pubsub } = context;
     const rates = this.#rates;
     const kbps = (rate: Rate): string => (rate.perSecond / 1024).toFixed(2);
     return [
@@ -220,6 +234,8 @@ export class Info implements InfoSource {
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,
       'dump_payload_sanitizations:0',
+      `evicted_scripts:${context.scripts.scripting.cache.evicted}`,
+      ...deniedLines(context),
       `client_query_buffer_limit_disconnections:${stats.clientQueryLimitDisconnections}`,
       `client_output_buffer_limit_disconnections:${stats.clientOutputLimitDisconnections}`,
       ...ABSENT_STATS,
@@ -236,5 +252,16 @@ function cpuLines(): string[] {
     `used_cpu_user:${user}`,
     'used_cpu_sys_children:0.000000',
     'used_cpu_user_children:0.000000',
+  ];
+}
+
+/** What users were denied. */
+function deniedLines(context: ServerContext): string[] {
+  const { denied } = context.access.log;
+  return [
+    `acl_access_denied_auth:${denied.auth}`,
+    `acl_access_denied_cmd:${denied.command}`,
+    `acl_access_denied_key:${denied.key}`,
+    `acl_access_denied_channel:${denied.channel}`,
   ];
 }

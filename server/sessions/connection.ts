@@ -62,7 +62,7 @@ export class Connection implements ClientLink, TurnMember {
     this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressText(socket.localAddress, socket.localPort);
     this.client = new Client(session.nextClientId(), this, session.context.keyspace.nowMs);
-    this.client.authenticated = session.context.config.values['requirepass'] === '';
+    session.context.access.admit(this.client);
     this.#call = session.callFor(this.client, this.#reply);
     this.#handle = streamHandle(socket);
     socket.on('error', (error: Error) => this.destroy(error.message));

@@ -253,7 +253,7 @@ export class Sessions implements SessionContext {
   /** Without a password and with protected-mode, only this machine may connect. */
   #protected(socket: Socket): boolean {
     const { values } = this.context.config;
-    if (!values['protected-mode'] || values['requirepass'] !== '') return false;
+    if (!values['protected-mode'] || !this.context.access.users.default.noPassword) return false;
     const address = socket.remoteAddress;
     return address !== undefined && !/^(::ffff:)?127\.|^::1$/.test(address);
   }

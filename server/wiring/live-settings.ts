@@ -26,6 +26,8 @@ export function applyLiveSettings(server: Server): void {
     keyspace.useLfu(lfu, values['lfu-decay-time'], values['lfu-log-factor']);
   };
   const password = (): void => {
+    const { users } = server.access;
+    users.setDefaultPassword(Buffer.from(values.requirepass).toString('latin1'));
     // Who is signed in stays so, as in Redis; a removed password lets everybody in.
     if (values.requirepass !== '') return;
     for (const client of server.clients.all()) client.authenticated = true;
@@ -55,6 +57,7 @@ export function applyLiveSettings(server: Server): void {
   const rows: readonly (readonly [names: readonly ParameterName[], apply: () => void])[] = [
     [['maxmemory', 'maxmemory-policy', 'maxmemory-samples', 'lfu-decay-time', 'lfu-log-factor'], memory],
     [['requirepass'],        password],
+    [['acllog-max-len'],     () => server.access.log.trim(values['acllog-max-len'])],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
     [observerSettings,       observed],
