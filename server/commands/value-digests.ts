@@ -1,8 +1,9 @@
 /** What a value of each type adds to the digest of its key. */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { formatDouble17 } from '../structures/double.ts';
-import { TYPE_LIST, TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
+import { TYPE_LIST, TYPE_STREAM, TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
 import { DIGEST_BYTES, mix, xor } from './digest.ts';
+import { streamDigest } from './stream-digest.ts';
 
 /** Takes up the value of the key at `ref`. */
 type ValueDigest = (digest: Buffer, keyspace: Keyspace, ref: number) => void;
@@ -11,6 +12,7 @@ const digests = new Map<number, ValueDigest>([
   [TYPE_STRING, stringDigest],
   [TYPE_LIST, listDigest],
   [TYPE_ZSET, sortedSetDigest],
+  [TYPE_STREAM, streamDigest],
 ]);
 
 export function mixValue(digest: Buffer, keyspace: Keyspace, ref: number): void {
