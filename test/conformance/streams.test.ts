@@ -74,7 +74,7 @@ class Commands {
   }
 
   #count(): string {
-    if (this.#odd && this.#random.below(40) === 0) return this.#pick(['x', '-1', '99999999999999', '0']);
+    if (this.#odd && this.#random.below(40) === 0) return this.#pick(['x', '-1', '9999999', '0']);
     return String(this.#random.below(9));
   }
 
@@ -296,14 +296,18 @@ async function difference(seed: number): Promise<string | undefined> {
     history.push(show(words));
     const answers = Promise.all([our.call(words), their.call(words)]);
     const replies = await answers.catch((error: unknown) => {
-      throw new Error(`SEED=${seed}: no answer after\n  ${history.slice(-25).join('\n  ')}`, { cause: error });
+      throw new Error(`SEED=${seed}: no answer after\n  ${history.slice(-25).join('\n  ')}`, {
+        cause: error,
+      });
     });
     const [mine, other] = replies.map((reply) => timeless(words, reply));
     if (mine === other) return undefined;
     const before = history.slice(-25).join('\n  ');
     let at = 0;
     while (mine?.[at] === other?.[at]) at++;
-    const [left, right] = [mine, other].map((text) => JSON.stringify(text?.slice(Math.max(0, at - 200), at + 200)));
+    const [left, right] = [mine, other].map((text) =>
+      JSON.stringify(text?.slice(Math.max(0, at - 200), at + 200)),
+    );
     return `after\n  ${before}\nfrom ${at - 200} on\nours   ${left}\ntheirs ${right}`;
   };
   try {
