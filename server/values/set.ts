@@ -232,6 +232,11 @@ export class Sets implements ValueType {
     set.root = root;
   }
 
+  /** Makes a set that no key holds a table when it is an intset of too many members. */
+  limitIntset(set: SetValue): void {
+    if (this.intsets.count(set.root) > this.#intsetEntriesMax()) this.#toTable(set);
+  }
+
   /** Puts another set in place of the one the key holds, which is freed. */
   replaceValue(ref: number, set: SetValue): void {
     this.release(this.#records.encoding(ref), this.#records.root(ref));

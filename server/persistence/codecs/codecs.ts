@@ -2,7 +2,9 @@
 import type { Values } from '../../values/values.ts';
 import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { ValueCodec } from '../value-codec.ts';
+import { HashCodec } from './hash-codec.ts';
 import { ListCodec } from './list-codec.ts';
+import { SetCodec } from './set-codec.ts';
 import { SortedSetCodec } from './sorted-set-codec.ts';
 import { StreamCodec } from './stream-codec.ts';
 
@@ -14,7 +16,13 @@ export class Codecs {
 
   constructor(values: Values) {
     this.values = values;
-    const codecs: readonly ValueCodec[] = [new SortedSetCodec(values), new ListCodec(values), new StreamCodec(values.streams)];
+    const codecs: readonly ValueCodec[] = [
+      new SortedSetCodec(values),
+      new ListCodec(values),
+      new SetCodec(values),
+      new HashCodec(values),
+      new StreamCodec(values.streams),
+    ];
     for (const codec of codecs) {
       this.#byType[codec.type] = codec;
       for (const rdbType of codec.reads) this.#byRdbType[rdbType] = codec;
