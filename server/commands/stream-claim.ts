@@ -201,7 +201,7 @@ function xautoclaim(call: Call): void {
   let justId = false;
   for (let index = 6; index < call.argc; index++) {
     if (call.is(index, 'COUNT') && index + 1 < call.argc) {
-      count = readInteger(call, ++index);
+      count = readInteger(call, ++index, 'ERR COUNT must be > 0');
       if (Number.isNaN(count)) return;
       if (count < 1 || count > COUNT_MAX) {
         call.reply.error('ERR COUNT must be > 0');
