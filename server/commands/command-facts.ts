@@ -1,5 +1,6 @@
 /** What follows from a command's row: the names of its flags, its group, its ACL categories. */
 
+import { type AclCategory, aclCategoryNames } from '../acl/acl-catalogue.ts';
 import type { CommandEntry } from './command-table.ts';
 import {
   ADMIN,
@@ -51,23 +52,41 @@ const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [NO_MANDATORY_KEYS, 'no_mandatory_keys'],
 ];
 
-/** The ACL category that a group of commands belongs to as a whole. */
-const categoryOfGroup: ReadonlyMap<string, string> = new Map([
-  ['generic', 'keyspace'],
-  ['string', 'string'],
-  ['transactions', 'transaction'],
-  ['connection', 'connection'],
-  ['scripting', 'scripting'],
-  ['pubsub', 'pubsub'],
+/** The ACL categories that a group of commands belongs to as a whole. */
+const categoriesOfGroup: ReadonlyMap<string, readonly AclCategory[]> = new Map<
+  string,
+  readonly AclCategory[]
+>([
+  ['generic', ['keyspace']],
+  ['string', ['string']],
+  ['list', ['list']],
+  ['set', ['set']],
+  ['sorted_set', ['sortedset']],
+  ['sorted-set', ['sortedset']],
+  ['hash', ['hash']],
+  ['bitmap', ['bitmap']],
+  ['hyperloglog', ['hyperloglog']],
+  ['geo', ['geo']],
+  ['stream', ['stream']],
+  ['transactions', ['transaction']],
+  ['connection', ['connection']],
+  ['scripting', ['scripting']],
 ]);
 
-/** Commands whose category is not that of their group. */
-const categoryOfCommand: ReadonlyMap<string, string> = new Map([
-  ['asking', 'connection'],
-  ['command', 'connection'],
-  ['readonly', 'connection'],
-  ['readwrite', 'connection'],
-  ['wait', 'connection'],
+/** Commands whose categories are not those of their group. */
+const categoriesOfCommand: ReadonlyMap<string, readonly AclCategory[]> = new Map<
+  string,
+  readonly AclCategory[]
+>([
+  ['asking', ['connection']],
+  ['command', ['connection']],
+  ['readonly', ['connection']],
+  ['readwrite', ['connection']],
+  ['sort', ['set', 'sortedset', 'list']],
+  ['sort_ro', ['set', 'sortedset', 'list']],
+  ['swapdb', ['keyspace']],
+  ['wait', ['connection']],
+  ['waitaof', ['connection']],
 ]);
 
 /** Commands of administrators that run without the flag. */
@@ -83,24 +102,10 @@ const dangerous: ReadonlySet<string> = new Set([
   'restore',
   'restore-asking',
   'role',
+  'sort',
+  'sort_ro',
   'swapdb',
 ]);
-
-const CATEGORY_ORDER = [
-  'keyspace',
-  'read',
-  'write',
-  'string',
-  'pubsub',
-  'admin',
-  'fast',
-  'slow',
-  'blocking',
-  'dangerous',
-  'connection',
-  'transaction',
-  'scripting',
-] as const;
 
 /** The names of the flags that are set. */
 export function flagNamesOf(flags: number): string[] {
@@ -129,23 +134,20 @@ export function aclCategories(entry: CommandEntry): string[] {
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const [container = ''] = entry.name.split('|');
   const isContainer = entry.subcommands !== null && container !== 'command';
-  const ofGroup = categoryOfCommand.get(container) ?? categoryOfGroup.get(groupOf(entry.row));
-  const category = isContainer ? undefined : ofGroup;
+  const ofGroup = categoriesOfCommand.get(container) ?? categoriesOfGroup.get(groupOf(entry.row)) ?? [];
+  const found = new Set<AclCategory>(isContainer ? [] : ofGroup);
   const admin = has(ADMIN) || administrative.has(container);
-  const wanted: Readonly<Record<(typeof CATEGORY_ORDER)[number], boolean>> = {
-    keyspace: category === 'keyspace',
-    read: has(READONLY),
-    write: has(WRITE),
-    string: category === 'string',
-    pubsub: has(PUBSUB),
-    admin,
-    fast: has(FAST),
-    slow: !has(FAST),
-    blocking: has(BLOCKING),
-    dangerous: admin || dangerous.has(container),
-    connection: category === 'connection',
-    transaction: category === 'transaction',
-    scripting: category === 'scripting',
-  };
-  return CATEGORY_ORDER.filter((name) => wanted[name]).map((name) => `@${name}`);
+  // biome-ignore format: a table
+  const byFlags: readonly (readonly [AclCategory, boolean])[] = [
+    ['read',      has(READONLY) && !found.has('scripting')],
+    ['write',     has(WRITE)],
+    ['pubsub',    has(PUBSUB)],
+    ['admin',     admin],
+    ['fast',      has(FAST)],
+    ['slow',      !has(FAST)],
+    ['blocking',  has(BLOCKING)],
+    ['dangerous', admin || dangerous.has(container)],
+  ];
+  for (const [category, wanted] of byFlags) if (wanted) found.add(category);
+  return aclCategoryNames.filter((name) => found.has(name)).map((name) => `@${name}`);
 }

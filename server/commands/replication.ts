@@ -6,6 +6,7 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import {
   ADMIN,
+  BLOCKING,
   FAST,
   LOADING,
   NO_ASYNC_LOADING,
@@ -28,7 +29,7 @@ export const replicationCommands: readonly Row[] = [
   ['ROLE',       1,    NOSCRIPT | LOADING | STALE | FAST, NO_KEY, '2.8.12', role,     'Returns the replication role.', { group: 'server' }],
   ['SLAVEOF',    3,    FOLLOW,                            NO_KEY, '1.0.0', replicaof, 'Sets a Redis server as a replica of another, or promotes it to being a master.', { group: 'server' }],
   ['SYNC',       1,    SYNC_FLAGS,                        NO_KEY, '1.0.0', sync,      'An internal command used in replication.', { group: 'server' }],
-  ['WAIT',       3,    NOSCRIPT,                          NO_KEY, '3.0.0', wait,      'Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.', { group: 'generic' }],
+  ['WAIT',       3,    BLOCKING,                          NO_KEY, '3.0.0', wait,      'Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.', { group: 'generic' }],
 ];
 
 const NOT_IN_CLUSTER = 'ERR REPLICAOF not allowed in cluster mode.';
