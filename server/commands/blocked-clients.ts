@@ -201,7 +201,8 @@ export class BlockedClients {
     let left = key.waiters.size;
     for (const waiter of key.waiters) {
       if (left-- === 0) break;
-      const ref = database.find(key.bytes, 0, key.bytes.length);
+      // An expired key is nobody's gain, and nobody's to delete here.
+      const ref = database.findLive(key.bytes, 0, key.bytes.length);
       if (waiter.wakeOnDelete || (ref !== 0 && records.type(ref) === waiter.type)) this.#runAgain(waiter);
       else if (ref === 0 && key.wakesOnDelete === 0) break;
     }

@@ -153,7 +153,7 @@ export function swapdb(call: Call): void {
   if (left !== right) {
     // Who watches or waits for a key that either database has sees another one from now on.
     const concerned = (key: Uint8Array): boolean =>
-      one.find(key, 0, key.length) !== 0 || other.find(key, 0, key.length) !== 0;
+      one.findLive(key, 0, key.length) !== 0 || other.findLive(key, 0, key.length) !== 0;
     keyspace.watches.touchWhere(left, concerned);
     keyspace.watches.touchWhere(right, concerned);
     swapDatabases(keyspace, left, right);

@@ -78,6 +78,14 @@ export class Database {
     return ref;
   }
 
+  /** The key's live record, 0 when there is none; an expired one stays where it is. */
+  findLive(key: Uint8Array, start: number, length: number): number {
+    const ref = this.findAny(key, start, length);
+    if (ref === 0) return 0;
+    const expiresAtMs = this.#keyspace.records.expiresAtMs(ref);
+    return expiresAtMs >= 0 && expiresAtMs <= this.#keyspace.nowMs && !this.#keyspace.seesExpired ? 0 : ref;
+  }
+
   /** Like `find`, and counts hit or miss and refreshes the access clock. */
   read(key: Uint8Array, start: number, length: number): number {
     const ref = this.find(key, start, length);
