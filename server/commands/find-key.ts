@@ -23,10 +23,16 @@ export function peekKey(call: Call, index: number): number {
 export function liveKey(call: Call, ref: number): Buffer | null {
   const { keyspace } = call.context;
   const { records } = keyspace;
-  const start = records.keyStart(ref);
-  const key = Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+  const key = keyOf(call, ref);
   const expiresAtMs = records.expiresAtMs(ref);
   if (expiresAtMs < 0 || expiresAtMs > keyspace.nowMs) return key;
   call.database.find(key, 0, key.length);
   return null;
+}
+
+/** A copy of a record's key. */
+export function keyOf(call: Call, ref: number): Buffer {
+  const { records } = call.context.keyspace;
+  const start = records.keyStart(ref);
+  return Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
 }

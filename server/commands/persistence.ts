@@ -29,7 +29,10 @@ const SAVE_RUNS = 'ERR Background save already in progress';
 function bgrewriteaof(call: Call): void {
   const { aof, snapshots } = call.context.persistence;
   const scheduled = snapshots.active && !aof.rewriting;
-  if (!aof.rewrite()) call.reply.error('ERR Background append only file rewriting already in progress');
+  if (call.inTransaction && !aof.rewriting) {
+    aof.scheduled = true;
+    call.reply.simple('Background append only file rewriting scheduled');
+  } else if (!aof.rewrite()) call.reply.error('ERR Background append only file rewriting already in progress');
   else if (scheduled) call.reply.simple('Background append only file rewriting scheduled');
   else if (aof.rewriting) call.reply.simple('Background append only file rewriting started');
   else

@@ -3,7 +3,7 @@ import { matchesGlob } from '../structures/glob.ts';
 import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { liveKey } from './find-key.ts';
+import { keyOf, liveKey } from './find-key.ts';
 
 const ANY_TYPE = -1;
 const CURSOR_MAX = (1n << 64n) - 1n;
@@ -39,15 +39,22 @@ export function keys(call: Call): void {
 }
 
 export function randomkey(call: Call): void {
+  const { deletesExpired } = call.context.keyspace;
+  let expired: Buffer | null = null;
   for (let attempt = 0; attempt < RANDOM_TRIES; attempt++) {
     const ref = call.database.sample();
     if (ref === 0) break;
     const key = liveKey(call, ref);
-    if (key === null) continue;
+    if (key === null) {
+      if (!deletesExpired) expired = keyOf(call, ref);
+      continue;
+    }
     call.reply.bulk(key);
     return;
   }
-  call.reply.nullBulk();
+  // Where nothing may be deleted now, by CLIENT PAUSE or on a replica, what has expired may be all there is.
+  if (expired !== null) call.reply.bulk(expired);
+  else call.reply.nullBulk();
 }
 
 interface ScanOptions {

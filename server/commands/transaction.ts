@@ -35,11 +35,13 @@ function multi(call: Call): void {
   const client = call.client;
   if (client.queued !== null) {
     call.reply.error(errors.NESTED_MULTI);
+    client.queueError = true;
     return;
   }
   client.queued = [];
   client.queuedBytes = 0;
   client.queuedFlags = 0;
+  client.queuedLacks = 0;
   client.queueError = false;
   call.reply.ok();
 }
@@ -51,6 +53,7 @@ function exec(call: Call): void {
     reply.error(errors.EXEC_WITHOUT_MULTI);
     return;
   }
+  if (client.watched !== null) meetExpired(client, context);
   const broken = client.watchBroken;
   const refused = client.queueError;
   const inner = innerCall(call);
@@ -84,6 +87,18 @@ function exec(call: Call): void {
   client.writeOffset = client.writeOffset === NOTHING_WRITTEN ? before : context.replication.offset;
 }
 
+/** A watched key that has expired unnoticed has changed, too. */
+function meetExpired(client: Client, context: ServerContext): void {
+  const { keyspace } = context;
+  for (const [name, databaseIndex] of client.watched ?? []) {
+    const key = Buffer.from(name.slice(name.indexOf(':') + 1), 'latin1');
+    const database = keyspace.databases[databaseIndex];
+    if (database.find(key, 0, key.length) !== 0 || client.watchBroken) continue;
+    // A replica leaves it in its place.
+    if (database.findAny(key, 0, key.length) !== 0) client.watchBroken = true;
+  }
+}
+
 const NOTHING_WRITTEN = -1;
 const parser = new RequestParser();
 let cached: { call: Call; executor: Executor } | null = null;
@@ -114,6 +129,7 @@ function watch(call: Call): void {
   const { client, context } = call;
   if (client.queued !== null) {
     call.reply.error(errors.WATCH_INSIDE_MULTI);
+    client.queueError = true;
     return;
   }
   client.watched ??= new Map();

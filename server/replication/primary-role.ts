@@ -158,7 +158,9 @@ export class PrimaryRole {
   /** Once a second. */
   tick(nowMs: number): void {
     const { settings } = this.#parts;
-    if (this.#replicas.size !== 0 && nowMs - this.#lastPingMs >= settings.pingPeriodSeconds * 1000) {
+    // The first ping comes a period after the first replica.
+    if (this.#replicas.size === 0) this.#lastPingMs = nowMs;
+    if (nowMs - this.#lastPingMs >= settings.pingPeriodSeconds * 1000) {
       this.#lastPingMs = nowMs;
       this.#append(PING, false);
     }

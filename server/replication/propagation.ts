@@ -148,14 +148,14 @@ export class Propagation {
   #send(targets: number, database: number, bytes: Uint8Array, start: number, end: number): void {
     for (const sink of this.#sinks) {
       if (targets !== TO_ALL && ((this.#targets.get(sink) ?? 0) & targets) === 0) continue;
+      if (this.#isTransaction && !this.#opened.has(sink)) {
+        this.#opened.add(sink);
+        sink.append(MULTI, 0, MULTI.length);
+      }
       if (sink.selectedDatabase !== database) {
         const select = selectBytes(database);
         sink.append(select, 0, select.length);
         sink.selectedDatabase = database;
-      }
-      if (this.#isTransaction && !this.#opened.has(sink)) {
-        this.#opened.add(sink);
-        sink.append(MULTI, 0, MULTI.length);
       }
       sink.append(bytes, start, end);
     }

@@ -19,6 +19,8 @@ export interface ReplicaRoleHooks {
   readonly dial: typeof dial;
   /** The stream went on: replicas of this replica have something to read. */
   streamed(): void;
+  /** CLIENT PAUSE: what comes is kept and not applied. */
+  paused(): boolean;
   /** The dataset is another one, or its history has another name: replicas of this replica must come back. */
   historyChanged(reason: string): void;
   linkChanged(): void;
@@ -28,6 +30,8 @@ export interface ReplicaRoleHooks {
 const CONNECT_DEADLINE_MS = 5000;
 /** A command that is not whole yet may grow so far, as client-query-buffer-limit. */
 const UNIT_BYTES_MAX = 1024 * 1024 * 1024;
+/** More is left in the socket while CLIENT PAUSE holds the stream back. */
+const HELD_BACK_BYTES = 16 * 1024 * 1024;
 const UNIT_BYTES_FIRST = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 
@@ -47,6 +51,8 @@ export class ReplicaRole implements PrimaryLinkEffects {
   #pendingLength = 0;
   #cancelRetry: () => void = () => {};
   #ackAsked = false;
+  /** Bytes were not applied because of CLIENT PAUSE. */
+  #heldBack = false;
 
   /** Follows from the next turn on. */
   constructor(host: string, port: number, parts: RoleParts, hooks: ReplicaRoleHooks) {
@@ -76,6 +82,11 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   tick(nowMs: number): void {
+    if (this.#heldBack && !this.#hooks.paused()) {
+      this.#heldBack = false;
+      this.resume();
+      this.stream(EMPTY, 0, 0);
+    }
     this.link.tick(nowMs);
   }
 
@@ -200,7 +211,11 @@ export class ReplicaRole implements PrimaryLinkEffects {
 
   stream(bytes: Uint8Array, start: number, end: number): void {
     try {
-      if (this.#pendingLength === 0) {
+      if (this.#hooks.paused()) {
+        this.#heldBack = true;
+        this.#keep(bytes, start, end);
+        if (this.#pendingLength > HELD_BACK_BYTES) this.pause();
+      } else if (this.#pendingLength === 0) {
         const unitEnd = this.#scanner.scan(bytes, start, end);
         this.#commit(bytes, start, unitEnd);
         this.#keep(bytes, unitEnd, end);
@@ -274,6 +289,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
 
   #forgetUnit(): void {
     this.#scanner.reset();
+    this.#heldBack = false;
     this.#pending = EMPTY;
     this.#pendingLength = 0;
   }

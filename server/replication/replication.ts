@@ -58,6 +58,7 @@ export class Replication implements ChangeSink {
   #lastSecondMs = 0;
   #toldPaused = false;
   #writesPausedUntilMs = 0;
+  #clientPauseUntilMs = 0;
   /** When the link of the last replica role went down, for a role that starts over. */
   #neverSynced = true;
 
@@ -102,18 +103,23 @@ export class Replication implements ChangeSink {
     return this.primary.replicas;
   }
 
-  /** Writes of clients wait until then (unix ms), for a manual failover or CLIENT PAUSE; 0: they do not. */
+  /** Writes of clients wait until then (unix ms), for a failover, the end or CLIENT PAUSE; 0: they do not. */
   get writesPausedUntilMs(): number {
-    return this.#writesPausedUntilMs;
+    return Math.max(this.#writesPausedUntilMs, this.#clientPauseUntilMs);
   }
 
-  set writesPausedUntilMs(deadlineMs: number) {
-    this.#writesPausedUntilMs = deadlineMs;
+  /** CLIENT PAUSE: the data stands still until then (unix ms); a replica does not apply what comes either. */
+  get clientPauseUntilMs(): number {
+    return this.#clientPauseUntilMs;
+  }
+
+  set clientPauseUntilMs(deadlineMs: number) {
+    this.#clientPauseUntilMs = deadlineMs;
     this.#tellState();
   }
 
   get writesPaused(): boolean {
-    return this.#writesPausedUntilMs > this.#options.runtime.nowMs();
+    return this.writesPausedUntilMs > this.#options.runtime.nowMs();
   }
 
   /** INFO replication. */
@@ -170,6 +176,7 @@ export class Replication implements ChangeSink {
       seams: this.#options.seams,
       dial: this.#options.dial ?? dial,
       streamed: () => this.primary.flushSoon(),
+      paused: () => this.#clientPauseUntilMs > this.#options.runtime.nowMs(),
       historyChanged: (reason) => {
         this.#branchOnWrite = false;
         this.primary.dropAll(reason);
@@ -232,11 +239,13 @@ export class Replication implements ChangeSink {
 
   /** For a manual failover: the stream stands still until then (unix ms) at most. */
   pauseWrites(deadlineMs: number): void {
-    this.writesPausedUntilMs = deadlineMs;
+    this.#writesPausedUntilMs = deadlineMs;
+    this.#tellState();
   }
 
   resumeWrites(): void {
-    this.writesPausedUntilMs = 0;
+    this.#writesPausedUntilMs = 0;
+    this.#tellState();
   }
 
   /** Ten times a second or so. */

@@ -24,6 +24,7 @@ export function applyLiveSettings(server: Server): void {
     keyspace.eviction.samples = values['maxmemory-samples'];
     const lfu = values['maxmemory-policy'].endsWith('lfu');
     keyspace.useLfu(lfu, values['lfu-decay-time'], values['lfu-log-factor']);
+    if (values.maxmemory > 0 && server.replication.role === 'primary') keyspace.eviction.makeRoom();
   };
   const password = (): void => {
     const { users } = server.access;
