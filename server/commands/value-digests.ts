@@ -1,6 +1,6 @@
 /** What a value of each type adds to the digest of its key. */
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { formatDouble } from '../structures/double.ts';
+import { formatShortest } from '../structures/double.ts';
 import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
 import { DIGEST_BYTES, mix, xor } from './digest.ts';
 import { streamDigest } from './stream-digest.ts';
@@ -54,7 +54,7 @@ function sortedSetDigest(digest: Buffer, keyspace: Keyspace, ref: number): void 
   for (let more = body.seek(0); more; more = body.next()) {
     const element = Buffer.alloc(DIGEST_BYTES);
     mix(element, body.bytes.subarray(body.start, body.start + body.length));
-    mix(element, Buffer.from(formatDouble(body.score)));
+    mix(element, Buffer.from(formatShortest(body.score)));
     xor(digest, element);
   }
 }

@@ -1,5 +1,6 @@
 /** Doubles as text, as Redis 7.2 reads and prints them: scores, coordinates, replies of RESP 3. */
 import { roundBinary, scanFloat } from './float-text.ts';
+import { type Digits, grisuDigits } from './grisu.ts';
 
 const PLUS = 43;
 const MINUS = 45;
@@ -86,22 +87,23 @@ function hexValue(digits: string, exponent: number): number {
 const INTEGER_MAX = 2 ** 62;
 
 /**
- * The shortest text that reads back as the same double: scores and RESP 3 doubles. Integers up to 2^62 are
+ * The text of a score and of a RESP 3 double, which reads back as the same double. Integers up to 2^62 are
  * printed as integers; an exponent has a sign and at least one digit, as in `1e+20` and `1.5e-7`.
  */
 export function formatDouble(value: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? '-0' : String(value);
+  if (Number.isInteger(value) && Math.abs(value) <= INTEGER_MAX) return BigInt(value).toString();
+  return formatShortest(value);
+}
+
+/** Like `formatDouble`, with large integers as short as fractions: what DEBUG DIGEST takes up. */
+export function formatShortest(value: number): string {
+  if (Number.isSafeInteger(value) && Math.abs(value) < 1e7)
+    return Object.is(value, -0) ? '-0' : String(value);
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  const magnitude = Math.abs(value);
-  if (Number.isInteger(value) && magnitude <= INTEGER_MAX) return BigInt(value).toString();
-  if (magnitude >= 1e-6 && magnitude < 1e21) {
-    // JavaScript prints most of them alike; it keeps to decimals where Redis takes an exponent.
-    const text = String(value);
-    const decimals = text.length - text.indexOf('.') - 1;
-    if (decimals < text.length && (decimals < 7 || (magnitude >= 1e-3 && magnitude < 1e4))) return text;
-  }
-  const { sign, digits, scale } = shortest(value);
+  const sign = value < 0 ? '-' : '';
+  const { digits, scale } = shortest(Math.abs(value));
   const exponent = Math.abs(scale + digits.length - 1);
   if (scale >= 0 && exponent < digits.length + 7) return `${sign}${digits}${'0'.repeat(scale)}`;
   if (scale < 0 && (scale > -7 || exponent < 4)) {
@@ -113,11 +115,37 @@ export function formatDouble(value: number): string {
   return `${sign}${digits[0]}${part}e${scale + digits.length - 1 < 0 ? '-' : '+'}${exponent}`;
 }
 
-/** value = digits * 10^scale, with as few digits as tell it from its neighbours. */
-function shortest(value: number): { sign: string; digits: string; scale: number } {
-  const [mantissa = '', power = ''] = Math.abs(value).toExponential().split('e');
+/** Digits as Redis finds them; JavaScript's where both must be the same. */
+function shortest(value: number): Digits {
+  const [mantissa = '', power = ''] = value.toExponential().split('e');
   const digits = mantissa.replace('.', '');
-  return { sign: value < 0 ? '-' : '', digits, scale: Number(power) - digits.length + 1 };
+  const scale = Number(power) - digits.length + 1;
+  return isSurelyShortest(value, digits, scale) ? { digits, scale } : grisuDigits(value);
+}
+
+/** Veltkamp's constant: splits a double into halves whose products are exact. */
+const SPLIT = 2 ** 27 + 1;
+/** Of the distance to the next double; Grisu's interval ends a little before the half. */
+const NEAR = 0.49;
+
+/**
+ * True when no other number has as few digits and lies near enough: digits * 10^scale is the only one of 15 digits
+ * or fewer, unless it lies at the very end of the double's interval.
+ */
+function isSurelyShortest(value: number, digits: string, scale: number): boolean {
+  if (digits.length > FAST_DIGITS_MAX || scale < -22 || scale > 0) return false;
+  const power = POWERS_OF_TEN[-scale];
+  // value * power as the sum of two doubles.
+  const high = value * power;
+  const valueTop = SPLIT * value - (SPLIT * value - value);
+  const powerTop = SPLIT * power - (SPLIT * power - power);
+  const valueRest = value - valueTop;
+  const powerRest = power - powerTop;
+  const low =
+    valueRest * powerRest - (high - valueTop * powerTop - valueRest * powerTop - valueTop * powerRest);
+  const distance = Math.abs(high - Number(digits) + low);
+  // A power of two has a nearer neighbour below: for it the bound is half as far, as for all of them here.
+  return distance < high * 2 ** -54 * NEAR;
 }
 
 /** C's `%.17g`: what DEBUG DIGEST, AOF rewrites and scripts print. */
