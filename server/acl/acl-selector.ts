@@ -182,7 +182,8 @@ export class AclSelector {
     let access = KEY_ALL;
     let text = rule.slice(1);
     if (rule[0] === '%') {
-      const found = /^%([rw]{1,2})~/i.exec(rule);
+      // The pattern may be missing: then it is the empty one.
+      const found = /^%([rw]{1,2})(?:~|$)/i.exec(rule);
       const letters = found?.[1]?.toUpperCase() ?? '';
       if (found === null || letters === 'RR' || letters === 'WW') return 'syntax';
       access = (letters.includes('R') ? KEY_READ : 0) | (letters.includes('W') ? KEY_WRITE : 0);

@@ -40,7 +40,7 @@ export class CommandEntry {
     this.arity = arity;
     this.flags = flags;
     [this.firstKey, this.lastKey, this.keyStep] = keys;
-    this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0;
+    this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0 || extra?.keys !== undefined;
     this.run = run;
     this.varies = (flags & FAST) === 0 && this.name !== 'set';
     this.flagsOf = extra?.flagsOf ?? null;
@@ -83,17 +83,40 @@ export class CommandTable {
   constructor(rows: readonly Row[]) {
     for (const row of rows) {
       const entry = new CommandEntry(row, '');
-      const name = Buffer.from(entry.name);
-      let at = nameHash(name, 0, name.length) & (BUCKETS - 1);
-      for (; this.#buckets[at] !== null; at = (at + 1) & (BUCKETS - 1)) {
-        if (this.#buckets[at]?.name === entry.name) throw new Error(`two rows for ${entry.name}`);
-      }
-      this.#buckets[at] = entry;
-      this.#names[at] = name;
+      if (!this.#insert(entry.name, entry)) throw new Error(`two rows for ${entry.name}`);
       entry.id = this.count++;
       for (const below of entry.subcommands?.values() ?? []) below.id = this.count++;
       this.entries.push(entry);
     }
+  }
+
+  /**
+   * Lets a command be called by another name only, by none when `to` is empty. It keeps its own name in errors,
+   * rules and statistics. Returns why that cannot be.
+   */
+  rename(from: string, to: string): string | undefined {
+    const bytes = Buffer.from(from, 'latin1');
+    const entry = this.find(bytes, 0, bytes.length);
+    if (entry === null) return 'No such command in rename-command';
+    const rest = this.#buckets.flatMap((other, at): [string, CommandEntry][] =>
+      other === null || other === entry ? [] : [[Buffer.from(this.#names[at]).toString('latin1'), other]],
+    );
+    this.#buckets.fill(null);
+    for (const [name, other] of rest) this.#insert(name, other);
+    if (to === '' || this.#insert(to.toLowerCase(), entry)) return undefined;
+    return 'Target command name already exists';
+  }
+
+  /** False when the name is taken. */
+  #insert(text: string, entry: CommandEntry): boolean {
+    const name = Buffer.from(text, 'latin1');
+    let at = nameHash(name, 0, name.length) & (BUCKETS - 1);
+    for (; this.#buckets[at] !== null; at = (at + 1) & (BUCKETS - 1)) {
+      if (sameName(this.#names[at], name, 0, name.length)) return false;
+    }
+    this.#buckets[at] = entry;
+    this.#names[at] = name;
+    return true;
   }
 
   /** By the name's bytes in any case; null when there is none. */

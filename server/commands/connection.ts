@@ -1,6 +1,7 @@
 /** Commands about the connection itself. */
-import { REDIS_VERSION } from '../config/config-file.ts';
+
 import { DEFAULT_USER } from '../acl/acl-users.ts';
+import { REDIS_VERSION } from '../config/config-file.ts';
 import type { Call } from './call.ts';
 import { clientCommands, isClientName } from './client-commands.ts';
 import * as errors from './errors.ts';
@@ -60,14 +61,11 @@ function hello(call: Call): void {
     next = 2;
   }
   let name: string | null = null;
-  let signedIn = client.authenticated || !call.context.access.signInNeeded;
+  // Of several the last one counts.
+  let authAt = 0;
   for (; next < call.argc; next++) {
     if (call.is(next, 'AUTH') && next + 2 < call.argc) {
-      signedIn = call.context.access.signIn(call, call.latin1(next + 1), call.copy(next + 2));
-      if (!signedIn) {
-        call.reply.error(errors.WRONG_PASSWORD);
-        return;
-      }
+      authAt = next;
       next += 2;
     } else if (call.is(next, 'SETNAME') && next + 1 < call.argc) name = call.text(++next);
     else {
@@ -75,10 +73,13 @@ function hello(call: Call): void {
       return;
     }
   }
-  if (!signedIn) {
-    call.reply.error(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
-    );
+  const { access } = call.context;
+  if (authAt > 0 && !access.signIn(call, call.latin1(authAt + 1), call.copy(authAt + 2))) {
+    call.reply.error(errors.WRONG_PASSWORD);
+    return;
+  }
+  if (!client.authenticated && access.signInNeeded) {
+    call.reply.error(HELLO_WITHOUT_AUTH);
     return;
   }
   if (name !== null) {
@@ -89,6 +90,9 @@ function hello(call: Call): void {
   call.reply.protocol = client.protocol;
   answerHello(call);
 }
+
+const HELLO_WITHOUT_AUTH =
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 
 function answerHello(call: Call): void {
   const { context, reply, client } = call;

@@ -152,6 +152,10 @@ function readPattern(call: Call, index: number, option: 'BY' | 'GET'): SortPatte
       return null;
     }
   }
+  if (names && !call.context.access.mayReadAllKeys(call)) {
+    call.reply.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
+    return null;
+  }
   return pattern;
 }
 

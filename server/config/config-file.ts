@@ -47,13 +47,14 @@ interface Reading {
   readonly values: Values;
   readonly seen: Set<ParameterName>;
   readonly users: UserDirective[];
+  readonly renames: (readonly [from: string, to: string])[];
   readonly files: FileReader;
 }
 
 /** The configuration that the command line (without program and script) asks for. */
 export function loadConfig(argv: readonly string[], files: FileReader = machineFiles): Config | StartFailure {
   const line = splitCommandLine(argv);
-  const reading: Reading = { values: defaultValues(), seen: new Set(), users: [], files };
+  const reading: Reading = { values: defaultValues(), seen: new Set(), users: [], renames: [], files };
   const path = line.file === undefined ? undefined : resolve(line.file);
   let text = '';
   for (const source of [path, line.standardInput ? '-' : undefined]) {
@@ -70,6 +71,7 @@ export function loadConfig(argv: readonly string[], files: FileReader = machineF
   }
   const config = new Config(reading.values, path);
   config.users = reading.users;
+  config.renames = reading.renames;
   return config;
 }
 
@@ -161,6 +163,10 @@ function readDirective(
     return readIncluded(values[0] ?? '', reading, depth);
   }
   if (name.toLowerCase() === 'user' && values.length > 0) return readUser(values, reading);
+  if (name.toLowerCase() === 'rename-command' && values.length === 2) {
+    reading.renames.push([values[0] ?? '', values[1] ?? '']);
+    return undefined;
+  }
   const parameter = findParameter(name);
   if (parameter === undefined) return 'Bad directive or wrong number of arguments';
   const { kind } = parameter;

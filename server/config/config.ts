@@ -35,6 +35,8 @@ export class Config {
   readonly values: Values;
   /** The `user` directives of the start. */
   users: readonly UserDirective[] = [];
+  /** The `rename-command` directives: old and new name. */
+  renames: readonly (readonly [from: string, to: string])[] = [];
   /** The lines of users that CONFIG REWRITE writes; null: the file's own stay as they are. */
   userLines: () => readonly string[] | null = () => null;
   /** Absolute path of the configuration file; undefined: started without one. */

@@ -27,6 +27,15 @@ export function loadUsers(server: Server): string | undefined {
   return undefined;
 }
 
+/** Why a command cannot be renamed, undefined when all are that the configuration names. */
+export function renameCommands(server: Server): string | undefined {
+  for (const [from, to] of server.config.renames) {
+    const problem = server.table.rename(from, to);
+    if (problem !== undefined) return `${problem}: rename-command ${from} ${to}`;
+  }
+  return undefined;
+}
+
 /** The configuration is read as UTF-8; rules are one character a byte. */
 function latin1({ name, rules }: UserDirective): UserDirective {
   const bytes = (text: string): string => Buffer.from(text).toString('latin1');

@@ -58,7 +58,6 @@ export function applyLiveSettings(server: Server): void {
   const rows: readonly (readonly [names: readonly ParameterName[], apply: () => void])[] = [
     [['maxmemory', 'maxmemory-policy', 'maxmemory-samples', 'lfu-decay-time', 'lfu-log-factor'], memory],
     [['requirepass'],        password],
-    [['acllog-max-len'],     () => server.access.log.trim(values['acllog-max-len'])],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
     [observerSettings,       observed],
