@@ -7,8 +7,8 @@ import { WRONG_TYPE } from './errors.ts';
 export const WRONG = -1;
 
 /**
- * The record of the key in word `index`, 0 when there is none, WRONG when it is of another type. Counts hit or
- * miss and refreshes the access clock.
+ * The record of the key in word `index`, 0 when there is none, WRONG when it is of another type. Counts hit
+ * or miss and refreshes the access clock.
  */
 export function readValue(call: Call, index: number, type: number): number {
   const ref = call.database.read(call.bytes, call.argStart[index], call.argLength[index]);
@@ -34,11 +34,14 @@ export function touched(call: Call, index: number): void {
 }
 
 /**
- * Deletes the key in word `index` when its value has no elements left; true when it did. `ref` must be what
+ * After a removal: deletes the key in word `index` when its value has no elements left; true when it did. `ref` must be what
  * the key's record is now.
  */
 export function removeIfEmpty(call: Call, index: number, ref: number, count: number): boolean {
-  if (count !== 0) return false;
+  if (count !== 0) {
+    call.context.keyspace.values.shrink(ref);
+    return false;
+  }
   const { database } = call;
   if (database.findAny(call.bytes, call.argStart[index], call.argLength[index]) !== ref)
     throw new Error('an emptied value is not the one its key names');

@@ -37,6 +37,10 @@ import {
 const MERGED_FILL_MAX = 0.55;
 /** A small table is halved when its records are at most this share of the half. */
 const HALVED_FILL_MAX = 0.4;
+/** A table whose records fill less than this is too large for them. */
+const SPARSE_FILL = 0.15;
+/** Looking whether the directory can be halved goes over all of it: one call in so many. */
+const END_EVERY = 64;
 
 export class TableTidy {
   readonly #arena: Arena;
@@ -77,6 +81,26 @@ export class TableTidy {
     const width = 1 << (depth - this.#localDepth(segment));
     const next = (Math.floor(entry / width) + 1) * width;
     return next >= 1 << depth ? this.#end(words, at) : next;
+  }
+
+  /**
+   * After a removal: when the table is much too large for what is left, one step towards its right size at a
+   * random place, so that sampling stays O(1). Nothing may walk over the table by its places.
+   */
+  shrink(header: number, random: () => number): void {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    const shape = words[at + SHAPE];
+    if ((shape & DIRECTORY) === 0) {
+      if (words[at + COUNT] < (shape >>> 16) * SLOTS_PER_BUCKET * SPARSE_FILL) this.#halveSmall(words, at);
+      return;
+    }
+    const segments = words[at + SEGMENTS];
+    if (words[at + COUNT] >= segments * SEGMENT_BUCKETS * SLOTS_PER_BUCKET * SPARSE_FILL) return;
+    const entries = 1 << (shape & 31);
+    const entry = Math.floor(random() * entries);
+    while (this.#merge(words, at, entry));
+    if ((segments === 1 || segments * 4 <= entries) && random() * END_EVERY < 1) this.#end(words, at);
   }
 
   #localDepth(segment: number): number {

@@ -307,6 +307,10 @@ export class Hashes implements ValueType {
     if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
   }
 
+  tableOf(encoding: number, root: number): number {
+    return encoding === ENCODING_TABLE ? root : 0;
+  }
+
   release(encoding: number, root: number): void {
     this.releaseSome(encoding, root, Number.POSITIVE_INFINITY);
   }

@@ -243,6 +243,10 @@ export class Sets implements ValueType {
     this.#keep(ref, set);
   }
 
+  tableOf(encoding: number, root: number): number {
+    return encoding === ENCODING_TABLE ? root : 0;
+  }
+
   release(encoding: number, root: number): void {
     this.releaseSome(encoding, root, Number.POSITIVE_INFINITY);
   }

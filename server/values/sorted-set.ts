@@ -54,6 +54,10 @@ export class SortedSets implements ValueType {
     return this.open(ref).count;
   }
 
+  tableOf(encoding: number, root: number): number {
+    return encoding === ENCODING_LISTPACK ? 0 : this.#trees.owner(root);
+  }
+
   release(encoding: number, root: number): void {
     if (encoding === ENCODING_LISTPACK) this.#store.arena.free(root);
     else this.releaseSome(encoding, root, Number.POSITIVE_INFINITY);

@@ -25,6 +25,8 @@ export interface ValueType {
   copy(ref: number): DetachedValue;
   /** Bytes of the arena that the value holds; of large ones, estimated from `samples` elements (0: all). */
   heldBytes(ref: number, samples: number): number;
+  /** The table of its elements, 0 when there is none. */
+  tableOf?(encoding: number, root: number): number;
   /** Elements that freeing would visit: what decides whether it is done in slices. */
   effort(encoding: number, root: number): number;
 }

@@ -1,5 +1,6 @@
 /** The types of values and the memory they share. Strings are records themselves and stand in no row here. */
 import { TYPE_STRING } from '../structures/record.ts';
+import { TableTidy } from '../structures/table-tidy.ts';
 import { Hashes } from './hash.ts';
 import { Lists } from './list.ts';
 import { Sets } from './set.ts';
@@ -15,10 +16,12 @@ export class Values {
   readonly hashes: Hashes;
   readonly lists: Lists;
   readonly streams: Streams;
+  readonly #tidy: TableTidy;
   readonly #types: (ValueType | undefined)[] = [];
 
   constructor(store: ValueStore) {
     this.store = store;
+    this.#tidy = new TableTidy(store.arena, store.records);
     this.sortedSets = new SortedSets(store);
     this.sets = new Sets(store);
     this.hashes = new Hashes(store);
@@ -46,6 +49,13 @@ export class Values {
   /** Name of a key's type as TYPE prints it. */
   nameOf(type: number): string {
     return type === TYPE_STRING ? 'string' : this.of(type).name;
+  }
+
+  /** After elements have left the value of the key at `ref`: see TableTidy.shrink. */
+  shrink(ref: number): void {
+    const { records, random } = this.store;
+    const table = this.of(records.type(ref)).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
+    if (table !== 0) this.#tidy.shrink(table, random);
   }
 
   /** Frees the value of the key at `ref`, which is no string. */
