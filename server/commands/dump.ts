@@ -117,7 +117,10 @@ function restore(call: Call): void {
   if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs && keyspace.deletesExpired && !keyspace.seesExpired) {
     if (opened.kind === 'value')
       keyspace.values.of(opened.type).release(opened.value.encoding, opened.value.root);
-    if (database.remove(key, 0, key.length)) call.propagateAs(['DEL', key]);
+    if (database.remove(key, 0, key.length)) {
+      call.notify(NOTIFY_GENERIC, 'del', 1);
+      call.propagateAs([call.context.config.values['lazyfree-lazy-server-del'] ? 'UNLINK' : 'DEL', key]);
+    }
     call.reply.ok();
     return;
   }
