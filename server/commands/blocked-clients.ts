@@ -112,6 +112,8 @@ export class BlockedClients {
     if (this.#serving) return;
     this.#serving = true;
     this.#beginTurn();
+    // A transaction keeps its clock; who waited for its end does not.
+    this.#context.keyspace.setNow(Date.now());
     while (this.#readyKeys.length > 0) {
       const keys = this.#readyKeys;
       this.#readyKeys = [];

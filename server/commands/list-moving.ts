@@ -66,6 +66,8 @@ export function moveElement(call: Call, source: number, from: number, to: number
   lists.prepareGrowth(target, length, 1);
   lists.push(target, to === LEFT, reply.buffer, start, length);
   touched(call, 2);
+  // The move is one change, which `endRemoval` counts.
+  call.context.keyspace.dirty--;
   call.notify(NOTIFY_LIST, to === LEFT ? 'lpush' : 'rpush', 2);
   call.notify(NOTIFY_LIST, from === LEFT ? 'lpop' : 'rpop', 1);
   endRemoval(call, 1, source, 1);
