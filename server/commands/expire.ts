@@ -1,6 +1,6 @@
 /** When keys end: EXPIRE and its relatives. */
 import { NO_EXPIRY } from '../keyspace/database.ts';
-import { NOTIFY_EXPIRED, NOTIFY_GENERIC } from '../keyspace/events.ts';
+import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
 import { EX, EXAT, type ExpiryUnit, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
 import { findKey, peekKey } from './find-key.ts';

@@ -1,6 +1,6 @@
 /** What the commands on strings share: finding, writing out, storing and removing with what goes with it. */
 import { KEEP_EXPIRY } from '../keyspace/database.ts';
-import { NOTIFY_GENERIC, NOTIFY_STRING } from '../keyspace/events.ts';
+import { NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_STRING } from '../keyspace/events.ts';
 import { UNIT_MASK } from '../structures/arena.ts';
 import { CHUNK_BYTES, ENCODING_RAW, KEY_BYTES_MAX, type Records, TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
@@ -160,7 +160,8 @@ export function removeOver(call: Call, index: number): void {
     return;
   }
   call.database.removeFound(ref);
-  call.notify(NOTIFY_GENERIC, 'del', index);
+  call.context.stats.expiredKeys++;
+  call.notify(NOTIFY_EXPIRED, 'expired', index);
   const lazy = call.context.config.values['lazyfree-lazy-expire'];
   call.propagateAs([lazy ? 'UNLINK' : 'DEL', call.copy(index)]);
 }
