@@ -14,6 +14,8 @@ import { genericCommands } from './generic.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
 import { hashCommands } from './hash.ts';
+import { hashExCommands } from './hash-ex.ts';
+import { hashExpiryCommands } from './hash-expiry.ts';
 import { hashNumberCommands } from './hash-number.ts';
 import { hashRandomCommands } from './hash-random.ts';
 import { hyperloglogCommands } from './hyperloglog.ts';
@@ -61,6 +63,8 @@ export const allCommands: readonly Row[] = [
   ...inGroup('generic', expireCommands),
   ...inGroup('generic', genericCommands),
   ...inGroup('hash', hashCommands),
+  ...inGroup('hash', hashExCommands),
+  ...inGroup('hash', hashExpiryCommands),
   ...inGroup('hash', hashNumberCommands),
   ...inGroup('hash', hashRandomCommands),
   ...inGroup('hyperloglog', hyperloglogCommands),

@@ -46,6 +46,7 @@ export class ActiveExpiry {
     let finished = true;
     for (const database of this.#keyspace.databases) {
       if (!database.expireSome(BUDGET, late)) finished = false;
+      if (!database.fields.expireSome(database, late)) finished = false;
     }
     this.#options.afterSlice();
     if (finished) return;

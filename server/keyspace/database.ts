@@ -16,6 +16,7 @@ import {
 import type { TableTidy } from '../structures/table-tidy.ts';
 import type { TableTouch } from '../structures/table-touch.ts';
 import { NOTIFY_KEY_MISS, NOTIFY_NEW } from './events.ts';
+import { FieldExpiry } from './field-expiry.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** In place of an expiry: none. */
@@ -35,6 +36,8 @@ export class Database {
   size = 0;
   /** Keys that have an expiry. */
   expiring = 0;
+  /** Hashes with fields that have one. */
+  readonly fields: FieldExpiry;
   readonly #keyspace: Keyspace;
   /** Headers of the tables: one, or one a slot (0: no key was ever there). */
   readonly #headers: Uint32Array;
@@ -48,6 +51,7 @@ export class Database {
     this.#keyspace = keyspace;
     this.index = index;
     this.snapshotIndex = index;
+    this.fields = new FieldExpiry(keyspace);
     this.#headers = new Uint32Array(keyspace.perSlot ? SLOT_COUNT : 1);
   }
 
@@ -172,7 +176,7 @@ export class Database {
     const keyLength = records.keyLength(ref);
     const expiresAtMs = records.expiresAtMs(ref);
     this.beforeChange(ref);
-    const key = Buffer.from(records.segment(ref).subarray(records.keyStart(ref), records.valueStart(ref)));
+    const key = records.copyKey(ref);
     let next = ref;
     if (length <= CHUNKED_BYTES_MIN && !records.chunked(ref)) {
       const bytes = Records.inlineBytes(keyLength, length, expiresAtMs >= 0);
@@ -228,6 +232,7 @@ export class Database {
     if (old !== 0) this.#removeFound(old);
     if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
     this.#insert(ref, expiresAtMs);
+    this.fields.note(ref);
     if (old === 0) keyspace.events.emit(NOTIFY_NEW, 'new', this.index, key, start, length);
   }
 
@@ -305,9 +310,7 @@ export class Database {
 
   /** Deletes the record that `find` or `findAny` just returned. */
   removeFound(ref: number): void {
-    const records = this.#keyspace.records;
-    const start = records.keyStart(ref);
-    const key = Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+    const key = this.#keyspace.records.copyKey(ref);
     this.#removeFound(ref);
     this.#keyspace.changed(this.index, key, 0, key.length);
   }
@@ -324,6 +327,7 @@ export class Database {
   flush(): number {
     const removed = this.size;
     for (let slot = 0; slot < this.#headers.length; slot++) this.flushSlot(slot);
+    this.fields.clear();
     return removed;
   }
 
@@ -337,6 +341,7 @@ export class Database {
   /** The arena was cleared, and with it every table and record. */
   forget(): void {
     this.#headers.fill(0);
+    this.fields.forget();
     this.size = 0;
     this.expiring = 0;
     this.#expireSlot = 0;
@@ -404,9 +409,7 @@ export class Database {
     let cursor = 0;
     do {
       cursor = table.scan(header, cursor, (ref) => {
-        const start = records.keyStart(ref);
-        if (keys.length < max)
-          keys.push(Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref))));
+        if (keys.length < max) keys.push(records.copyKey(ref));
       });
     } while (cursor !== 0 && keys.length < max);
     return keys;
@@ -449,9 +452,7 @@ export class Database {
 
   /** Deletes one expired record, tells propagation and counts it. */
   expireRecord(ref: number): void {
-    const records = this.#keyspace.records;
-    const start = records.keyStart(ref);
-    const key = Buffer.from(records.segment(ref).subarray(start, start + records.keyLength(ref)));
+    const key = this.#keyspace.records.copyKey(ref);
     if (this.findAny(key, 0, key.length) !== ref) return;
     this.#expireFound(ref, key, 0, key.length);
   }

@@ -54,13 +54,13 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
+  /** Hook: fields of a hash expired here and were deleted (their HDEL must be propagated). */
+  onFieldsExpired: (databaseIndex: number, key: Buffer, fields: readonly Buffer[]) => void = () => {};
   readonly switches = new DebugSwitches();
   /** DEBUG SET-ACTIVE-EXPIRE: false leaves expired keys until somebody meets them. */
   activeExpire = true;
   /** False on a replica: the primary says when a key has expired. */
   deletesExpired = true;
-  /** True while the primary's stream or a file is applied: expired keys are visible to it. */
-  seesExpired = false;
 
   constructor(options: KeyspaceOptions) {
     this.perSlot = options.perSlot;
@@ -74,6 +74,15 @@ export class Keyspace {
     this.#touchLru = (ref) => this.records.setAccessClock(ref, this.freshClock);
     this.touchAccess = this.#touchLru;
     this.databases = Array.from({ length: options.databases }, (_, index) => new Database(this, index));
+  }
+
+  /** True while the primary's stream or a file is applied: expired keys and fields are visible to it. */
+  get seesExpired(): boolean {
+    return this.values.store.seesExpired;
+  }
+
+  set seesExpired(sees: boolean) {
+    this.values.store.seesExpired = sees;
   }
 
   /** Sets the clock of this turn. */

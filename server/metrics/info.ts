@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { describeInfo } from '../commands/cluster-topology.ts';
 import type { CommandTable } from '../commands/command-table.ts';
 import type { InfoSource, ServerContext } from '../commands/context.ts';
+import { keptTargets } from '../commands/migrate-target.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
 import { commandStatLines, errorStatLines, keyspaceLines, memoryLines } from './info-sections.ts';
 import { Rate } from './rate.ts';
@@ -221,6 +222,7 @@ export class Info implements InfoSource {
       `sync_partial_ok:${stats.syncPartialOk}`,
       `sync_partial_err:${stats.syncPartialErr}`,
       `expired_keys:${stats.expiredKeys}`,
+      `expired_fields:${stats.expiredFields}`,
       `evicted_keys:${stats.evictedKeys}`,
       `evicted_clients:${stats.evictedClients}`,
       `keyspace_hits:${stats.keyspaceHits}`,
@@ -230,7 +232,7 @@ export class Info implements InfoSource {
       `pubsubshard_channels:${pubsub.count('shardChannels')}`,
       'latest_fork_usec:0',
       'total_forks:0',
-      'migrate_cached_sockets:0',
+      `migrate_cached_sockets:${keptTargets()}`,
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,
       'dump_payload_sanitizations:0',

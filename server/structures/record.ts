@@ -269,6 +269,12 @@ export class Records {
     return this.keyStart(ref) + this.keyLength(ref);
   }
 
+  /** The key in a buffer of its own. */
+  copyKey(ref: number): Buffer {
+    const start = this.keyStart(ref);
+    return Buffer.from(this.segment(ref).subarray(start, start + this.keyLength(ref)));
+  }
+
   /** Ref of chunk `index` of a chunked value. */
   chunk(ref: number, index: number): number {
     return this.segment(ref).readUInt32LE(this.valueStart(ref) + index * 4);

@@ -260,8 +260,7 @@ export class Hashes implements ValueType {
     const root = this.#records.root(ref);
     const records = this.#records;
     return this.store.elements.expire(root, from, segmentsMax, nowMs, (record) => {
-      const start = records.keyStart(record);
-      const field = Buffer.from(records.segment(record).subarray(start, start + records.keyLength(record)));
+      const field = records.copyKey(record);
       expired(field);
       const hash = hashBytes(field, 0, field.length);
       if (this.store.elements.find(root, hash, field, 0, field.length) !== record) {

@@ -51,8 +51,6 @@ export class ValueStore {
   nowMs = 0;
   /** Whether fields that have expired are seen: while the primary's stream or a file is applied. */
   seesExpired = false;
-  /** False on a replica: the primary says when a field has expired. */
-  deletesExpired = true;
 
   constructor(arena: Arena, records: Records, random: () => number) {
     this.arena = arena;

@@ -1,0 +1,130 @@
+/** What the commands on expiring fields read from their words. */
+import type { Call } from './call.ts';
+import * as errors from './errors.ts';
+import { type ExpiryUnit, expiryUnit, readExpiresAt } from './expiry-arguments.ts';
+
+const BAD_COUNT = 'ERR numfields should be greater than 0 and match the provided number of fields';
+
+/** Conditions on the expiry that a field has. */
+export interface ExpiryConditions {
+  nx: boolean;
+  xx: boolean;
+  gt: boolean;
+  lt: boolean;
+}
+
+/**
+ * The word of the first field: after FIELDS, which is looked for from word `from` on, and their number, which
+ * must be right for `step` words a field. 0 after an error.
+ */
+export function firstField(call: Call, from: number, step: number): number {
+  let index = from;
+  while (index < call.argc - 1 && !call.is(index, 'FIELDS')) index++;
+  if (index >= call.argc - 1) {
+    call.reply.error(BAD_COUNT);
+    return 0;
+  }
+  return countedFields(call, index + 1, step, BAD_COUNT) ? index + 2 : 0;
+}
+
+/** The word behind the number of fields in word `index` is the first of exactly so many. */
+export function countedFields(call: Call, index: number, step: number, error: string = BAD_COUNT): boolean {
+  const count = call.integer64(index);
+  if (count === null) {
+    call.reply.error(errors.NOT_INTEGER);
+    return false;
+  }
+  if (count > 0n && count * BigInt(step) === BigInt(call.argc - index - 1)) return true;
+  call.reply.error(error);
+  return false;
+}
+
+/** Reads NX, XX, GT, LT in the words `from` to `to` - 1; null after an error. */
+export function readExpiryConditions(call: Call, from: number, to: number): ExpiryConditions | null {
+  const found: ExpiryConditions = { nx: false, xx: false, gt: false, lt: false };
+  for (let index = from; index < to; index++) {
+    if (call.is(index, 'NX')) found.nx = true;
+    else if (call.is(index, 'XX')) found.xx = true;
+    else if (call.is(index, 'GT')) found.gt = true;
+    else if (call.is(index, 'LT')) found.lt = true;
+    else {
+      call.reply.error(`ERR Unsupported option ${call.text(index)}`);
+      return null;
+    }
+  }
+  if (found.nx && (found.xx || found.gt || found.lt)) {
+    call.reply.error('ERR NX and XX, GT or LT options at the same time are not compatible');
+    return null;
+  }
+  if (found.gt && found.lt) {
+    call.reply.error('ERR GT and LT options at the same time are not compatible');
+    return null;
+  }
+  return found;
+}
+
+/** Without an expiry a field counts as one that ends never: GT refuses, LT sets. */
+export function meetsConditions(conditions: ExpiryConditions, current: number, wanted: number): boolean {
+  if (conditions.nx) return current < 0;
+  if (conditions.xx && current < 0) return false;
+  if (conditions.gt) return current >= 0 && wanted > current;
+  if (conditions.lt) return current < 0 || wanted < current;
+  return true;
+}
+
+/** Word `index` as unix ms; NaN after an error was answered. A time before 1970 is one. */
+export function readFieldExpiry(call: Call, index: number, unit: ExpiryUnit): number {
+  const given = call.integer64(index);
+  if (given !== null && given < 0n) {
+    call.reply.error(errors.invalidExpire(call.entry.name));
+    return Number.NaN;
+  }
+  return readExpiresAt(call, index, unit, false);
+}
+
+/** Options of HGETEX and HSETEX. */
+export interface FieldOptions {
+  /** Word of the time, 0 without one. */
+  time: number;
+  unit: ExpiryUnit | undefined;
+  persist: boolean;
+  keepExpiry: boolean;
+  /** Key (x) or fields (f) must (x) or must not (n) exist. */
+  condition: '' | 'nx' | 'xx';
+  fieldCondition: '' | 'fnx' | 'fxx';
+}
+
+/** Reads the words 2 to `to` - 1; null after a syntax error. */
+export function readFieldOptions(call: Call, to: number, setting: boolean): FieldOptions | null {
+  const options: FieldOptions = {
+    time: 0,
+    unit: undefined,
+    persist: false,
+    keepExpiry: false,
+    condition: '',
+    fieldCondition: '',
+  };
+  for (let index = 2; index < to; index++) {
+    const unit = index + 1 < to ? expiryUnit(call, index) : undefined;
+    const free = options.unit === undefined && !options.persist && !options.keepExpiry;
+    if (unit !== undefined && free) {
+      options.unit = unit;
+      options.time = ++index;
+    } else if (!setting && free && call.is(index, 'PERSIST')) options.persist = true;
+    else if (setting && free && call.is(index, 'KEEPTTL')) options.keepExpiry = true;
+    else if (!setting || !readCondition(call, index, options)) {
+      call.reply.error(errors.SYNTAX);
+      return null;
+    }
+  }
+  return options;
+}
+
+function readCondition(call: Call, index: number, options: FieldOptions): boolean {
+  if (call.is(index, 'FNX') && options.fieldCondition !== 'fxx') options.fieldCondition = 'fnx';
+  else if (call.is(index, 'FXX') && options.fieldCondition !== 'fnx') options.fieldCondition = 'fxx';
+  else if (call.is(index, 'NX') && options.condition !== 'xx') options.condition = 'nx';
+  else if (call.is(index, 'XX') && options.condition !== 'nx') options.condition = 'xx';
+  else return false;
+  return true;
+}
