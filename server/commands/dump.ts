@@ -140,7 +140,8 @@ function restore(call: Call): void {
   );
   if (clock >= 0) keyspace.records.setAccessClock(database.findAny(key, 0, key.length), clock);
   if (expiresAtMs >= 0 && !options.absolute) {
-    call.propagateAs(['RESTORE', key, String(expiresAtMs), payload, 'REPLACE', 'ABSTTL']);
+    const options = Array.from({ length: call.argc - 4 }, (_, at) => call.copy(4 + at));
+    call.propagateAs([call.copy(0), key, String(expiresAtMs), payload, ...options, 'ABSTTL']);
   }
   call.reply.ok();
 }

@@ -41,7 +41,7 @@ export async function connectTarget(
   if (existing !== undefined) {
     clearTimeout(existing.idleTimer);
     kept.delete(name);
-    if (!fresh && existing.client.failure === undefined) return existing.client;
+    if (!fresh && existing.client.failure === undefined) return signedIn(existing.client, target, deadlineMs);
     existing.client.close();
   }
   const { host, port, username, password } = target;
@@ -57,6 +57,26 @@ export async function connectTarget(
     }
   }
   return client;
+}
+
+/** Connections that are kept. */
+export function keptTargets(): number {
+  return kept.size;
+}
+
+/** The connection after AUTH: the password may have changed since it was made. */
+async function signedIn(
+  client: RespClient,
+  target: MigrateTarget,
+  deadlineMs: number,
+): Promise<RespClient | RespFailure | RespError> {
+  const { username, password } = target;
+  if (password === '') return client;
+  const words = username === '' ? ['AUTH', password] : ['AUTH', username, password];
+  const answer = await client.call(words, { deadlineMs });
+  if (!(answer instanceof RespError)) return client;
+  client.close();
+  return answer;
 }
 
 /** Keeps a connection for the next move to the same target, or closes it. */

@@ -90,9 +90,9 @@ function scanFrom(call: Call, cursor: number, options: ScanOptions, found: Buffe
   do {
     cursor = call.database.scan(cursor, (ref) => {
       seen++;
-      const wanted = type === ANY_TYPE || records.type(ref) === type;
+      if (type !== ANY_TYPE && records.type(ref) !== type) return;
       const key = liveKey(call, ref);
-      if (key === null || !wanted) return;
+      if (key === null) return;
       if (pattern === null || matchesGlob(pattern, key, 0, key.length, false)) found.push(key);
     });
   } while (cursor !== 0 && seen < count && --steps > 0);

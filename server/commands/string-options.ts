@@ -41,6 +41,7 @@ const options: StringOptions = {
  */
 export function readStringOptions(call: Call, index: number, form: OptionForm): StringOptions | null {
   options.condition = '';
+  options.comparison = 0;
   options.answersOld = false;
   options.keepsExpiry = false;
   options.persists = false;

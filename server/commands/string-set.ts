@@ -4,7 +4,7 @@ import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import { TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { EX, type ExpiryUnit, PX, readExpiresAt } from './expiry-arguments.ts';
+import { EX, type ExpiryUnit, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
 import {
   checkKey,
   equalsWord,
@@ -196,7 +196,9 @@ function setWithOptions(call: Call): void {
     else writeString(call, ref);
   } else if (!met) call.reply.nullBulk();
   if (!met) return;
-  if (options.unit !== undefined) storeTimed(call, 2, expiresAtMs);
+  // A request that names the moment, and nothing that replicas need not know, is passed on as it came.
+  const asItCame = options.unit === PXAT && !answersOld && options.comparison === 0;
+  if (options.unit !== undefined) storeTimed(call, 2, expiresAtMs, asItCame);
   else {
     setPlain(call, 1, 2, expiresAtMs);
     // Replicas and files get what was decided here: no GET and no comparison of theirs.
@@ -219,15 +221,18 @@ function meetsCondition(call: Call, ref: number, options: StringOptions): boolea
   return equalsWord(call, ref, options.comparison) === (condition === 'IFEQ');
 }
 
-/** Sets the key to word `value` until `expiresAtMs`; when that is over, the key goes at once. */
-function storeTimed(call: Call, value: number, expiresAtMs: number): void {
+/**
+ * Sets the key to word `value` until `expiresAtMs`; when that is over, the key goes at once. Propagated with
+ * the moment in place of a duration, unless `asItCame`.
+ */
+function storeTimed(call: Call, value: number, expiresAtMs: number, asItCame = false): void {
   if (isOver(call, expiresAtMs)) {
     removeOver(call, 1);
     return;
   }
   setPlain(call, 1, value, expiresAtMs);
   call.notify(NOTIFY_GENERIC, 'expire', 1);
-  if (!call.context.propagation.active) return;
+  if (asItCame || !call.context.propagation.active) return;
   call.propagateAs(['SET', call.copy(1), call.copy(value), 'PXAT', BigInt(expiresAtMs).toString()]);
 }
 

@@ -60,6 +60,12 @@ describe('matchesGlob', () => {
     expect(matches(`${'*a'.repeat(200)}b`, 'a'.repeat(2000))).toBe(false);
   });
 
+  it('takes no more than a thousand runs of stars', () => {
+    expect(matches('*?'.repeat(1000), 'a'.repeat(1000))).toBe(true);
+    expect(matches('**?'.repeat(1000), 'a'.repeat(1000))).toBe(true);
+    expect(matches('*?'.repeat(1001), 'a'.repeat(1001))).toBe(false);
+  });
+
   it('agrees with the plain definition on random patterns', () => {
     const random = new Prng(Date.now());
     const word = (letters: string): string =>

@@ -5,10 +5,13 @@
  *   ?      any one byte                         [a-z]  one byte of a range, in either order
  *   \x     the byte x itself                    [^a]   one byte that is not listed
  *
- * A class that is never closed ends with the pattern. Matching keeps one place to go back to, the last star,
+ * A class that is never closed ends with the pattern. A pattern of more than STARS_MAX stars matches nothing, as
+ * in Redis. Matching keeps one place to go back to, the last star,
  * so it takes at most pattern × text steps and no stack, whatever a client sends.
  */
 
+/** Runs of stars that a text is matched against. */
+const STARS_MAX = 1000;
 const STAR = 0x2a;
 const QUESTION = 0x3f;
 const OPEN = 0x5b;
@@ -79,10 +82,12 @@ export function matchesGlob(
   let position = start;
   let afterStar = -1;
   let retryFrom = 0;
+  let stars = 0;
   for (;;) {
     if (at < pattern.length && pattern[at] === STAR) {
       at += 1;
       if (at === pattern.length) return true;
+      if (pattern[at] !== STAR && ++stars > STARS_MAX) return false;
       afterStar = at;
       retryFrom = position;
     } else if (position === end) {
