@@ -69,7 +69,7 @@ async function inLanes(
 ): Promise<void> {
   const waiting = [...units];
   const lanes = Array.from({ length: Math.max(1, Number(options.jobs)) }, async () => {
-    const workspace = makeWorkspace(suite, contestant);
+    const workspace = makeWorkspace(suite, contestant, options.keep);
     try {
       for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift())
         await work(workspace, unit);

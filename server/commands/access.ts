@@ -14,7 +14,7 @@ import { AclUsers } from '../acl/acl-users.ts';
 import { CallRequest } from './acl-request.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { describe } from './client-commands.ts';
+import { describeClient } from './client-info.ts';
 import { aclCategories } from './command-facts.ts';
 import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
@@ -146,7 +146,7 @@ export class Access {
     const { keyspace, config } = this.#context;
     const client = call.context.scripts.caller ?? call.client;
     const context = where ?? (call.client.queued === null ? 'toplevel' : 'multi');
-    const clientInfo = describe(call, client).trimEnd();
+    const clientInfo = describeClient(call.context, client).trimEnd();
     this.log.add(
       { reason, context, object, userName, clientInfo },
       keyspace.nowMs,

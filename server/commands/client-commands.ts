@@ -2,6 +2,8 @@
 import { UNBLOCKED_BY_CLIENT } from './blocking.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
+import { clientFilter } from './client-filter.ts';
+import { describeClient } from './client-info.ts';
 import * as errors from './errors.ts';
 import { ADMIN, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
@@ -10,6 +12,7 @@ const FLAGS = NOSCRIPT | LOADING | STALE;
 // biome-ignore format: a table, one command a row
 export const clientCommands: readonly Row[] = [
   // name       arity flags         keys    since    run       summary
+  ['CAPA',      -3,   FLAGS,        NO_KEY, '8.0.0', capa,     'A client claims its capability.'],
   ['GETNAME',   2,    FLAGS,        NO_KEY, '2.6.9', getname,  'Returns the name of the connection.'],
   ['HELP',      2,    LOADING | STALE, NO_KEY, '5.0.0', help,     'Returns helpful text about the different subcommands.'],
   ['ID',        2,    FLAGS,        NO_KEY, '5.0.0', id,       'Returns the unique client ID of the connection.'],
@@ -25,6 +28,13 @@ export const clientCommands: readonly Row[] = [
   ['UNBLOCK',   -3,   FLAGS | ADMIN, NO_KEY, '5.0.0', unblock, 'Unblocks a client blocked by a blocking command from a different connection.'],
   ['UNPAUSE',   2,    FLAGS | ADMIN, NO_KEY, '6.2.0', unpause, 'Resumes processing commands from paused clients.'],
 ];
+
+function capa(call: Call): void {
+  for (let index = 2; index < call.argc; index += 1) {
+    if (call.is(index, 'REDIRECT')) call.client.redirectable = true;
+  }
+  call.reply.ok();
+}
 
 function getname(call: Call): void {
   if (call.client.name === '') call.reply.nullBulk();
@@ -43,103 +53,36 @@ function id(call: Call): void {
 }
 
 function info(call: Call): void {
-  call.reply.verbatim(describe(call, call.client));
+  call.reply.verbatim(describeClient(call.context, call.client));
 }
 
 function list(call: Call): void {
-  let wanted: ((client: Client) => boolean) | null = () => true;
-  if (call.argc >= 4 && call.is(2, 'ID')) {
-    const ids = new Set<number>();
-    for (let index = 3; index < call.argc; index++) ids.add(call.integer(index));
-    wanted = ids.has(Number.NaN) ? null : (client) => ids.has(client.id);
-    if (wanted === null) {
-      call.reply.error('ERR Invalid client ID');
-      return;
-    }
-  } else if (call.argc === 4 && call.is(2, 'TYPE')) {
-    wanted = typeFilter(call, 3);
-    if (wanted === null) return;
-  } else if (call.argc !== 2) {
-    call.reply.error(errors.SYNTAX);
-    return;
-  }
+  // A lone word after LIST is no filter.
+  const wanted = call.argc === 3 ? null : clientFilter(call, false);
+  if (call.argc === 3) call.reply.error(errors.SYNTAX);
+  if (wanted === null) return;
   let text = '';
-  for (const client of call.context.clients.all()) if (wanted(client)) text += describe(call, client);
+  for (const client of call.context.clients.all()) {
+    if (wanted(client)) text += describeClient(call.context, client);
+  }
   call.reply.verbatim(text);
 }
 
+/** `KILL <address>`, or filters as those of LIST. */
 function kill(call: Call): void {
-  if (call.argc === 3) {
-    const address = call.text(2);
-    for (const client of call.context.clients.all()) {
-      if (client.link.remoteAddress !== address) continue;
-      end(call, client);
-      call.reply.ok();
-      return;
-    }
-    call.reply.error('ERR No such client');
-    return;
-  }
-  const filters = killFilters(call);
-  if (filters === null) return;
+  const address = call.argc === 3 ? call.text(2) : null;
+  const wanted =
+    address === null ? clientFilter(call, true) : (client: Client) => client.link.remoteAddress === address;
+  if (wanted === null) return;
   let killed = 0;
   for (const client of [...call.context.clients.all()]) {
-    if (!filters.every((filter) => filter(client))) continue;
+    if (!wanted(client)) continue;
     end(call, client);
     killed++;
   }
-  call.reply.integer(killed);
-}
-
-type Filter = (client: Client) => boolean;
-
-function killFilters(call: Call): Filter[] | null {
-  const filters: Filter[] = [];
-  let skipMe = true;
-  for (let index = 2; index < call.argc; index += 2) {
-    const value = index + 1 < call.argc ? call.text(index + 1) : null;
-    let filter: Filter | null = null;
-    if (value !== null && call.is(index, 'ID')) {
-      const wanted = call.integer(index + 1);
-      if (Number.isNaN(wanted) || wanted < 1) {
-        call.reply.error('ERR client-id should be greater than 0');
-        return null;
-      }
-      filter = (client) => client.id === wanted;
-    } else if (value !== null && call.is(index, 'ADDR'))
-      filter = (client) => client.link.remoteAddress === value;
-    else if (value !== null && call.is(index, 'LADDR'))
-      filter = (client) => client.link.localAddress === value;
-    else if (value !== null && call.is(index, 'USER')) filter = (client) => client.userName === value;
-    else if (value !== null && call.is(index, 'TYPE')) {
-      filter = typeFilter(call, index + 1);
-      if (filter === null) return null;
-    } else if (value !== null && call.is(index, 'SKIPME') && /^(yes|no)$/i.test(value)) {
-      skipMe = value.toLowerCase() === 'yes';
-      continue;
-    }
-    if (filter === null) {
-      call.reply.error(errors.SYNTAX);
-      return null;
-    }
-    filters.push(filter);
-  }
-  if (skipMe) filters.push((client) => client !== call.client);
-  return filters;
-}
-
-function typeFilter(call: Call, index: number): Filter | null {
-  const kinds: Record<string, Client['kind']> = {
-    normal: 'normal',
-    master: 'primary',
-    replica: 'replica',
-    slave: 'replica',
-    pubsub: 'pubsub',
-  };
-  const kind = kinds[call.text(index).toLowerCase()];
-  if (kind !== undefined) return (client) => client.kind === kind;
-  call.reply.error(`ERR Unknown client type '${call.text(index)}'`);
-  return null;
+  if (address === null) call.reply.integer(killed);
+  else if (killed > 0) call.reply.ok();
+  else call.reply.error('ERR No such client');
 }
 
 function end(call: Call, client: Client): void {
@@ -171,8 +114,12 @@ function onOff(call: Call, set: (on: boolean) => void): void {
 
 function pause(call: Call): void {
   const timeoutMs = call.integer(2);
-  if (Number.isNaN(timeoutMs) || timeoutMs < 0) {
+  if (Number.isNaN(timeoutMs)) {
     call.reply.error('ERR timeout is not an integer or out of range');
+    return;
+  }
+  if (timeoutMs < 0) {
+    call.reply.error('ERR timeout is negative');
     return;
   }
   const { clients, replication, keyspace } = call.context;
@@ -260,57 +207,4 @@ function setname(call: Call): void {
 
 function isPrintable(text: string): boolean {
   return /^[!-~]*$/.test(text);
-}
-
-const FLAG_OF_KIND: Record<Client['kind'], string> = {
-  normal: '',
-  replica: 'S',
-  primary: 'M',
-  aof: '',
-  pubsub: 'P',
-};
-
-/** One line of CLIENT LIST. */
-export function describe(call: Pick<Call, 'context'>, client: Client): string {
-  const { nowMs } = call.context.keyspace;
-  let flags = FLAG_OF_KIND[client.kind];
-  if (client.queued !== null) flags += 'x';
-  if (client.watchBroken) flags += 'd';
-  if (client.blocked) flags += 'b';
-  if (client.readonlyMode) flags += 'r';
-  if (client.noEvict) flags += 'e';
-  if (client.noTouch) flags += 'T';
-  const fields: [string, string | number][] = [
-    ['id', client.id],
-    ['addr', client.link.remoteAddress],
-    ['laddr', client.link.localAddress],
-    ['fd', -1],
-    ['name', client.name],
-    ['age', Math.floor((nowMs - client.createdAtMs) / 1000)],
-    ['idle', Math.floor((nowMs - client.lastInteractionMs) / 1000)],
-    ['flags', flags === '' ? 'N' : flags],
-    ['db', client.databaseIndex],
-    ['sub', client.subscriptions?.channels.size ?? 0],
-    ['psub', client.subscriptions?.patterns.size ?? 0],
-    ['ssub', client.subscriptions?.shardChannels.size ?? 0],
-    ['multi', client.queued === null ? -1 : client.queued.length],
-    ['qbuf', client.link.queryBytes],
-    ['qbuf-free', client.link.queryCapacity - client.link.queryBytes],
-    ['argv-mem', 0],
-    ['multi-mem', client.queuedBytes],
-    ['rbs', 0],
-    ['rbp', 0],
-    ['obl', 0],
-    ['oll', client.link.pendingBytes > 0 ? 1 : 0],
-    ['omem', client.link.pendingBytes],
-    ['tot-mem', client.link.memoryBytes],
-    ['events', 'r'],
-    ['cmd', client.lastCommand?.name ?? 'NULL'],
-    ['user', client.userName],
-    ['redir', -1],
-    ['resp', client.protocol],
-    ['lib-name', client.libraryName],
-    ['lib-ver', client.libraryVersion],
-  ];
-  return `${fields.map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
 }

@@ -1,5 +1,5 @@
-import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { AclUser } from '../acl/acl-user.ts';
+import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { Waiting } from './blocking.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -70,6 +70,10 @@ export class Client {
   readonlyMode = false;
   noEvict = false;
   noTouch = false;
+  /** It has said that it follows redirections. */
+  redirectable = false;
+  netInputBytes = 0;
+  netOutputBytes = 0;
   replyMode: 'on' | 'off' | 'skip' | 'skip-next' = 'on';
   /** What the command wrote is a message, which CLIENT REPLY does not hold back. */
   answeredByMessage = false;
@@ -93,6 +97,9 @@ export class Client {
   get userName(): string {
     return this.user?.name ?? '(superuser)';
   }
+
+  /** Whom logs name in place of this one: the caller of a script. */
+  shownAs: Client | null = null;
 
   constructor(id: number, link: ClientLink, nowMs: number) {
     this.id = id;

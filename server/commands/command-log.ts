@@ -37,13 +37,15 @@ export class CommandLog {
 
   /** Notes a command; the oldest entry makes room. */
   add(call: Call, amount: number, nowMs: number): void {
+    if (this.lengthMax === 0) return;
+    const client = call.client.shownAs ?? call.client;
     this.#entries.push({
       id: this.#nextId++,
       timeSeconds: Math.floor(nowMs / 1000),
       amount: Math.floor(amount),
       words: keptWords(call),
-      address: call.client.link.remoteAddress,
-      clientName: call.client.name,
+      address: client.link.remoteAddress,
+      clientName: client.name,
     });
     if (this.#entries.length > this.lengthMax) {
       this.#entries.splice(0, this.#entries.length - this.lengthMax);

@@ -75,6 +75,7 @@ function resetEntry(entry: CommandEntry): void {
   entry.microseconds = 0;
   entry.rejected = 0;
   entry.failed = 0;
+  entry.histogram?.reset();
   if (entry.subcommands !== null) for (const below of entry.subcommands.values()) resetEntry(below);
 }
 

@@ -96,7 +96,8 @@ const HELLO_WITHOUT_AUTH =
 
 function answerHello(call: Call): void {
   const { context, reply, client } = call;
-  reply.map(7);
+  const zone = context.config.values['availability-zone'];
+  reply.map(zone === '' ? 7 : 8);
   reply.bulkText('server');
   reply.bulkText('redis');
   reply.bulkText('version');
@@ -111,6 +112,9 @@ function answerHello(call: Call): void {
   reply.bulkText(context.replication.role === 'primary' ? 'master' : 'replica');
   reply.bulkText('modules');
   reply.array(0);
+  if (zone === '') return;
+  reply.bulkText('availability_zone');
+  reply.bulkText(zone);
 }
 
 function ping(call: Call): void {
@@ -142,6 +146,7 @@ function reset(call: Call): void {
   client.readonlyMode = false;
   client.noEvict = false;
   client.noTouch = false;
+  context.observer.monitors.delete(client);
   context.access.admit(client);
   call.reply.protocol = 2;
   call.reply.simple('RESET');

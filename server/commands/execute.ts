@@ -122,6 +122,7 @@ export class Executor {
     const failures = reply.errors;
     const { observer } = context;
     const replyStart = reply.at;
+    if (observer.monitors.watched) observer.monitors.before(call);
     const calls = entry.calls;
     const exact = observer.exact || entry.varies || call.argc > ARGUMENTS_TIMED || calls < TIMED_EVERY;
     const weight = exact ? 1 : calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
@@ -135,8 +136,8 @@ export class Executor {
       if (requestBytes >= observer.requestBytes || replyBytes >= observer.replyBytes) {
         observer.sized(call, entry, requestBytes, replyBytes);
       }
-      if (observer.monitors.count !== 0) observer.monitors.show(call);
     }
+    if (observer.monitors.watched) observer.monitors.after(call, entry);
     if (
       (entry.flags & (WRITE | MAY_REPLICATE)) !== 0 &&
       (keyspace.dirty !== dirty || call.effects !== null) &&

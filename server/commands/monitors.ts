@@ -1,27 +1,42 @@
 /** MONITOR: connections that are shown every command that is run. */
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
+import type { CommandEntry } from './command-table.ts';
 import { redactedWords } from './redaction.ts';
 import { ADMIN, SKIP_MONITOR } from './row.ts';
 
 export class Monitors {
   readonly #clients = new Set<Client>();
 
-  get count(): number {
-    return this.#clients.size;
+  /** Somebody watches. */
+  watched = false;
+
+  has(client: Client): boolean {
+    return this.#clients.has(client);
   }
 
   add(client: Client): void {
     this.#clients.add(client);
+    this.watched = true;
   }
 
   delete(client: Client): void {
     this.#clients.delete(client);
+    this.watched = this.#clients.size > 0;
   }
 
-  /** Shows a command that has been run. */
-  show(call: Call): void {
-    if ((call.entry.flags & (SKIP_MONITOR | ADMIN)) !== 0) return;
+  /** Before a command runs: a script stands before what it calls. */
+  before(call: Call): void {
+    if ((call.entry.flags & SKIP_MONITOR) !== 0) this.#show(call);
+  }
+
+  /** After a command has run, or has begun to wait for a key; that it is run again is not shown. */
+  after(call: Call, entry: CommandEntry): void {
+    if ((entry.flags & (SKIP_MONITOR | ADMIN)) !== 0 || call.runsAgain) return;
+    this.#show(call);
+  }
+
+  #show(call: Call): void {
     const words = redactedWords(call, call.argc).map(quoted);
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;

@@ -43,6 +43,7 @@ export class ScriptRunner implements ScriptHost {
     this.#client.authenticated = true;
     this.#call = new Call(context, table, this.#client, this.#reply);
     this.#call.inTransaction = true;
+    this.#call.inScript = true;
     this.scripting = new Scripting(new LuaEngine(this, context.log));
   }
 
@@ -62,6 +63,7 @@ export class ScriptRunner implements ScriptHost {
       return;
     }
     this.#adopt(client);
+    const commands = this.#client.commandCount;
     this.#run = run;
     this.#errors = [];
     const { propagation } = context;
@@ -74,6 +76,7 @@ export class ScriptRunner implements ScriptHost {
       else this.#noteCounted(reply, start);
     } finally {
       this.#run = null;
+      client.commandCount += this.#client.commandCount - commands;
       propagation.targets = TO_ALL;
       if (ownUnit) propagation.endUnit();
       if (this.#client.writeOffset !== 0) client.writeOffset = context.replication.offset;
@@ -126,6 +129,7 @@ export class ScriptRunner implements ScriptHost {
     client.readonlyMode = caller.readonlyMode;
     client.noTouch = caller.noTouch;
     client.writeOffset = 0;
+    client.shownAs = caller;
   }
 
   #isOutOfMemory(caller: Client): boolean {

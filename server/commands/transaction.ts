@@ -8,7 +8,7 @@ import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
 import { routeQueued } from './route.ts';
-import { ALL_KEYS, FAST, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
+import { ALL_KEYS, FAST, LOADING, NO_KEY, NOSCRIPT, type Row, SKIP_SLOWLOG, STALE } from './row.ts';
 
 const FLAGS = NOSCRIPT | LOADING | STALE | FAST;
 
@@ -16,7 +16,7 @@ const FLAGS = NOSCRIPT | LOADING | STALE | FAST;
 export const transactionCommands: readonly Row[] = [
   // name      arity flags             keys      since    run      summary
   ['DISCARD',  1,    FLAGS,            NO_KEY,   '2.0.0', discard, 'Discards a transaction.'],
-  ['EXEC',     1,    NOSCRIPT | LOADING | STALE, NO_KEY, '1.2.0', exec, 'Executes all commands in a transaction.'],
+  ['EXEC',     1,    NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, NO_KEY, '1.2.0', exec, 'Executes all commands in a transaction.'],
   ['MULTI',    1,    FLAGS,            NO_KEY,   '1.2.0', multi,   'Starts a transaction.'],
   ['UNWATCH',  1,    FLAGS,            NO_KEY,   '2.2.0', unwatch, 'Forgets about watched keys of a transaction.'],
   ['WATCH',    -2,   FLAGS,            ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],

@@ -91,6 +91,7 @@ export class Connection implements ClientLink, TurnMember {
   receive(bytes: Uint8Array, length: number): boolean {
     if (this.#closed) return false;
     this.#session.context.stats.totalNetInputBytes += length;
+    this.client.netInputBytes += length;
     if (this.#input.end === 0 && !this.#blocked && !this.#resuming) {
       const rest = this.#run(bytes, 0, length);
       if (rest < length && !this.#closed) this.#keep(bytes, rest, length);
@@ -158,6 +159,7 @@ export class Connection implements ClientLink, TurnMember {
     if (this.#closed) return true;
     if (this.#exceeds(this.pendingBytes + bytes.length)) return true;
     this.#session.context.stats.totalNetOutputBytes += bytes.length;
+    this.client.netOutputBytes += bytes.length;
     if (this.pendingBytes === 0) return this.#pass(bytes);
     this.#queue.push(Buffer.from(bytes));
     this.#queuedBytes += bytes.length;

@@ -1,8 +1,11 @@
 /** A folder that looks to a TCL suite like its own source tree after `make`, with the server to be tested. */
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Suite } from './suite-source.ts';
+
+const startDeadlineMs = 20_000;
 
 /** Whose server is tested: that of a tree of this project, or the suite's own to see what the suite says. */
 export type Contestant = { readonly tree: string } | 'theirs';
@@ -13,7 +16,7 @@ export interface Workspace {
 }
 
 /** Makes the folder. Our server goes in as a copy: what is built meanwhile does not change a run. */
-export function makeWorkspace(suite: Suite, contestant: Contestant): Workspace {
+export function makeWorkspace(suite: Suite, contestant: Contestant, keep: boolean): Workspace {
   const folder = mkdtempSync(path.join(tmpdir(), `suite-${suite.name}-`));
   for (const entry of readdirSync(suite.source)) {
     if (entry === 'tests')
@@ -29,12 +32,17 @@ export function makeWorkspace(suite: Suite, contestant: Contestant): Workspace {
   for (const program of suite.programs) writeScript(path.join(programs, program), suite.command(program));
   const server = contestant === 'theirs' ? suite.command(suite.server) : ownServer(contestant.tree, folder);
   writeScript(path.join(programs, suite.server), server);
+  // A server that does not even start would cost every unit its deadline.
+  execFileSync(path.join(programs, suite.server), ['--version'], { timeout: startDeadlineMs });
   // Lines as they come: what a run has said so far counts when it has to be stopped.
   writeFileSync(
     path.join(folder, 'run.tcl'),
     'fconfigure stdout -buffering line\nsource tests/test_helper.tcl\n',
   );
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // A run that is stopped leaves nothing either.
+  if (!keep) process.once('exit', remove);
+  return { folder, remove };
 }
 
 function ownServer(tree: string, folder: string): string {
