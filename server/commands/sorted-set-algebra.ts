@@ -78,8 +78,7 @@ function storedKeys(call: Call): number {
 function answer(call: Call, operation: Operation, operator: Operator): void {
   const request = readAlgebra(call, 1, operation, false);
   if (request === null) return;
-  const result = sortedSetsOf(call).detached();
-  operator(request, result);
+  const result = collect(call, request, operator);
   writeElementsHead(call.reply, result.count, request.withScores);
   for (let more = result.seek(0); more; more = result.next())
     writeElement(call.reply, result, request.withScores);
@@ -89,9 +88,17 @@ function answer(call: Call, operation: Operation, operator: Operator): void {
 function store(call: Call, operation: Operation, operator: Operator, event: string): void {
   const request = readAlgebra(call, 2, operation, true);
   if (request === null) return;
-  const result = sortedSetsOf(call).detached();
-  operator(request, result);
+  const result = collect(call, request, operator);
+  result.settle();
   storeResult(call, 1, result, NOTIFY_ZSET, event);
+}
+
+/** The result as a table, whatever its size: a listpack would make 0 of a score of -0. */
+function collect(call: Call, request: AlgebraRequest, operator: Operator): SortedSetBody {
+  const result = sortedSetsOf(call).detached();
+  result.convert();
+  operator(request, result);
+  return result;
 }
 
 function union(request: AlgebraRequest, result: SortedSetBody): void {

@@ -116,10 +116,24 @@ export class ScoredListpack {
 
   /** Adds a member that is not there; it must not lie in this listpack. Returns the ref from then on. */
   insert(ref: number, member: Uint8Array, start: number, length: number, score: number): number {
-    let at = this.#placeFor(ref, member, start, length, score);
+    const at = this.#placeFor(ref, member, start, length, score);
+    return this.#insertAt(ref, at === 0 ? this.blocks.bytes(ref) - 1 : at, member, start, length, score);
+  }
+
+  /** Adds a member behind all others, where it belongs; otherwise like `insert`. */
+  append(ref: number, member: Uint8Array, start: number, length: number, score: number): number {
+    return this.#insertAt(ref, this.blocks.bytes(ref) - 1, member, start, length, score);
+  }
+
+  #insertAt(
+    ref: number,
+    at: number,
+    member: Uint8Array,
+    start: number,
+    length: number,
+    score: number,
+  ): number {
     const { blocks } = this;
-    const end = at === 0;
-    if (end) at = blocks.bytes(ref) - 1;
     ref = blocks.insert(ref, at, member, start, length);
     const scoreAt = at + blocks.entryBytes(ref, at);
     if (Number.isInteger(score) && Math.abs(score) <= INTEGER_SCORE_MAX) {

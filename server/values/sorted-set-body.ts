@@ -243,6 +243,27 @@ export class SortedSetBody {
     this.#setRoot(ENCODING_SKIPLIST, root);
   }
 
+  /** Makes a table that is small enough a listpack: what a command has collected is stored like that. */
+  settle(): void {
+    if (this.encoding === ENCODING_LISTPACK) return;
+    const { limits } = this.#store;
+    if (this.count > limits.zsetMaxListpackEntries) return;
+    let bytes = 0;
+    for (let more = this.seek(0); more; more = this.next()) {
+      if (this.length > limits.zsetMaxListpackValue) return;
+      bytes += this.length;
+    }
+    if (bytes > LISTPACK_BYTES_MAX) return;
+    let root = this.packed.blocks.create();
+    for (let more = this.seek(0); more; more = this.next())
+      root = this.packed.append(root, this.bytes, this.start, this.length, this.score);
+    const old = this.root;
+    this.#trees.removeRange(old, 0, this.count, this.#dropElement);
+    this.#elements.destroy(this.#trees.owner(old), () => {});
+    this.#trees.destroy(old);
+    this.#setRoot(ENCODING_LISTPACK, root);
+  }
+
   /** Fills this empty set from a valid, ordered listpack of `elements` pairs; false when that is too many. */
   takeListpack(bytes: Uint8Array, elements: number): boolean {
     if (elements > this.#store.limits.zsetMaxListpackEntries || bytes.length > LISTPACK_BYTES_MAX)
