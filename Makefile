@@ -47,8 +47,8 @@ e2e: $(INSTALLED) ## end-to-end stories on the cluster of `make up` (brings it u
 conformance: build ## Valkey 8.1's own test suite against this server, counts to docs/conformance.md
 	@node tools/conformance.ts --jobs 2 --record
 
-bench: build ## requests per second and processor time per request, next to redis-server
-	@node test/bench/run.ts
+bench: build ## processor time per request and bytes per key of every type, next to redis-server and valkey-server
+	@node test/bench/run.ts --valkey --tests all throughput memory
 
 soak: build ## many seeds through simulation and conformance: make soak SEEDS=1000
 	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance

@@ -66,17 +66,18 @@ export class LineConnection {
   }
 }
 
-/** Commands 0 to count-1 in batches of 1000, over one connection. */
+/** Commands 0 to count-1, each with a reply of `lines` lines, in batches of 1000 over one connection. */
 export async function fill(
   port: number,
   count: number,
   command: (index: number) => readonly string[],
+  lines = 1,
 ): Promise<void> {
   const connection = await LineConnection.open(port);
   for (let from = 0; from < count; from += 1000) {
     const size = Math.min(1000, count - from);
     const parts = Array.from({ length: size }, (_, index) => encodeCommand(command(from + index)));
-    await connection.batch(Buffer.concat(parts), size);
+    await connection.batch(Buffer.concat(parts), size * lines);
   }
   connection.close();
 }

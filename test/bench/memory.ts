@@ -1,4 +1,4 @@
-/** Bytes per key for the shapes of strings that people keep: as the server counts, and as the system does. */
+/** Bytes per key or element for the shapes that people keep: as the server counts, and as the system does. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerKind } from '../support/server-process.ts';
 import { Contestant, callOnce } from './contestant.ts';
@@ -10,8 +10,17 @@ interface Shape {
   /** Share of the usual number of keys: fewer of the large ones. */
   readonly share: number;
   command(index: number): readonly string[];
+  /** Lines of a reply. */
+  readonly lines?: number;
 }
 
+/** Scores in no order, so that trees split in the middle. */
+const scored = (i: number): readonly string[] => ['ZADD', 'Z', String((i * 7919) % 1_000_003), `member:${i}`];
+const smallHash = (i: number): readonly string[] => [
+  'HSET',
+  `h:${i}`,
+  ...Array.from({ length: 10 }, (_, field) => [`field${field}`, `value${i}`]).flat(),
+];
 const padded = (index: number): string => `key:${String(index).padStart(12, '0')}`;
 const SHAPES: readonly Shape[] = [
   { name: 'key:<i> -> value:<i>', share: 1, command: (i) => ['SET', `key:${i}`, `value:${i}`] },
@@ -20,6 +29,17 @@ const SHAPES: readonly Shape[] = [
   { name: '16 bytes -> 32 bytes', share: 1, command: (i) => ['SET', padded(i), 'v'.repeat(32)] },
   { name: '16 bytes -> 200 bytes', share: 0.5, command: (i) => ['SET', padded(i), 'v'.repeat(200)] },
   { name: '16 bytes -> 1000 bytes', share: 0.2, command: (i) => ['SET', padded(i), 'v'.repeat(1000)] },
+  { name: 'hash of 10 small fields', share: 0.1, command: smallHash },
+  { name: 'one big hash, a field', share: 1, command: (i) => ['HSET', 'H', `field:${i}`, `value:${i}`] },
+  { name: 'one big set, a member', share: 1, command: (i) => ['SADD', 'S', `member:${i}`] },
+  { name: 'one big sorted set, a member', share: 1, command: scored },
+  { name: 'one big list, an element', share: 1, command: (i) => ['RPUSH', 'L', `element:${i}`] },
+  {
+    name: 'one stream, an entry',
+    share: 1,
+    command: (i) => ['XADD', 'X', '*', 'field', `value:${i}`],
+    lines: 2,
+  },
 ];
 const SETTLE_MS = 500;
 
@@ -43,7 +63,7 @@ export async function memory(quick: boolean, peers: readonly ServerKind[]): Prom
         await sleep(SETTLE_MS);
         const used = await contestant.usedBytes();
         const resident = contestant.memory().residentBytes;
-        await fill(contestant.port, count, shape.command);
+        await fill(contestant.port, count, shape.command, shape.lines);
         await sleep(SETTLE_MS);
         const perKey = (bytes: number): string => (bytes / count).toFixed(1);
         const now = contestant.memory().residentBytes;
@@ -60,5 +80,5 @@ export async function memory(quick: boolean, peers: readonly ServerKind[]): Prom
     }
   }
   print(`${keys} keys (fewer of the large ones)`);
-  print(tableText(['shape', 'server', 'used bytes a key', 'resident bytes a key', 'resident MB'], rows));
+  print(tableText(['shape', 'server', 'used bytes each', 'resident bytes each', 'resident MB'], rows));
 }

@@ -1,6 +1,6 @@
 /**
- * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get] [measurement …]
- * Measurements: throughput (the default), memory, table, snapshot, startup. `--valkey` measures
+ * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [what …]
+ * What: throughput (the default), memory, table, snapshot, startup. `--valkey` measures
  * valkey-server as well and fetches it when it is not installed.
  */
 
@@ -10,25 +10,35 @@ import { memory } from './memory.ts';
 import { snapshot } from './snapshot.ts';
 import { startup } from './startup.ts';
 import { table } from './table.ts';
-import { throughput } from './throughput.ts';
+import { ALL_TESTS, throughput } from './throughput.ts';
 
-const MINUTES_MAX = 20;
+const MINUTES_MAX = 90;
 
 const argv = process.argv.slice(2);
 const quick = argv.includes('--quick');
 const peers = installedPeers(argv.includes('--valkey'));
-const testsAt = argv.indexOf('--tests');
-const tests = testsAt < 0 ? ['set', 'get'] : (argv[testsAt + 1] ?? '').split(',');
+/** The word behind an option. */
+function optionValue(name: string, otherwise: string): string {
+  const at = argv.indexOf(name);
+  return at < 0 ? otherwise : (argv[at + 1] ?? otherwise);
+}
+
+const named = optionValue('--tests', 'set,get');
+const tests = named === 'all' ? ALL_TESTS : named.split(',');
+const valueBytes = Number(optionValue('--bytes', '32'));
 
 const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
-  throughput: () => throughput({ quick, tests, peers }),
+  throughput: () => throughput({ quick, tests, peers, valueBytes }),
   memory: () => memory(quick, peers),
   table: () => table(quick),
   snapshot: () => snapshot(quick, peers),
   startup: () => startup(peers),
 };
 
-const wanted = argv.filter((word, index) => !word.startsWith('--') && (testsAt < 0 || index !== testsAt + 1));
+const valued = ['--tests', '--bytes'];
+const wanted = argv.filter(
+  (word, index) => !word.startsWith('--') && !valued.includes(argv[index - 1] ?? ''),
+);
 const unknown = wanted.filter((name) => measurements[name] === undefined);
 if (unknown.length > 0) {
   print(`unknown: ${unknown.join(', ')}; there are ${Object.keys(measurements).join(', ')}`);
