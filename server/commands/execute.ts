@@ -4,10 +4,13 @@
  * stands here.
  */
 import type { Call } from './call.ts';
+import type { Client } from './client.ts';
+import { rememberKeys } from './client-tracking.ts';
 import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import { refusalWhileSubscribed } from './pubsub.ts';
+import { ttlRefusal } from './require-ttl.ts';
 import { route } from './route.ts';
 import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, READONLY, STALE, WRITE } from './row.ts';
 import { endTransaction } from './transaction.ts';
@@ -22,6 +25,8 @@ const TIMED_EVERY = 16;
 /** Commands with more words are timed one by one: most take as long as they are. */
 const ARGUMENTS_TIMED = 24;
 const UNKNOWN_ARGUMENTS_SHOWN = 128;
+const ERROR_CODES_MAX = 128;
+const OTHER_ERRORS = 'ERRORSTATS_OVERFLOW';
 /** Commands that act at once inside MULTI. */
 const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 
@@ -56,7 +61,7 @@ export class Executor {
     if (client.kind !== 'primary') {
       if (context.cluster !== null && entry.hasKeys) {
         const redirect = route(call, entry, context.cluster);
-        if (redirect !== null) return this.#reject(call, redirect);
+        if (redirect !== null) return this.#reject(call, redirect, entry);
       }
       if (!this.calm || client.queued !== null || client.subscribed) {
         const refusal = this.#refusal(call, entry);
@@ -67,11 +72,21 @@ export class Executor {
       this.#queue(call, entry);
       return DONE;
     }
+    const { tracking } = context;
+    if (tracking.clients !== 0) tracking.current = client;
     this.run(call, entry);
     if ((flags & (READONLY | WRITE)) === 0) this.refreshCalm();
-    if (client.asking && entry.name !== 'asking') client.asking = false;
+    if (client.asking && entry.name !== 'asking' && client.queued === null) client.asking = false;
+    if (tracking.clients !== 0) this.#endTracked(client, entry);
     if (context.blocking.ready && !call.inTransaction) context.blocking.serve();
     return DONE;
+  }
+
+  #endTracked(client: Client, entry: CommandEntry): void {
+    this.#context.tracking.current = null;
+    // CLIENT CACHING is meant for the next command or transaction.
+    if (client.tracking === null || client.queued !== null || entry.name.startsWith('client|')) return;
+    client.tracking.caching = false;
   }
 
   /**
@@ -87,6 +102,7 @@ export class Executor {
       persistence.loading === null &&
       persistence.trouble === null &&
       config.values['min-replicas-to-write'] === 0 &&
+      config.values['require-ttl'] === '' &&
       replication.writesPausedUntilMs <= keyspace.nowMs &&
       clients.pausedUntilMs <= keyspace.nowMs;
   }
@@ -102,7 +118,12 @@ export class Executor {
 
   /** A queued command that its user may not run any more. */
   #refusedInExec(call: Call, entry: CommandEntry): boolean {
-    const { user } = call.client;
+    const { user, kind } = call.client;
+    const unbounded = kind === 'normal' ? ttlRefusal(call, entry) : null;
+    if (unbounded !== null) {
+      this.#reject(call, unbounded, entry);
+      return true;
+    }
     if (user === null || user.unrestricted) return false;
     const reason = this.#context.access.refusalInExec(call, entry);
     if (reason === null) return false;
@@ -145,9 +166,12 @@ export class Executor {
     ) {
       this.#propagate(call);
     }
+    if (context.tracking.clients !== 0 && (entry.flags & READONLY) !== 0) rememberKeys(call, entry);
     if (reply.errors !== failures) {
       entry.failed += 1;
       this.#countError(reply.lastErrorCode);
+      // It counts once, not again for the transaction or script around it.
+      reply.errors = failures;
     }
     entry.calls++;
     call.client.commandCount++;
@@ -224,6 +248,10 @@ export class Executor {
           return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
         if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas())
           return errors.NO_REPLICAS;
+        if (client.queued === null && config.values['require-ttl'] !== '') {
+          const unbounded = ttlRefusal(call, entry);
+          if (unbounded !== null) return unbounded;
+        }
       }
     }
     const confined = refusalWhileSubscribed(client, entry.name);
@@ -244,9 +272,9 @@ export class Executor {
 
   /** EXEC that is refused ends its transaction. */
   #refuse(call: Call, entry: CommandEntry, refusal: string): number {
-    if (entry.name !== 'exec' || call.client.queued === null) return this.#reject(call, refusal);
+    if (entry.name !== 'exec' || call.client.queued === null) return this.#reject(call, refusal, entry);
     endTransaction(call.client, this.#context);
-    return this.#reject(call, `EXECABORT Transaction discarded because of: ${refusal}`);
+    return this.#reject(call, `EXECABORT Transaction discarded because of: ${refusal}`, entry);
   }
 
   #queue(call: Call, entry: CommandEntry): void {
@@ -287,7 +315,7 @@ export class Executor {
 
   /** Counts a command that ended with an error after it had been blocked. */
   countFailure(entry: CommandEntry, error: string): void {
-    entry.failed++;
+    entry.rejected++;
     this.#countError(error.slice(0, Math.max(error.indexOf(' '), 0)));
   }
 
@@ -302,9 +330,10 @@ export class Executor {
     if (code === '') return;
     const stats = this.#context.stats;
     stats.totalErrorReplies++;
-    // A client can invent codes only through scripts; the limit keeps the table small all the same.
-    if (stats.errors.size < 128 || stats.errors.has(code))
-      stats.errors.set(code, (stats.errors.get(code) ?? 0) + 1);
+    // Scripts can invent codes: what comes when the table is full is counted together.
+    const known = stats.errors.size < ERROR_CODES_MAX || stats.errors.has(code);
+    const name = known ? code : OTHER_ERRORS;
+    stats.errors.set(name, (stats.errors.get(name) ?? 0) + 1);
   }
 }
 

@@ -15,6 +15,7 @@ import type { Client } from './client.ts';
 import type { CommandEntry } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
+import { ttlRefusal } from './require-ttl.ts';
 import { keysSlot, route, SEVERAL_SLOTS } from './route.ts';
 import { DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE } from './row.ts';
 
@@ -148,6 +149,8 @@ export function refusalInScript(
     if (refusal !== null) return refusal;
   }
   if (run.outOfMemory && !run.allowOom && !run.wrote && (flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
+  const unbounded = isObeyed(run.caller) ? null : ttlRefusal(call, entry);
+  if (unbounded !== null) return unbounded;
   if ((flags & WRITE) !== 0) run.wrote = true;
   return context.cluster === null || isObeyed(run.caller) ? null : refusalOfRoute(call, entry, run);
 }

@@ -143,16 +143,16 @@ function sortOptions(call: Call, mayStore: boolean): SortOptions | null {
 function readPattern(call: Call, index: number, option: 'BY' | 'GET'): SortPattern | null {
   const text = call.copy(index);
   const pattern = new SortPattern(text);
-  const names = option === 'BY' ? !pattern.isConstant : !pattern.isElement;
-  if (names && call.context.cluster !== null) {
-    if (patternSlot(text) !== keySlot(call.bytes, call.argStart[1], call.argLength[1])) {
-      call.reply.error(
-        `ERR ${option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots.`,
-      );
-      return null;
-    }
+  const { cluster, access } = call.context;
+  if (option === 'BY' && pattern.isConstant) return pattern;
+  const slot = (): number => keySlot(call.bytes, call.argStart[1], call.argLength[1]);
+  if (cluster !== null && !pattern.isElement && patternSlot(text) !== slot()) {
+    call.reply.error(
+      `ERR ${option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots.`,
+    );
+    return null;
   }
-  if (names && !call.context.access.mayReadAllKeys(call)) {
+  if (!access.mayReadAllKeys(call)) {
     call.reply.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
     return null;
   }

@@ -176,6 +176,7 @@ export const parameters = [
   ['lfu-log-factor',                   count,             '10',                  LIVE,            'How slowly the use counter of a key saturates.'],
   ['lfu-decay-time',                   count,             '1',                   LIVE,            'Minutes after which the use counter is lowered.'],
   ['active-expire-effort',             integer(1n, 10n),  '1',                   LIVE | INERT,    'How eagerly expired keys are removed.'],
+  ['require-ttl',                      any,               '',                    LIVE,            'Patterns of keys that no write may leave without a time to live.'],
   ['notify-keyspace-events',           notifyClasses,     '',                    LIVE | INERT,    'Classes of events published to subscribers.'],
   ['lazyfree-lazy-eviction',           yesNo,             'yes',                 LIVE | INERT,    'Free evicted values in the background.'],
   ['lazyfree-lazy-expire',             yesNo,             'yes',                 LIVE | INERT,    'Free expired values in the background.'],
