@@ -10,7 +10,7 @@ import type { Log } from '../config/log.ts';
 import type { Reply } from '../wire/reply.ts';
 import { type LuaExports, type LuaModule, makeLuaModule } from './lua-module.ts';
 import { HOST_LOG, HOST_MAY_RUN, HOST_SET_REPL, withPrelude } from './lua-prelude.ts';
-import { ValueEncoder, writeValue } from './lua-values.ts';
+import { isNothing, ValueEncoder, writeValue } from './lua-values.ts';
 import { type Script, sha1Hex } from './script.ts';
 import type { ScriptArguments, ScriptEngine, ScriptFailure, ScriptHost } from './script-engine.ts';
 import { WordBuffer } from './script-words.ts';
@@ -85,6 +85,11 @@ export class LuaEngine implements ScriptEngine {
   ): ScriptFailure | undefined {
     const result = this.#evaluate(this.#codeOf(script), words, first, keyCount);
     if (typeof result !== 'number') return result;
+    if (isNothing(this.#heap, result)) {
+      out.nullBulk();
+      this.#exports._free_mem(result);
+      return undefined;
+    }
     const failure = writeValue(this.#heap, result, out);
     this.#exports._free_mem(result);
     return failure === undefined ? undefined : explain(failure);

@@ -41,6 +41,8 @@ const apiCode = [
   'local t={} for i=2,n do local v=select(i,...) ',
   'if type(v)=="string" or type(v)=="number" then t[#t+1]=tostring(v) end end ',
   `call("${escaped(HOST_LOG)}",level,concat(t," ")) end `,
+  'function api.sha1hex(...) if select("#",...)~=1 then raise("wrong number of arguments") end ',
+  'return redis.sha1hex(...) end ',
   'function api.setresp(...) if select("#",...)~=1 then ',
   'raise("redis.setresp() requires one argument.") end ',
   'local n=... if n~=2 and n~=3 then raise("RESP version must be 2 or 3.") end redis.setresp(n) end ',
@@ -75,16 +77,27 @@ const pcallCode = [
 ].join('');
 
 /**
- * What a script returns is looked at first: a table that contains itself would be written for ever, and one that
- * stands for a type of RESP 3 is taken for an array unless the script has chosen RESP 3.
+ * What a script returns is looked at first: a table that contains itself would be written for ever, metatables must
+ * not be asked, functions are nothing, and a table that stands for a type of RESP 3 is taken for an array unless the
+ * script has chosen RESP 3.
  */
 const returnCode = [
-  'return (function(type,next,rawget,setresp) local path={} local function cyclic(v,depth) ',
-  'if type(v)~="table" then return false end if path[v] or depth>1000 then return true end path[v]=true ',
-  'for _,x in next,v do if cyclic(x,depth+1) then return true end end path[v]=nil return false end ',
-  'return function(v) if cyclic(v,0) then return {err="ERR reached lua stack limit"} end ',
-  'if type(v)=="table" and (rawget(v,"map") or rawget(v,"set") or rawget(v,"double") or ',
-  'rawget(v,"big_number") or rawget(v,"verbatim_string")) then setresp(3) end return v end end)',
+  'return (function(type,next,rawget,setresp) local path={} local whole,typed local function copied(v,depth) ',
+  'local t=type(v) if t=="function" or t=="userdata" or t=="thread" then return false end ',
+  'if t~="table" then return v end if path[v] or depth>1000 then whole=false return nil end path[v]=true local r={} ',
+  'if type(rawget(v,"err"))=="string" then r.err=rawget(v,"err") ',
+  'elseif type(rawget(v,"ok"))=="string" then r.ok=rawget(v,"ok") ',
+  'elseif type(rawget(v,"double"))=="number" then r.double=rawget(v,"double") typed=true ',
+  'elseif type(rawget(v,"map"))=="table" then typed=true r.map={} ',
+  'for k,x in next,rawget(v,"map") do r.map[copied(k,depth+1)]=copied(x,depth+1) if not whole then break end end ',
+  'elseif type(rawget(v,"set"))=="table" then typed=true r.set={} ',
+  'for k in next,rawget(v,"set") do r.set[copied(k,depth+1)]=true if not whole then break end end ',
+  'elseif type(rawget(v,"big_number"))=="string" then r.big_number=rawget(v,"big_number") typed=true ',
+  'elseif type(rawget(v,"verbatim_string"))=="table" then local s=rawget(v,"verbatim_string") typed=true ',
+  'r.verbatim_string={format=rawget(s,"format"),string=rawget(s,"string")} ',
+  'else local i=1 while whole do local x=rawget(v,i) if x==nil then break end r[i]=copied(x,depth+1) i=i+1 end end ',
+  'path[v]=nil return r end return function(v) whole=true local r=copied(v,0) ',
+  'if not whole then return {err="ERR reached lua stack limit"} end if typed then setresp(3) end return r end end)',
   '(type,next,rawget,redis.setresp)((function(...) ',
 ].join('');
 
@@ -95,6 +108,7 @@ const mends: readonly Mend[] = [
     sign: new RegExp(
       [
         'set_repl|acl_check_cmd|(?:redis|server)\\s*\\.\\s*(?:log|setresp)\\b',
+        'sha1hex(?!\\s*\\(?\\s*[\'"\\w])',
         'error_reply(?!\\s*\\(?\\s*[\'"][A-Z][A-Z0-9]* [^\'"]*[\'"]\\s*\\))',
         'status_reply(?!\\s*\\(?\\s*[\'"])',
       ].join('|'),
@@ -106,9 +120,12 @@ const mends: readonly Mend[] = [
 ];
 
 /** Only a script that puts something into a table can make one that contains itself. */
-const PUTS_INTO_TABLE = /\]\s*=[^=]|\.\s*\w+\s*=[^=]|rawset|insert|loadstring|\bload\b/;
+const PUTS_INTO_TABLE = /\]\s*=[^=]|\.\s*\w+\s*=[^=]|rawset|insert|metatable|loadstring|\bload\b/;
 const MAKES_TABLE = /\{/;
 const NAMES_TYPE = /\b(?:map|set|double|big_number|verbatim_string)\s*=[^=]/;
+
+/** What is no value stands for nothing in an array; the table of all globals has such things. */
+const NO_VALUES = /[{,]\s*function\b|\b_G\b/;
 
 /** The script as it is compiled. */
 export function withPrelude(code: Buffer): Buffer {
@@ -116,7 +133,11 @@ export function withPrelude(code: Buffer): Buffer {
   let before = '';
   let after = '';
   for (const { sign, code } of mends) if (sign.test(text)) before += code;
-  if (NAMES_TYPE.test(text) || (MAKES_TABLE.test(text) && PUTS_INTO_TABLE.test(text))) {
+  if (
+    NAMES_TYPE.test(text) ||
+    NO_VALUES.test(text) ||
+    (MAKES_TABLE.test(text) && PUTS_INTO_TABLE.test(text))
+  ) {
     before += returnCode;
     after = RETURN_END;
   }

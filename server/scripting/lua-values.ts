@@ -208,6 +208,16 @@ export function writeValue(bytes: Buffer, at: number, out: Reply): AbiFailure | 
   return undefined;
 }
 
+/** The words of the engine for a function and other things that are no value: nothing, in Redis. */
+const NO_VALUE = Buffer.from('ERR unsupported Lua return type');
+
+/** True when the value at `at` is nothing that can be written. */
+export function isNothing(bytes: Buffer, at: number): boolean {
+  if (bytes[at] !== ERROR) return false;
+  const start = at + HEAD_BYTES;
+  return bytes.compare(NO_VALUE, 0, NO_VALUE.length, start, start + NO_VALUE.length) === 0;
+}
+
 /** The engine ends some texts with the zero of C. */
 function textOf(bytes: Buffer, start: number, end: number): string {
   return bytes.utf8Slice(start, end > start && bytes[end - 1] === 0 ? end - 1 : end);
