@@ -30,6 +30,7 @@ import { Info } from './metrics/info.ts';
 import type { Persistence } from './persistence/persistence.ts';
 import { notifySubscribers } from './pubsub/keyspace-notifications.ts';
 import { PubSub } from './pubsub/pubsub.ts';
+import type { Tracking } from './pubsub/tracking.ts';
 import { Propagation } from './replication/propagation.ts';
 import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
@@ -41,6 +42,7 @@ import { applyLiveSettings } from './wiring/live-settings.ts';
 import { makePersistence } from './wiring/persistence-wiring.ts';
 import { makeReplication } from './wiring/replication-wiring.ts';
 import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
+import { makeTracking } from './wiring/tracking-wiring.ts';
 
 const TICK_MS = 100;
 /** Fields that one propagated HDEL names. */
@@ -70,6 +72,7 @@ export class Server implements ServerContext {
   readonly scripts: ScriptRunner;
   readonly access: Access;
   readonly pubsub: PubSub;
+  readonly tracking: Tracking;
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
@@ -102,6 +105,7 @@ export class Server implements ServerContext {
       },
       () => {
         if (this.blocking.ready) this.blocking.serve();
+        this.tracking.endTurn();
         this.cluster?.endTurn();
       },
       () => this.sessions.afterTurn(),
@@ -109,6 +113,7 @@ export class Server implements ServerContext {
     this.blocking = new BlockedClients(this, this.table, this.executor, () => this.turn.begin());
     this.pubsub = new PubSub(this.turn.messages);
     notifySubscribers(this.keyspace.events, this.pubsub);
+    this.tracking = makeTracking(this);
     this.replication = makeReplication(this);
     this.cluster = values['cluster-enabled'] ? makeCluster(this) : null;
     this.info = new Info({
@@ -132,6 +137,8 @@ export class Server implements ServerContext {
       monotonicMs: () => performance.now(),
     });
     this.#compaction = new Compaction(this.keyspace, { monotonicMs: () => performance.now() });
+    this.keyspace.lazyFree.start({ monotonicMs: () => performance.now() });
+    this.keyspace.eviction.allowed = () => this.executor.mayEvict();
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
     const { events } = this.keyspace;
@@ -246,6 +253,7 @@ export class Server implements ServerContext {
 
   #tick(): void {
     if (this.keyspace.switches.cronPaused) return;
+    const startedMs = performance.now();
     const nowMs = Date.now();
     const { keyspace } = this;
     keyspace.setNow(nowMs);
@@ -257,7 +265,9 @@ export class Server implements ServerContext {
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);
-    this.info.tick(performance.now());
+    const endedMs = performance.now();
+    this.info.tick(endedMs);
+    this.info.loop.tick(endedMs, (endedMs - startedMs) * 1000, this.stats.totalCommandsProcessed);
     this.sessions.tick(nowMs);
     if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
     this.turn.schedule();
@@ -282,6 +292,7 @@ export class Server implements ServerContext {
     this.blocking.forget(client);
     this.observer.monitors.delete(client);
     this.pubsub.forget(client);
+    this.tracking.disable(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
 
@@ -290,6 +301,8 @@ export class Server implements ServerContext {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#expiry.stop();
     this.#compaction.stop();
+    this.keyspace.lazyFree.stop();
+    this.keyspace.eviction.stop();
     this.blocking.stop();
     this.replication.stop();
     this.cluster?.stop();

@@ -18,6 +18,7 @@ export const NO_LINK: ClientLink = {
   memoryBytes: 0,
   write: () => {},
   push: () => {},
+  holdMessages: () => {},
   closeAfterReplies: () => {},
   destroy: () => {},
   block: () => {},

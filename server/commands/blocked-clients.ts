@@ -221,6 +221,8 @@ export class BlockedClients {
     call.client.asking = waiter.asking;
     this.#running = waiter;
     this.#blockedAgain = false;
+    const { link } = waiter.client;
+    link.holdMessages(true);
     const outcome = this.#executor.execute(call);
     this.#running = null;
     call.client = NOBODY;
@@ -229,6 +231,7 @@ export class BlockedClients {
       const bytes = Buffer.from(reply.buffer.subarray(0, reply.at));
       this.answer(waiter, (to) => to.raw(bytes));
     }
+    link.holdMessages(false);
   }
 
   /** Commands are paused: looks again a little later. */

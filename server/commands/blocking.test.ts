@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Stats } from '../keyspace/stats.ts';
 import { PubSub } from '../pubsub/pubsub.ts';
+import { Tracking } from '../pubsub/tracking.ts';
 import { Propagation, TO_ALL } from '../replication/propagation.ts';
 import { TYPE_LIST, TYPE_STRING } from '../structures/record.ts';
 import { Reply } from '../wire/reply.ts';
@@ -114,6 +115,7 @@ class TestLink implements ClientLink {
   answers: string[] = [];
   write(): void {}
   push(): void {}
+  holdMessages(): void {}
   closeAfterReplies(reason: string): void {
     this.closed = reason;
   }
@@ -160,7 +162,7 @@ class Bench {
       keyspace: this.keyspace,
       stats: this.stats,
       cluster: null,
-      config: { values: { 'min-replicas-to-write': 0 }, onChange: () => undefined },
+      config: { values: { 'min-replicas-to-write': 0, 'require-ttl': '' }, onChange: () => undefined },
       replication: { role: 'primary', writesPausedUntilMs: 0, offset: 0 },
       persistence: { loading: null, trouble: null, beforeFlushAll() {}, afterFlushAll() {} },
       clients: {
@@ -170,6 +172,7 @@ class Bench {
       },
       propagation: this.propagation,
       pubsub: new PubSub(new Reply()),
+      tracking: new Tracking(new Reply(), () => undefined),
       observer: {
         exact: false,
         requestBytes: Number.POSITIVE_INFINITY,
@@ -242,7 +245,7 @@ describe('blockForKeys', () => {
     const writer = bench.client();
     for (const line of ['MULTI', 'SET b 1', 'SET a 2', 'DEL a', 'EXEC']) writer.run(line);
     expect(waiter.link.answers).toEqual(['$3\r\nb=1\r\n']);
-    expect(bench.propagated).toEqual(['SELECT 0', 'MULTI', 'SET b 1', 'SET a 2', 'DEL a', 'EXEC', 'DEL b']);
+    expect(bench.propagated).toEqual(['MULTI', 'SELECT 0', 'SET b 1', 'SET a 2', 'DEL a', 'EXEC', 'DEL b']);
   });
 
   test('within a transaction nothing blocks: the answer is that of the timeout', () => {

@@ -1,9 +1,10 @@
 /** CLIENT: what is known of connections, and how to end or pause them. */
-import { UNBLOCKED_BY_CLIENT } from './blocking.ts';
+import { parseTimeoutMs, UNBLOCKED_BY_CLIENT } from './blocking.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { clientFilter } from './client-filter.ts';
 import { describeClient } from './client-info.ts';
+import { trackingCommands } from './client-tracking.ts';
 import * as errors from './errors.ts';
 import { ADMIN, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
@@ -25,6 +26,7 @@ export const clientCommands: readonly Row[] = [
   ['REPLY',     3,    FLAGS,        NO_KEY, '3.2.0', reply,    'Instructs the server whether to reply to commands.'],
   ['SETINFO',   4,    FLAGS,        NO_KEY, '7.2.0', setinfo,  'Sets information specific to the client or connection.'],
   ['SETNAME',   3,    FLAGS,        NO_KEY, '2.6.9', setname,  'Sets the connection name.'],
+  ...trackingCommands,
   ['UNBLOCK',   -3,   FLAGS | ADMIN, NO_KEY, '5.0.0', unblock, 'Unblocks a client blocked by a blocking command from a different connection.'],
   ['UNPAUSE',   2,    FLAGS | ADMIN, NO_KEY, '6.2.0', unpause, 'Resumes processing commands from paused clients.'],
 ];
@@ -113,21 +115,14 @@ function onOff(call: Call, set: (on: boolean) => void): void {
 }
 
 function pause(call: Call): void {
-  const timeoutMs = call.integer(2);
-  if (Number.isNaN(timeoutMs)) {
-    call.reply.error('ERR timeout is not an integer or out of range');
-    return;
-  }
-  if (timeoutMs < 0) {
-    call.reply.error('ERR timeout is negative');
-    return;
-  }
   const { clients, replication, keyspace } = call.context;
   const writesOnly = call.argc === 4 && call.is(3, 'WRITE');
-  if (call.argc > 4 || (call.argc === 4 && !writesOnly && !call.is(3, 'ALL'))) {
-    call.reply.error(errors.SYNTAX);
+  if (call.argc === 4 && !writesOnly && !call.is(3, 'ALL')) {
+    call.reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL');
     return;
   }
+  const timeoutMs = parseTimeoutMs(call, 2);
+  if (timeoutMs < 0) return;
   const untilMs = keyspace.nowMs + timeoutMs;
   replication.clientPauseUntilMs = Math.max(replication.clientPauseUntilMs, untilMs);
   // Once everything stands still it stays so, as long as any pause does.

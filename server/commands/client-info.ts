@@ -20,6 +20,9 @@ function flagsOf(client: Client, context: ServerContext): string {
   if (client.readonlyMode) flags += 'r';
   if (client.noEvict) flags += 'e';
   if (client.noTouch) flags += 'T';
+  if (client.tracking !== null) flags += 't';
+  if (client.tracking?.brokenRedirect) flags += 'R';
+  if (client.tracking?.options.broadcast) flags += 'B';
   if (client.link.localAddress.startsWith('/')) flags += 'U';
   return flags === '' ? 'N' : flags;
 }
@@ -57,7 +60,7 @@ export function describeClient(context: ServerContext, client: Client): string {
     ['events', 'r'],
     ['cmd', client.lastCommand?.name ?? 'NULL'],
     ['user', client.userName],
-    ['redir', -1],
+    ['redir', client.tracking?.options.redirect ?? -1],
     ['resp', client.protocol],
     ['lib-name', client.libraryName],
     ['lib-ver', client.libraryVersion],

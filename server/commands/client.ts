@@ -1,5 +1,6 @@
 import type { AclUser } from '../acl/acl-user.ts';
 import type { Subscriptions } from '../pubsub/pubsub.ts';
+import type { TrackingState } from '../pubsub/tracking.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { Waiting } from './blocking.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -25,6 +26,8 @@ export interface ClientLink {
   write(bytes: Uint8Array): void;
   /** Queue bytes [start, end) of the turn's messages; behind its reply when the client runs a command. */
   push(start: number, end: number): void;
+  /** Messages to the client wait while `held`, and follow what it is answered meanwhile. */
+  holdMessages(held: boolean): void;
   /** Close after what is queued was sent; `reason` goes to the log. */
   closeAfterReplies(reason: string): void;
   /** Close now and drop what is queued. */
@@ -82,6 +85,8 @@ export class Client {
   /** Subscribed to something: with RESP 2 only few commands are allowed. */
   subscribed = false;
   closing = false;
+  /** Null while CLIENT TRACKING is off. */
+  tracking: TrackingState | null = null;
   /** Waits for a deferred reply. */
   blocked = false;
   /** What it waits for, when CLIENT UNBLOCK may end that. */

@@ -137,6 +137,7 @@ function reset(call: Call): void {
   const { client, context } = call;
   endTransaction(client, context);
   context.pubsub.forget(client);
+  context.tracking.disable(client);
   noteSubscribed(client);
   client.databaseIndex = 0;
   client.protocol = 2;

@@ -5,6 +5,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 import type { PubSub } from '../pubsub/pubsub.ts';
+import type { Tracking } from '../pubsub/tracking.ts';
 import type { Propagation } from '../replication/propagation.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { Access } from './access.ts';
@@ -44,6 +45,7 @@ export interface ServerContext {
   readonly clients: ClientRegistry;
   readonly blocking: BlockedClients;
   readonly pubsub: PubSub;
+  readonly tracking: Tracking;
   readonly scripts: ScriptRunner;
   readonly access: Access;
   readonly observer: Observer;

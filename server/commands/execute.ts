@@ -33,6 +33,8 @@ const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'
 export class Executor {
   /** Nothing stands in the way of any command outside a transaction: `#refusal` would answer null. */
   calm = false;
+  /** Keys are being evicted before a command runs. */
+  evicting = false;
   readonly #context: ServerContext;
   readonly #table: CommandTable;
 
@@ -236,8 +238,11 @@ export class Executor {
     if ((flags & NO_MULTI) !== 0 && client.queued !== null) return errors.NOT_IN_TRANSACTION;
     // While a failover needs the stream to stand, nothing may be evicted either.
     const paused = replication.writesPausedUntilMs > keyspace.nowMs;
-    if (keyspace.eviction.maxmemory > 0 && !replica && !paused && !keyspace.eviction.makeRoom()) {
-      if ((flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
+    if (keyspace.eviction.maxmemory > 0 && !replica && !paused) {
+      this.evicting = true;
+      const fits = keyspace.eviction.makeRoom();
+      this.evicting = false;
+      if (!fits && (flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
     if ((flags & WRITE) !== 0) {
       if (replica) {

@@ -47,7 +47,7 @@ export const genericCommands: readonly Row[] = [
   ['SWAPDB',    3,    WRITE | FAST,    NO_KEY,   '4.0.0', swapdb,    'Swaps two Redis databases.', {group: 'server'}],
   ['TOUCH',     -2,   READONLY | FAST, ALL_KEYS, '3.2.1', touch,     'Returns the number of existing keys out of those specified after updating the time they were last accessed.'],
   ['TYPE',      2,    READONLY | FAST, ONE_KEY,  '1.0.0', type,      'Determines the type of value stored at a key.'],
-  ['UNLINK',    -2,   WRITE | FAST,    ALL_KEYS, '4.0.0', del,       'Asynchronously deletes one or more keys.'],
+  ['UNLINK',    -2,   WRITE | FAST,    ALL_KEYS, '4.0.0', unlink,    'Asynchronously deletes one or more keys.'],
 ];
 
 function dbsize(call: Call): void {
@@ -55,12 +55,23 @@ function dbsize(call: Call): void {
 }
 
 function del(call: Call): void {
+  removeKeys(call, call.context.keyspace.lazyFree.policy.userDel);
+}
+
+function unlink(call: Call): void {
+  removeKeys(call, true);
+}
+
+function removeKeys(call: Call, lazily: boolean): void {
+  const { lazyFree } = call.context.keyspace;
   let removed = 0;
+  lazyFree.lazily = lazily;
   for (let index = 1; index < call.argc; index++) {
     if (!call.database.remove(call.bytes, call.argStart[index], call.argLength[index])) continue;
     removed++;
     call.notify(NOTIFY_GENERIC, 'del', index);
   }
+  lazyFree.lazily = lazyFree.policy.serverDel;
   call.reply.integer(removed);
 }
 
@@ -74,8 +85,11 @@ function flushall(call: Call): void {
   if (!flushOptions(call)) return;
   const { keyspace, persistence } = call.context;
   persistence.beforeFlushAll();
+  keyspace.lazyFree.lazily = flushesLazily(call);
   keyspace.dirty += keyspace.flushAll();
+  keyspace.lazyFree.lazily = keyspace.lazyFree.policy.serverDel;
   persistence.afterFlushAll();
+  call.context.tracking.flushed(call.context.clients.all());
   // Propagated even when nothing was there: a replica may still hold what expired here.
   keyspace.dirty++;
   call.reply.ok();
@@ -85,7 +99,10 @@ function flushdb(call: Call): void {
   if (!flushOptions(call)) return;
   const { keyspace } = call.context;
   const alone = call.database.size === keyspace.size;
+  keyspace.lazyFree.lazily = flushesLazily(call);
   keyspace.dirty += (alone ? keyspace.flushAll() : call.database.flush()) + 1;
+  keyspace.lazyFree.lazily = keyspace.lazyFree.policy.serverDel;
+  call.context.tracking.flushed(call.context.clients.all());
   call.reply.ok();
 }
 
@@ -93,6 +110,10 @@ function flushOptions(call: Call): boolean {
   if (call.argc === 1 || (call.argc === 2 && (call.is(1, 'SYNC') || call.is(1, 'ASYNC')))) return true;
   call.reply.error(errors.SYNTAX);
   return false;
+}
+
+function flushesLazily(call: Call): boolean {
+  return call.argc === 1 ? call.context.keyspace.lazyFree.policy.userFlush : call.is(1, 'ASYNC');
 }
 
 function touch(call: Call): void {

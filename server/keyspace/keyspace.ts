@@ -5,12 +5,15 @@
 import { Arena } from '../structures/arena.ts';
 import { Records, TYPE_STRING } from '../structures/record.ts';
 import { Table } from '../structures/table.ts';
+import { TableSample } from '../structures/table-sample.ts';
 import { ValueStore } from '../values/value-store.ts';
 import { Values } from '../values/values.ts';
 import { Database } from './database.ts';
 import { DebugSwitches } from './debug-switches.ts';
 import { KeyEvents } from './events.ts';
-import { Eviction, LFU_INITIAL, lfuAfterAccess } from './eviction.ts';
+import { Eviction } from './eviction.ts';
+import { LazyFree } from './lazy-free.ts';
+import { LFU_INITIAL, lfuAfterAccess } from './lfu.ts';
 import type { Stats } from './stats.ts';
 import { StringRecords } from './string-records.ts';
 import { Watches } from './watch.ts';
@@ -32,8 +35,11 @@ export class Keyspace {
   readonly records: Records;
   readonly strings: StringRecords;
   readonly table: Table;
+  readonly tableSample: TableSample;
   /** What keys of other types than strings hold. */
   readonly values: Values;
+  /** Where large values end. */
+  readonly lazyFree: LazyFree;
   readonly events = new KeyEvents();
   databases: Database[];
   readonly watches = new Watches();
@@ -46,6 +52,8 @@ export class Keyspace {
   freshClock = 0;
   /** Stamps or counts an access. */
   touchAccess: (ref: number) => void;
+  /** Like `touchAccess`, for a record that is about to change. */
+  touchChange: (ref: number) => void;
   /** Changes since the last successful save. */
   dirty = 0;
   /** Number of the running or last snapshot, 8 bits: every new or changed record is stamped with it. */
@@ -69,10 +77,13 @@ export class Keyspace {
     this.records = new Records(this.arena);
     this.strings = new StringRecords(this.arena, this.records);
     this.table = new Table(this.arena, this.records);
+    this.tableSample = new TableSample(this.arena, this.records);
     this.values = new Values(new ValueStore(this.arena, this.records, options.random));
+    this.lazyFree = new LazyFree(this);
     this.eviction = new Eviction(this);
     this.#touchLru = (ref) => this.records.setAccessClock(ref, this.freshClock);
     this.touchAccess = this.#touchLru;
+    this.touchChange = this.#touchLru;
     this.databases = Array.from({ length: options.databases }, (_, index) => new Database(this, index));
   }
 
@@ -94,19 +105,18 @@ export class Keyspace {
       : Math.floor(nowMs / 1000) & 0xffffff;
   }
 
-  /** LFU policies count accesses where the others stamp them. */
-  useLfu(lfu: boolean, decayMinutes: number, logFactor: number): void {
-    this.#lfu = lfu;
-    this.touchAccess = !lfu
-      ? this.#touchLru
-      : (ref) => {
-          const clock = this.records.accessClock(ref);
-          const minutes = this.freshClock >>> 8;
-          this.records.setAccessClock(
-            ref,
-            lfuAfterAccess(clock, minutes, decayMinutes, logFactor, this.random),
-          );
-        };
+  /** How accesses are kept: LFU policies count them, LRU ones stamp them, LRM ones stamp changes alone. */
+  useClock(kind: 'lru' | 'lrm' | 'lfu', decayMinutes: number, logFactor: number): void {
+    this.#lfu = kind === 'lfu';
+    const countAccess = (ref: number): void => {
+      const clock = this.records.accessClock(ref);
+      const minutes = this.freshClock >>> 8;
+      const next = lfuAfterAccess(clock, minutes, decayMinutes, logFactor, this.random);
+      this.records.setAccessClock(ref, next);
+    };
+    this.touchChange = this.#lfu ? countAccess : this.#touchLru;
+    this.touchAccess = kind === 'lrm' ? () => {} : this.touchChange;
+    this.eviction.lfuDecayMinutes = decayMinutes;
     this.setNow(this.nowMs);
   }
 
@@ -118,15 +128,15 @@ export class Keyspace {
 
   /** Frees a record that no table names any more, with its value. */
   release(ref: number): void {
-    if (this.records.type(ref) !== TYPE_STRING) this.values.release(ref);
+    if (this.records.type(ref) !== TYPE_STRING) this.lazyFree.release(ref);
     this.records.release(ref);
   }
 
   /** A record goes with its whole table: no count, but its watchers must know. */
   noteFlushed(databaseIndex: number, ref: number): void {
-    if (this.watches.size === 0) return;
+    if (this.watches.watchedKeys === 0) return;
     const start = this.records.keyStart(ref);
-    this.watches.touch(databaseIndex, this.records.segment(ref), start, this.records.keyLength(ref));
+    this.watches.touchWatchers(databaseIndex, this.records.segment(ref), start, this.records.keyLength(ref));
   }
 
   /**
@@ -135,15 +145,17 @@ export class Keyspace {
    */
   flushAll(): number {
     const removed = this.size;
-    let tables = 0;
+    let tables = this.lazyFree.pendingTables;
     for (const database of this.databases) tables += database.tables;
-    if (this.snapshotHook !== null || this.watches.size !== 0 || tables !== this.table.live) {
+    if (this.snapshotHook !== null || this.watches.watchedKeys !== 0 || tables !== this.table.live) {
       for (const database of this.databases) database.flush();
       return removed;
     }
     this.arena.clear();
     this.table.live = 0;
     this.values.elements.live = 0;
+    this.lazyFree.forget();
+    if (this.lazyFree.lazily) this.lazyFree.count(removed);
     for (const database of this.databases) database.forget();
     return removed;
   }

@@ -14,8 +14,16 @@ export function watchName(databaseIndex: number, key: Uint8Array, start: number,
 export class Watches {
   readonly #watchers = new Map<string, Set<Watcher>>();
 
-  /** Watched keys; 0 lets the hot path skip all of this. */
+  /** Hook: is told of every key that changes. */
+  listener: ((key: Uint8Array, start: number, length: number) => void) | null = null;
+
+  /** 0 when nobody wants to know of changes: lets the hot path skip all of this. */
   get size(): number {
+    return this.#watchers.size + (this.listener === null ? 0 : 1);
+  }
+
+  /** Keys that are watched. */
+  get watchedKeys(): number {
     return this.#watchers.size;
   }
 
@@ -33,6 +41,12 @@ export class Watches {
   }
 
   touch(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
+    if (this.listener !== null) this.listener(key, start, length);
+    if (this.#watchers.size !== 0) this.touchWatchers(databaseIndex, key, start, length);
+  }
+
+  /** Tells who watches the key and not the listener, which hears of a flush by other ways. */
+  touchWatchers(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
     const watchers = this.#watchers.get(watchName(databaseIndex, key, start, length));
     if (watchers !== undefined) for (const watcher of watchers) watcher.watchBroken = true;
   }

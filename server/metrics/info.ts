@@ -8,7 +8,14 @@ import type { CommandTable } from '../commands/command-table.ts';
 import type { InfoSource, ServerContext } from '../commands/context.ts';
 import { keptTargets } from '../commands/migrate-target.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
-import { commandStatLines, errorStatLines, keyspaceLines, memoryLines } from './info-sections.ts';
+import {
+  commandStatLines,
+  errorStatLines,
+  keyspaceLines,
+  latencyStatLines,
+  memoryLines,
+} from './info-sections.ts';
+import { LoopMetrics } from './loop-metrics.ts';
 import { Rate } from './rate.ts';
 
 /** A part of the server that prints its own section. */
@@ -27,7 +34,10 @@ export interface InfoParts {
   readonly os: string;
 }
 
-type Section = readonly [name: string, title: string, byDefault: boolean, lines: () => readonly string[]];
+/** `hidden`: printed only when it is named. */
+type When = 'default' | 'all' | 'hidden';
+
+type Section = readonly [name: string, title: string, when: When, lines: () => readonly string[]];
 
 /** The counters whose rates INFO prints. */
 interface Rates {
@@ -54,9 +64,6 @@ const ABSENT_STATS: readonly string[] = [
   'active_defrag_key_misses:0',
   'total_active_defrag_time:0',
   'current_active_defrag_time:0',
-  'tracking_total_keys:0',
-  'tracking_total_items:0',
-  'tracking_total_prefixes:0',
   'io_threaded_reads_processed:0',
   'io_threaded_writes_processed:0',
   'reply_buffer_shrinks:0',
@@ -74,25 +81,27 @@ export class Info implements InfoSource {
     replicaOutput: new Rate(),
   };
   readonly #sections: readonly Section[];
+  readonly loop = new LoopMetrics();
 
   constructor(parts: InfoParts) {
     this.#parts = parts;
     const { context, table } = parts;
     // biome-ignore format: a table, one section a row
     this.#sections = [
-      ['server',       'Server',       true,  () => this.#server()],
-      ['clients',      'Clients',      true,  () => this.#clients()],
-      ['memory',       'Memory',       true,  () => memoryLines(context)],
-      ['persistence',  'Persistence',  true,  () => parts.persistence.infoLines()],
-      ['stats',        'Stats',        true,  () => this.#stats()],
-      ['replication',  'Replication',  true,  () => parts.replication.infoLines()],
-      ['cpu',          'CPU',          true,  () => cpuLines()],
-      ['modules',      'Modules',      true,  () => []],
-      ['commandstats', 'Commandstats', false, () => commandStatLines(table)],
-      ['errorstats',   'Errorstats',   true,  () => errorStatLines(context.stats)],
-      ['latencystats', 'Latencystats', false, () => []],
-      ['cluster',      'Cluster',      true,  () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
-      ['keyspace',     'Keyspace',     true,  () => keyspaceLines(context.keyspace)],
+      ['server',       'Server',       'default', () => this.#server()],
+      ['clients',      'Clients',      'default', () => this.#clients()],
+      ['memory',       'Memory',       'default', () => memoryLines(context)],
+      ['persistence',  'Persistence',  'default', () => parts.persistence.infoLines()],
+      ['stats',        'Stats',        'default', () => this.#stats()],
+      ['replication',  'Replication',  'default', () => parts.replication.infoLines()],
+      ['cpu',          'CPU',          'default', () => cpuLines()],
+      ['modules',      'Modules',      'default', () => []],
+      ['commandstats', 'Commandstats', 'all',     () => commandStatLines(table)],
+      ['errorstats',   'Errorstats',   'default', () => errorStatLines(context.stats)],
+      ['latencystats', 'Latencystats', 'all',     () => this.#latencies()],
+      ['cluster',      'Cluster',      'default', () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
+      ['keyspace',     'Keyspace',     'default', () => keyspaceLines(context.keyspace)],
+      ['debug',        'Debug',        'hidden',  () => this.loop.debugLines()],
     ];
   }
 
@@ -117,7 +126,10 @@ export class Info implements InfoSource {
     const all = wanted.has('all') || wanted.has('everything');
     const byDefault = wanted.size === 0 || wanted.has('default');
     const printed = this.#sections
-      .filter(([name, , inDefault]) => all || wanted.has(name) || (byDefault && inDefault))
+      .filter(([name, , when]) => {
+        if (wanted.has(name)) return true;
+        return when === 'default' ? all || byDefault : when === 'all' && all;
+      })
       .map(([, title, , lines]) => [`# ${title}`, ...lines(), ''].join('\r\n'));
     return printed.join('\r\n');
   }
@@ -157,20 +169,31 @@ export class Info implements InfoSource {
       `lru_clock:${keyspace.freshClock}`,
       `executable:${resolve(process.argv[1] ?? process.execPath)}`,
       `config_file:${config.path ?? ''}`,
+      `availability_zone:${config.values['availability-zone']}`,
       'io_threads_active:0',
       `listener0:name=tcp,bind=${config.values.bind.join(',bind=')},port=${config.values.port}`,
     ];
   }
 
+  #latencies(): string[] {
+    const { context, table } = this.#parts;
+    return latencyStatLines(table, context.config.values['latency-tracking-info-percentiles']);
+  }
+
   #clients(): string[] {
-    const { clients, config, blocking } = this.#parts.context;
+    const { clients, config, blocking, tracking } = this.#parts.context;
     let connected = 0;
     let blocked = 0;
     let pubsub = 0;
+    let watching = 0;
+    const watchedKeys = new Set<string>();
     for (const client of clients.all()) {
       if (client.kind === 'normal' || client.kind === 'pubsub') connected += 1;
       if (client.kind === 'pubsub') pubsub += 1;
       if (client.blocked) blocked += 1;
+      if (client.watched === null) continue;
+      watching += 1;
+      for (const name of client.watched.keys()) watchedKeys.add(name);
     }
     return [
       `connected_clients:${connected}`,
@@ -179,8 +202,10 @@ export class Info implements InfoSource {
       'client_recent_max_input_buffer:0',
       'client_recent_max_output_buffer:0',
       `blocked_clients:${blocked}`,
-      'tracking_clients:0',
+      `tracking_clients:${tracking.clients}`,
       `pubsub_clients:${pubsub}`,
+      `watching_clients:${watching}`,
+      `total_watched_keys:${watchedKeys.size}`,
       `clients_in_timeout_table:${blocking.deadlineCount}`,
       `total_blocking_keys:${blocking.keyCount}`,
       `total_blocking_keys_on_nokey:${blocking.noKeyCount}`,
@@ -202,7 +227,7 @@ export class Info implements InfoSource {
 
   #stats(): string[] {
     const { context } = this.#parts;
-    const { stats, pubsub } = context;
+    const { stats, pubsub, tracking } = context;
     const rates = this.#rates;
     const kbps = (rate: Rate): string => (rate.perSecond / 1024).toFixed(2);
     return [
@@ -227,6 +252,9 @@ export class Info implements InfoSource {
       `evicted_clients:${stats.evictedClients}`,
       `keyspace_hits:${stats.keyspaceHits}`,
       `keyspace_misses:${stats.keyspaceMisses}`,
+      `tracking_total_keys:${tracking.keyCount}`,
+      `tracking_total_items:${tracking.items}`,
+      `tracking_total_prefixes:${tracking.prefixCount}`,
       `pubsub_channels:${pubsub.count('channels')}`,
       `pubsub_patterns:${pubsub.count('patterns')}`,
       `pubsubshard_channels:${pubsub.count('shardChannels')}`,
@@ -240,6 +268,7 @@ export class Info implements InfoSource {
       ...deniedLines(context),
       `client_query_buffer_limit_disconnections:${stats.clientQueryLimitDisconnections}`,
       `client_output_buffer_limit_disconnections:${stats.clientOutputLimitDisconnections}`,
+      ...this.loop.statsLines(this.#parts.table.entries),
       ...ABSENT_STATS,
     ];
   }

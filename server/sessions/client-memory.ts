@@ -11,6 +11,7 @@ export function heldBytes(client: Client): number {
   const { subscriptions } = client;
   let entries = client.watched === null ? 0 : client.watched.size;
   if (subscriptions !== null) entries += subscriptions.count + subscriptions.shardChannels.size;
+  if (client.tracking !== null) entries += client.tracking.prefixes.size;
   return client.queuedBytes + entries * ENTRY_BYTES;
 }
 

@@ -50,6 +50,7 @@ export class Connection implements ClientLink, TurnMember {
   lastSegment = -1;
   /** Start and end of messages that go behind the reply of the command being executed; null without one. */
   #ownMessages: number[] | null = null;
+  #holdsMessages = false;
   /** When the soft limit of the output was first exceeded, 0 while it is not. */
   #overSoftSinceMs = 0;
 
@@ -150,9 +151,20 @@ export class Connection implements ClientLink, TurnMember {
 
   push(start: number, end: number): void {
     if (this.#closed) return;
-    if (!this.#executing) this.#session.turn.deliver(this, start, end);
+    if (this.#executing && this.#executor.evicting) {
+      // What goes before the command runs is told before its reply.
+      this.#reply.raw(this.#session.turn.messages.buffer.subarray(start, end));
+    } else if (!this.#executing && !this.#holdsMessages) this.#session.turn.deliver(this, start, end);
     else if (this.#ownMessages === null) this.#ownMessages = [start, end];
     else this.#ownMessages.push(start, end);
+  }
+
+  holdMessages(held: boolean): void {
+    this.#holdsMessages = held;
+    const places = this.#ownMessages;
+    if (held || places === null) return;
+    this.#ownMessages = null;
+    for (let index = 0; index < places.length; index += 2) this.push(places[index], places[index + 1]);
   }
 
   send(bytes: Uint8Array): boolean {

@@ -15,6 +15,23 @@ const observerSettings: readonly ParameterName[] = [
   'latency-tracking',
 ];
 
+const evictionSettings: readonly ParameterName[] = [
+  'maxmemory',
+  'maxmemory-policy',
+  'maxmemory-samples',
+  'maxmemory-eviction-tenacity',
+  'lfu-decay-time',
+  'lfu-log-factor',
+];
+
+const lazyFreeSettings: readonly ParameterName[] = [
+  'lazyfree-lazy-eviction',
+  'lazyfree-lazy-expire',
+  'lazyfree-lazy-server-del',
+  'lazyfree-lazy-user-del',
+  'lazyfree-lazy-user-flush',
+];
+
 export function applyLiveSettings(server: Server): void {
   const { config, keyspace, log } = server;
   const { values } = config;
@@ -22,8 +39,9 @@ export function applyLiveSettings(server: Server): void {
     keyspace.eviction.maxmemory = values.maxmemory;
     keyspace.eviction.policy = values['maxmemory-policy'] as typeof keyspace.eviction.policy;
     keyspace.eviction.samples = values['maxmemory-samples'];
-    const lfu = values['maxmemory-policy'].endsWith('lfu');
-    keyspace.useLfu(lfu, values['lfu-decay-time'], values['lfu-log-factor']);
+    keyspace.eviction.setTenacity(values['maxmemory-eviction-tenacity']);
+    const clock = /(lfu|lrm)$/.exec(values['maxmemory-policy'])?.[0] as 'lfu' | 'lrm' | undefined;
+    keyspace.useClock(clock ?? 'lru', values['lfu-decay-time'], values['lfu-log-factor']);
     if (values.maxmemory > 0 && server.replication.role === 'primary') keyspace.eviction.makeRoom();
   };
   const password = (): void => {
@@ -33,8 +51,20 @@ export function applyLiveSettings(server: Server): void {
     if (values.requirepass !== '') return;
     for (const client of server.clients.all()) client.authenticated = true;
   };
+  const lazyFree = (): void => {
+    const { policy } = keyspace.lazyFree;
+    policy.eviction = values['lazyfree-lazy-eviction'];
+    policy.expire = values['lazyfree-lazy-expire'];
+    policy.serverDel = values['lazyfree-lazy-server-del'];
+    policy.userDel = values['lazyfree-lazy-user-del'];
+    policy.userFlush = values['lazyfree-lazy-user-flush'];
+    keyspace.lazyFree.lazily = policy.serverDel;
+  };
   const bulk = (): void => {
     server.sessions.parser.bulkBytesMax = values['proto-max-bulk-len'];
+  };
+  const tracking = (): void => {
+    server.tracking.maxKeys = values['tracking-table-max-keys'];
   };
   const notifications = (): void => {
     keyspace.events.flags = values['notify-keyspace-events'];
@@ -56,13 +86,15 @@ export function applyLiveSettings(server: Server): void {
   };
   // biome-ignore format: a table
   const rows: readonly (readonly [names: readonly ParameterName[], apply: () => void])[] = [
-    [['maxmemory', 'maxmemory-policy', 'maxmemory-samples', 'lfu-decay-time', 'lfu-log-factor'], memory],
+    [evictionSettings,       memory],
+    [lazyFreeSettings,       lazyFree],
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
     [observerSettings,       observed],
     [limitParameters,        () => applyValueLimits(server)],
     [['notify-keyspace-events'], notifications],
+    [['tracking-table-max-keys'], tracking],
   ];
   for (const [names, apply] of rows) {
     apply();

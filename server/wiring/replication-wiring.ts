@@ -33,7 +33,10 @@ export function makeReplication(server: Server): Replication {
       rdbCompression: () => config.values.rdbcompression,
       loader: datasetLoader({
         builder: () => persistence.syncBuilder(),
-        replaced: () => persistence.datasetReplaced(),
+        replaced: () => {
+          persistence.datasetReplaced();
+          server.tracking.flushed(server.clients.all());
+        },
       }),
       applier: server.makeApplier('primary'),
     },
