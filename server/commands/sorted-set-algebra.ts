@@ -110,7 +110,7 @@ function union(request: AlgebraRequest, result: SortedSetBody): void {
       if (!result.find(bytes, start, length)) result.add(bytes, start, length, score);
       else {
         const both = aggregate(request.aggregate, result.score, score);
-        if (both !== result.score) result.setFoundScore(bytes, start, length, both);
+        if (!Object.is(both, result.score)) result.setFoundScore(bytes, start, length, both);
       }
     }
   }

@@ -17,6 +17,7 @@ const EARTH_RADIUS_METERS = 6372797.560856;
 const MERCATOR_MAX = 20037726.37;
 const RADIANS = Math.PI / 180;
 const TWO_26 = 67108864;
+const TWO_32 = 2 ** 32;
 const TWO_64 = 2 ** 64;
 
 /** A cell: its bits on either axis, `step` of them; or a place, with 26. */
@@ -95,8 +96,9 @@ function cellOfScore(score: number): Cell {
 
 /** As the conversion from double to 64 bits of x86 takes it. */
 function cellOfWide(score: number): Cell {
-  const fits = score > -TWO_64 / 2 && score < TWO_64;
-  let bits = fits ? BigInt.asUintN(64, BigInt(Math.trunc(score))) : 1n << 63n;
+  let bits = 0n;
+  if (score < -TWO_64 / 2) bits = 1n << 63n;
+  else if (score < TWO_64) bits = BigInt.asUintN(64, BigInt(Math.trunc(score)));
   let x = 0;
   let y = 0;
   for (let scale = 1; bits !== 0n; scale *= 2, bits >>= 2n) {
@@ -129,9 +131,9 @@ function boundsOf(cell: Cell): Bounds {
   const wide = 2 * LONGITUDE_MAX;
   return {
     south: -LATITUDE_MAX + (cell.y / cells) * tall,
-    north: -LATITUDE_MAX + ((cell.y + 1) / cells) * tall,
+    north: -LATITUDE_MAX + (((cell.y + 1) % TWO_32) / cells) * tall,
     west: -LONGITUDE_MAX + (cell.x / cells) * wide,
-    east: -LONGITUDE_MAX + ((cell.x + 1) / cells) * wide,
+    east: -LONGITUDE_MAX + (((cell.x + 1) % TWO_32) / cells) * wide,
   };
 }
 

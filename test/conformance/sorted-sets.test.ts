@@ -56,6 +56,8 @@ async function look(pair: readonly RawConnection[]): Promise<string> {
       if (difference !== '') return difference;
     }
   }
+  const far = await compare(pair, ['ZRANGE', 'far', '0', '-1']);
+  if (far !== '') return far;
   return await compare(pair, ['DEBUG', 'DIGEST-VALUE', ...keys]);
 }
 
@@ -71,6 +73,7 @@ async function runSeed(seed: number): Promise<string> {
       ['CONFIG', 'SET', 'zset-max-listpack-entries', entries],
       ['HELLO', seed % 3 === 1 ? '3' : '2'],
       ['SET', 'text', 'x'],
+      ['SET', 'string', 'x'],
       ['SADD', 'set', 'm1', 'm2', 'm3', '1', '2', 'other'],
       ['ZADD', 'lex', ...lex.slice(0, seed % 2 === 0 ? 400 : 60)],
     ];
