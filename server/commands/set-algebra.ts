@@ -202,7 +202,8 @@ function difference(call: Call, refs: readonly number[]): SetValue {
   let all = sets.count(first);
   for (const ref of present) all += sets.count(ref);
   // Looking every member of the first up in the others, or taking all of the others away: what is less work.
-  if ((sets.count(first) * (present.length + 1)) / 2 <= all) subtractByLookup(call, result, first, present);
+  if (Math.floor((sets.count(first) * (present.length + 1)) / 2) <= all)
+    subtractByLookup(call, result, first, present);
   else subtractByRemoval(call, result, first, present);
   return result;
 }
