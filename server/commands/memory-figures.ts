@@ -34,6 +34,7 @@ export function memoryFigures(context: ServerContext): MemoryFigures {
   }
   const used = keyspace.arena.usedBytes;
   const held = keyspace.arena.reservedBytes;
+  // Up to one segment the arena is empty rather than fragmented; alerts on the ratio must not fire for it.
   const base = Math.max(used, Math.min(held, SEGMENT_BYTES));
   const tables = tableBytes(keyspace.size);
   return {
@@ -44,6 +45,7 @@ export function memoryFigures(context: ServerContext): MemoryFigures {
     base,
     fragmentation: base === 0 ? 0 : held / base,
     resident: process.memoryUsage.rss(),
+    // Replicas read from the backlog itself: there are no other buffers.
     backlog: context.replication.backlog?.memoryBytes ?? 0,
     normalClients,
     replicaClients,

@@ -113,6 +113,8 @@ function stats(call: Call): void {
     ['functions.caches', 0],
   ];
   const rest: readonly (readonly [string, number])[] = [
+    ['overhead.db.hashtable.lut', tableBytes(keyspace.size)],
+    ['overhead.db.hashtable.rehashing', 0],
     ['overhead.total', figures.overhead],
     ['db.dict.rehashing.count', 0],
     ['keys.count', keyspace.size],

@@ -3,9 +3,9 @@
 import { totalmem } from 'node:os';
 import type { CommandEntry, CommandTable } from '../commands/command-table.ts';
 import type { ServerContext } from '../commands/context.ts';
+import { memoryFigures } from '../commands/memory-figures.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
-import { SEGMENT_BYTES } from '../structures/arena.ts';
 
 const UNITS: readonly (readonly [bytes: number, letter: string])[] = [
   [2 ** 40, 'T'],
@@ -30,19 +30,13 @@ function ratio(part: number, whole: number): string {
 
 /** The memory section. `used_memory` is the exact sum of what the arena handed out. */
 export function memoryLines(context: ServerContext): string[] {
-  const { keyspace, stats, config } = context;
-  const used = keyspace.arena.usedBytes;
-  const held = keyspace.arena.reservedBytes;
-  const resident = process.memoryUsage.rss();
-  const peak = Math.max(stats.peakMemoryBytes, used);
+  const { config } = context;
+  const figures = memoryFigures(context);
+  const { used, held, base, resident, peak, backlog } = figures;
   const total = totalmem();
   const { maxmemory } = config.values;
   const { cache, engine } = context.scripts.scripting;
   const vm = engine.memoryBytes;
-  // Up to one segment the arena is empty rather than fragmented; alerts on the ratio must not fire for it.
-  const base = Math.max(used, Math.min(held, SEGMENT_BYTES));
-  // Replicas read from the backlog itself: there are no other buffers.
-  const backlog = context.replication.backlog?.memoryBytes ?? 0;
   return [
     `used_memory:${used}`,
     `used_memory_human:${humanBytes(used)}`,
@@ -51,10 +45,10 @@ export function memoryLines(context: ServerContext): string[] {
     `used_memory_peak:${peak}`,
     `used_memory_peak_human:${humanBytes(peak)}`,
     `used_memory_peak_perc:${percent(used, peak)}`,
-    'used_memory_overhead:0',
-    'used_memory_startup:0',
-    `used_memory_dataset:${used}`,
-    `used_memory_dataset_perc:${percent(used, used)}`,
+    `used_memory_overhead:${figures.overhead}`,
+    `used_memory_startup:${figures.startup}`,
+    `used_memory_dataset:${figures.dataset}`,
+    `used_memory_dataset_perc:${percent(figures.dataset, used)}`,
     `allocator_allocated:${used}`,
     `allocator_active:${held}`,
     `allocator_resident:${held}`,
@@ -87,10 +81,16 @@ export function memoryLines(context: ServerContext): string[] {
     'mem_not_counted_for_evict:0',
     `mem_replication_backlog:${backlog}`,
     `mem_total_replication_buffers:${backlog}`,
+    'mem_replica_full_sync_buffer:0',
+    `mem_clients_slaves:${figures.replicaClients}`,
+    `mem_clients_normal:${figures.normalClients}`,
+    'mem_cluster_links:0',
+    'mem_aof_buffer:0',
+    'mem_overhead_db_hashtable_rehashing:0',
     'mem_allocator:arena',
     'active_defrag_running:0',
-    'lazyfree_pending_objects:0',
-    'lazyfreed_objects:0',
+    `lazyfree_pending_objects:${context.keyspace.lazyFree.pendingObjects}`,
+    `lazyfreed_objects:${context.keyspace.stats.lazyfreedObjects}`,
   ];
 }
 
@@ -111,6 +111,19 @@ function* called(entries: Iterable<CommandEntry>): Generator<CommandEntry> {
     if (entry.calls + entry.rejected + entry.failed > 0) yield entry;
     if (entry.subcommands !== null) yield* called(entry.subcommands.values());
   }
+}
+
+/** One line for each command whose calls were timed. */
+export function latencyStatLines(table: CommandTable, percentiles: readonly number[]): string[] {
+  const lines: string[] = [];
+  for (const { name, histogram } of called(table.entries)) {
+    if (histogram === null || histogram.total === 0) continue;
+    const parts = percentiles.map((percent) => {
+      return `p${percent}=${(histogram.percentile(percent) / 1000).toFixed(3)}`;
+    });
+    lines.push(`latency_percentiles_usec_${name}:${parts.join(',')}`);
+  }
+  return lines;
 }
 
 /** One line for each command that was called. */
