@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { Keyspace } from '../../keyspace/keyspace.ts';
+import { Stats } from '../../keyspace/stats.ts';
+import { Prng } from '../../structures/prng.ts';
+import { TYPE_SET } from '../../structures/record.ts';
+import { dumpRecord, openPayload, sealPayload } from '../dump-payload.ts';
+import { RecordWriter } from '../record-writer.ts';
+
+const name = Buffer.from('key');
+
+class World {
+  readonly keyspace = new Keyspace({ databases: 1, perSlot: false, stats: new Stats(), random: Math.random });
+  readonly writer = new RecordWriter(this.keyspace);
+
+  add(members: readonly string[]): number {
+    const { sets } = this.keyspace.values;
+    const database = this.keyspace.databases[0];
+    database.remove(name, 0, 3);
+    const first = Buffer.from(members[0]);
+    const encoding = sets.encodingFor(first, 0, first.length, members.length);
+    const ref = database.addValue(name, 0, 3, TYPE_SET, encoding, sets.newRoot(encoding));
+    for (const member of members) {
+      const bytes = Buffer.from(member);
+      sets.add(ref, bytes, 0, bytes.length);
+    }
+    return ref;
+  }
+
+  /** Encoding and members that a payload brings, or why it is refused. */
+  open(payload: Uint8Array): [string, string[]] | string {
+    const { sets } = this.keyspace.values;
+    const opened = openPayload(payload, this.writer.codecs, false);
+    if (opened.kind === 'bad-data') return opened.reason;
+    if (opened.kind !== 'value') throw new Error(`a ${opened.kind}`);
+    const { encoding, root } = opened.value;
+    const ref = this.keyspace.databases[0].putValue(name, 0, 3, TYPE_SET, encoding, root);
+    const cursor = sets.newCursor();
+    cursor.open(encoding, root);
+    const members: string[] = [];
+    while (cursor.next()) members.push(cursor.copy().toString());
+    return [sets.encodingName(ref), members.sort()];
+  }
+}
+
+const integers = ['-5', '12', '7000000000'];
+const mixed = ['-5', '12', '007', 'text'];
+const many = Array.from({ length: 1000 }, (_, index) => `m${index}`);
+
+describe('SetCodec', () => {
+  it('brings back what it wrote in every form', () => {
+    for (const [members, encoding] of [
+      [integers, 'intset'],
+      [mixed, 'listpack'],
+      [many, 'hashtable'],
+    ] as const) {
+      for (const version of [10, 11]) {
+        const world = new World();
+        world.writer.version = version;
+        const payload = dumpRecord(world.writer, world.add(members));
+        expect(new World().open(payload)).toEqual([encoding, [...members].sort()]);
+      }
+    }
+  });
+
+  it('becomes a table when the limits here are lower', () => {
+    const world = new World();
+    const { limits } = world.keyspace.values;
+    const payloads = [integers, mixed].map((members) => dumpRecord(world.writer, world.add(members)));
+    limits.setMaxIntsetEntries = 2;
+    limits.setMaxListpackEntries = 2;
+    for (const payload of payloads) expect(world.open(payload)[0]).toBe('hashtable');
+  });
+
+  it('refuses a member twice, disorder and nothing at all', () => {
+    const world = new World();
+    const refused = [
+      '0200',
+      '0202016101' + '61',
+      '0b080200000000000000',
+      '0b0c02000000020000000500' + '0500',
+    ];
+    for (const hex of [...refused, '140a0a0000000200' + '816102' + '8161', '1407070000000000ff']) {
+      expect(typeof world.open(sealPayload(Buffer.from(hex, 'hex'), 11)), hex).toBe('string');
+    }
+    const twice = Buffer.from('140d0d0000000200' + '816102816102' + 'ff', 'hex');
+    expect(world.open(sealPayload(twice, 11))).toContain('a set has a member twice');
+  });
+
+  it('survives garbage in every form without a leak', () => {
+    const world = new World();
+    const prng = new Prng(Date.now() % 1_000_000);
+    const wholes = [integers, mixed, many.slice(0, 200)].map((members) =>
+      Buffer.from(dumpRecord(world.writer, world.add(members), false).subarray(0, -10)),
+    );
+    world.keyspace.databases[0].remove(name, 0, 3);
+    const before = world.keyspace.arena.usedBytes;
+    for (let round = 0; round < 20_000; round++) {
+      const whole = wholes[round % wholes.length];
+      const broken = Buffer.from(whole.subarray(0, 1 + prng.below(whole.length)));
+      if (prng.below(3) === 0) broken[0] = [2, 11, 20][prng.below(3)];
+      for (let change = prng.below(4); change > 0; change--) {
+        broken[prng.below(broken.length)] = prng.below(256);
+      }
+      try {
+        const opened = openPayload(sealPayload(broken, 11), world.writer.codecs, false);
+        if (opened.kind === 'value')
+          world.keyspace.values.of(opened.type).release(opened.value.encoding, opened.value.root);
+      } catch (error) {
+        throw new Error(`seed ${prng.seed} round ${round}: ${broken.toString('hex')}`, { cause: error });
+      }
+    }
+    expect(world.keyspace.arena.usedBytes, `seed ${prng.seed}`).toBe(before);
+  });
+});
