@@ -110,6 +110,11 @@ function restore(call: Call): void {
   const payload = call.copy(3);
   const opened = openPayload(payload, recordWriter(keyspace).codecs, !keyspace.switches.skipsChecksums);
   if (opened.kind !== 'string' && opened.kind !== 'value') {
+    if (opened.kind === 'bad-data') {
+      call.context.log.verbose(
+        `Internal error in RDB reading offset 0, in a payload of RESTORE -> ${opened.reason}`,
+      );
+    }
     call.reply.error(opened.kind === 'bad-footer' ? BAD_FOOTER : BAD_DATA);
     return;
   }

@@ -9,6 +9,7 @@ import type { AofDirectory } from './aof-directory.ts';
 import { type CommandApplier, loadAppendOnlyFiles } from './aof-load.ts';
 import { AofManifestError } from './aof-manifest.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
+import { printable } from './rdb-source.ts';
 import type { AccessAttributes } from './record-writer.ts';
 
 /** A load under way. */
@@ -71,12 +72,15 @@ export class DatasetLoading {
     } catch (error) {
       builder.abort();
       const reason = error instanceof Error ? error.message : String(error);
+      log.warning(`Internal error in RDB reading offset ${builder.offset} -> ${reason}`);
       throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${reason}`);
     }
     this.fields = builder.fields;
     this.keysLoaded = builder.keysLoaded;
     this.keysExpired = builder.keysExpired;
-    log.notice(`Done loading RDB, keys loaded: ${builder.keysLoaded}, keys expired: ${builder.keysExpired}.`);
+    const empty = builder.keysEmpty === 0 ? '' : `, empty keys skipped: ${builder.keysEmpty}`;
+    const { keysLoaded, keysExpired } = builder;
+    log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}${empty}.`);
     log.notice(`DB loaded from disk: ${((performance.now() - startedMs) / 1000).toFixed(3)} seconds`);
   }
 
@@ -116,12 +120,13 @@ export class DatasetLoading {
   }
 
   buildOptions(skipExpired: boolean): BuildOptions {
-    const { config, attributes, beforeReplace, keyspace } = this.#environment;
+    const { config, attributes, beforeReplace, keyspace, log } = this.#environment;
     return {
       verifyChecksum: config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums,
       skipExpired,
       attributes: attributes(),
       beforeReplace,
+      onEmpty: (key) => log.notice(`rdbLoadObject skipping empty key: ${printable(key)}`),
     };
   }
 

@@ -6,7 +6,7 @@
 import { Crc64 } from '../structures/crc64.ts';
 import type { DetachedValue } from '../values/value-type.ts';
 import type { Codecs } from './codecs/codecs.ts';
-import { RDB_VERSION_MAX, rdbTypeName, TYPE_STRING, VALKEY_RDB_VERSION } from './rdb-format.ts';
+import { damageText, RDB_VERSION_MAX, rdbTypeName, TYPE_STRING, VALKEY_RDB_VERSION } from './rdb-format.ts';
 import { NEED_MORE, RdbError, RdbSource } from './rdb-source.ts';
 import { RdbWriter } from './rdb-writer.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -75,6 +75,7 @@ function openValue(source: RdbSource, codecs: Codecs): DumpPayload {
     while (!decoder.step(source));
   } catch (error) {
     decoder.abandon();
+    if (error instanceof RdbError) source.fail(damageText(rdbType, error.message));
     throw error;
   }
   const value = decoder.result();

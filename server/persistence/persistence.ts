@@ -127,7 +127,12 @@ export class Persistence {
   /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
   async load(): Promise<void> {
     if (!this.#options.config.values['appendonly']) {
-      await this.loads.run(() => this.loads.rdb());
+      try {
+        await this.loads.run(() => this.loads.rdb());
+      } catch (error) {
+        this.#options.log.warning('Terminating server after rdb file reading failure.');
+        throw error;
+      }
       return;
     }
     await this.loads.run(() => this.loads.appendOnly(this.aof.directory));

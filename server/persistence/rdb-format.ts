@@ -73,6 +73,18 @@ const TYPE_NAMES: readonly string[] = [
   'hash with field expiry (listpack)',
 ];
 
+// biome-ignore format: a table
+const BLOB_NAMES: ReadonlyMap<number, string> = new Map([
+  [9, 'Zipmap'], [10, 'List ziplist'], [11, 'Intset'], [12, 'Zset ziplist'], [13, 'Hash ziplist'], [14, 'Ziplist'],
+  [16, 'Hash listpack'], [17, 'Zset listpack'], [18, 'Listpack'], [20, 'Set listpack'], [25, 'Hash listpack'],
+]);
+
+/** What the log says of a value that is damaged; of those that are one blob, in Redis' words. */
+export function damageText(rdbType: number, reason: string): string {
+  const name = BLOB_NAMES.get(rdbType);
+  return name === undefined ? reason : `${name} integrity check failed: ${reason}`;
+}
+
 /** What a type number means, in words; `version` tells Redis' numbering from Valkey's. */
 export function rdbTypeName(type: number, version: number): string {
   if (version >= VALKEY_RDB_VERSION && type === 22) return 'hash with field expiry';

@@ -28,6 +28,8 @@ export interface BuildOptions {
   readonly attributes: AccessAttributes;
   /** Called when the new databases are about to replace the old ones: no snapshot may run any more then. */
   readonly beforeReplace?: () => void;
+  /** Told of a key whose value has no elements, which is left out. */
+  readonly onEmpty?: (key: Uint8Array) => void;
 }
 
 const READ_BYTES = 256 * 1024;
@@ -130,6 +132,7 @@ export class DatasetBuilder implements RdbVisitor {
   value(record: KeyRecord, type: number, value: DetachedValue): void {
     if (value.root === 0) {
       this.keysEmpty += 1;
+      this.#options.onEmpty?.(record.key);
       return;
     }
     if (this.#skips(record)) {

@@ -40,6 +40,12 @@ const MAGIC_BYTES = 9;
 const decoder = new TextDecoder();
 const latin1 = new TextDecoder('latin1');
 
+interface OpenValue {
+  readonly rdbType: number;
+  readonly codec: ValueCodec;
+  readonly decoder: ValueDecoder;
+}
+
 export class RdbReader {
   /** From the header, 0 before it was read. */
   version = 0;
@@ -54,7 +60,7 @@ export class RdbReader {
   #base = 0;
   #checked = 0;
   /** The value that is being read, element by element. */
-  #open: { readonly codec: ValueCodec; readonly decoder: ValueDecoder } | null = null;
+  #open: OpenValue | null = null;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   readonly #record: KeyRecord = {
@@ -146,8 +152,13 @@ export class RdbReader {
     this.#checked = end;
   }
 
-  #element(open: { readonly codec: ValueCodec; readonly decoder: ValueDecoder }): void {
-    if (!open.decoder.step(this.#source)) return;
+  #element(open: OpenValue): void {
+    try {
+      if (!open.decoder.step(this.#source)) return;
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error;
+      throw new RdbError(format.damageText(open.rdbType, error.message), error.offset);
+    }
     this.#open = null;
     this.#visitor.value(this.#record, open.codec.type, open.decoder.result());
   }
@@ -248,7 +259,7 @@ export class RdbReader {
     const codec = this.#codecs.reader(type, this.version);
     if (codec === undefined) this.#refuse(type);
     this.#record.key = this.#source.string().slice();
-    this.#open = { codec, decoder: codec.decoder(type) };
+    this.#open = { rdbType: type, codec, decoder: codec.decoder(type) };
   }
 
   #refuse(type: number): never {

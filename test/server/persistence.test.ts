@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { sealPayload } from '../../server/persistence/dump-payload.ts';
 import {
   hasRedis,
   hasRedwarden,
@@ -503,21 +504,21 @@ describe.skipIf(!hasRedis)('Persistence against redis-server', () => {
       expect(await error('RESTORE', 'k', '4000000000000', payload, 'ABSTTL', 'IDLETIME', '100')).toBe('OK');
       expect(await error('PEXPIRETIME', 'k')).toBe('4000000000000');
     }
-    await expect(ours.call('RESTORE', 'list', '0', list)).rejects.toThrow('ERR Bad data format');
+    expect(await ours.call('RESTORE', 'list', '0', list)).toBe('OK');
+    const module = Buffer.from(sealPayload(Buffer.of(7, 0), 10));
+    await expect(ours.call('RESTORE', 'module', '0', module)).rejects.toThrow('ERR Bad data format');
     await redis.stop();
     await ours.stop();
   });
 
   it('refuses a file with a type it does not know, by name, and changes nothing', async () => {
     const folder = newFolder();
-    const redis = await ServerProcess.redis(folder);
-    await redis.call('SET', 'fine', '1');
-    await redis.call('HSET', 'user:1', 'name', 'x');
-    await redis.call('SAVE');
-    await redis.stop();
+    // A string and a value of a module, in a file without checksum.
+    const records = '\xfe\0\0\x04fine\x011\x07\x06user:1\x00';
+    writeFileSync(join(folder, 'dump.rdb'), `REDIS0011${records}\xff${'\0'.repeat(8)}`, 'latin1');
     const node = new Node(folder);
     expect(await node.loadError()).toMatch(
-      /Key 'user:1' is a hash \(listpack\) \(RDB type 16\), .* not supported \(offset \d+ of .*dump.rdb\)/,
+      /Key 'user:1' is a module \(RDB type 7\), .* not supported \(offset \d+ of .*dump.rdb\)/,
     );
     expect(node.keyspace.size).toBe(0);
   });

@@ -140,6 +140,7 @@ class ListDecoder implements ValueDecoder {
       }
     }
     const read = source.string();
+    if (read.length === 0 && this.#rdbType === RDB_LIST_QUICKLIST2) source.fail('a list node without bytes');
     this.#left--;
     const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
     if (this.#rdbType === RDB_LIST) quicklists.push(this.#list, false, bytes, 0, bytes.length);
