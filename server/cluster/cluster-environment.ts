@@ -78,6 +78,7 @@ export interface ClusterSettings {
   readonly migrationBarrier: number;
   readonly requireFullCoverage: boolean;
   readonly allowReadsWhenDown: boolean;
+  readonly allowShardChannelsWhenDown: boolean;
   readonly linkSendBufferLimit: number;
   readonly preferredEndpoint: 'ip' | 'hostname' | 'unknown-endpoint';
   /** Empty when the address is to be learned from the first peer. */

@@ -11,6 +11,7 @@ const OTHER = 'b'.repeat(40);
 interface Settable {
   preferredEndpoint: ClusterSettings['preferredEndpoint'];
   allowReadsWhenDown: boolean;
+  allowShardChannelsWhenDown: boolean;
 }
 
 function newState(keysInSlot: Map<number, number>): { state: ClusterState; settings: Settable } {
@@ -19,6 +20,7 @@ function newState(keysInSlot: Map<number, number>): { state: ClusterState; setti
     nodeTimeoutMs: 1000,
     requireFullCoverage: false,
     allowReadsWhenDown: false,
+    allowShardChannelsWhenDown: true,
     allowReplicaMigration: true,
     preferredEndpoint: 'ip' as const,
     announceIp: '10.0.0.1',
@@ -150,6 +152,21 @@ describe('routing', () => {
     expect(ask(100)).toContain('MOVED');
     expect(ask(100, { readonlyMode: true })).toBeNull();
     expect(ask(100, { readonlyMode: true, write: true })).toContain('MOVED');
+  });
+
+  it('serves sharded channels on every node of the shard, by a parameter while the cluster is down, never by ASK', () => {
+    expect(ask(100, { channels: true })).toContain('MOVED');
+    state.slots.migratingTo[1] = other.index;
+    expect(ask(1, { channels: true, missingKeys: () => 1 })).toBeNull();
+    state.ok = false;
+    expect(ask(1, { channels: true })).toBeNull();
+    settings.allowShardChannelsWhenDown = false;
+    expect(ask(1, { channels: true })).toBe('CLUSTERDOWN The cluster is down');
+    state.ok = true;
+    state.slots.releaseAllOf(state.myself);
+    state.myself.flags = (state.myself.flags & ~PRIMARY) | REPLICA;
+    state.myself.follow(other);
+    expect(ask(100, { channels: true })).toBeNull();
   });
 
   it('keeps the slots of a repeated or busy request as they were', () => {

@@ -16,6 +16,8 @@ export interface RouteRequest {
   /** The client sent READONLY. */
   readonly readonlyMode: boolean;
   readonly keyCount: number;
+  /** The keys are names of sharded channels: no data, and every node of the shard serves them. */
+  readonly channels?: boolean;
   /** MIGRATE: runs on both ends of a move whatever is there. */
   readonly movesKeys: boolean;
   /** How many of the keys are not here. */
@@ -55,14 +57,17 @@ export function routeSlot(state: ClusterState, slot: number, request: RouteReque
   const { slots, myself } = state;
   const owner = slots.ownerOf(slot);
   if (owner === null) return NOT_SERVED;
-  if (!state.ok) {
+  const channels = request.channels === true;
+  if (!state.ok && channels) {
+    if (!state.settings.allowShardChannelsWhenDown) return DOWN;
+  } else if (!state.ok) {
     if (!state.settings.allowReadsWhenDown) return DOWN;
     if (request.write) return DOWN_READ_ONLY;
   }
   const target = owner === myself ? slots.migratingNode(slot) : null;
   const importing = owner !== myself && slots.importingFrom[slot] !== 0;
   if ((target !== null || importing) && request.movesKeys) return null;
-  if (target !== null) {
+  if (target !== null && !channels) {
     const missing = request.missingKeys();
     if (missing === 0) return null;
     return missing < request.keyCount ? TRY_AGAIN : redirect(state, 'ASK', slot, target);
@@ -71,6 +76,7 @@ export function routeSlot(state: ClusterState, slot: number, request: RouteReque
     return request.keyCount > 1 && request.missingKeys() > 0 ? TRY_AGAIN : null;
   }
   if (owner.has(MYSELF)) return null;
-  if (myself.isReplica && request.readonlyMode && !request.write && myself.primary === owner) return null;
+  const reads = (request.readonlyMode && !request.write) || channels;
+  if (myself.isReplica && reads && myself.primary === owner) return null;
   return redirect(state, 'MOVED', slot, owner);
 }

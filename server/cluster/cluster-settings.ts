@@ -31,6 +31,9 @@ export function settingsFrom(config: Config): ClusterSettings {
     get allowReadsWhenDown() {
       return values['cluster-allow-reads-when-down'];
     },
+    get allowShardChannelsWhenDown() {
+      return values['cluster-allow-pubsubshard-when-down'];
+    },
     get linkSendBufferLimit() {
       return values['cluster-link-sendbuf-limit'];
     },

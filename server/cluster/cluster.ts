@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly keys: SlotKeys;
   /** A message published at another node, for local subscribers. Bytes are valid during the call. */
   readonly deliver: (channel: Uint8Array, payload: Uint8Array, sharded: boolean) => void;
+  /** Slots have other owners. */
+  readonly routingChanged: () => void;
   /** nodes.conf cannot be written: the process must end, because it can keep no promise any more. */
   readonly fatal: (reason: string) => void;
 }
@@ -133,6 +135,12 @@ export class Cluster {
     this.#file.unlock();
   }
 
+  /** Whether the slot belongs to our shard, so that its sharded channels are heard here. */
+  hasShardOf(slot: number): boolean {
+    const owner = this.state.slots.ownerOf(slot);
+    return owner !== null && owner.shardPrimary === this.state.myself.shardPrimary;
+  }
+
   /** Why this node does not serve the slot for this request, as the whole error text; null when it does. */
   route(slot: number, request: RouteRequest): string | null {
     return routeSlot(this.state, slot, request);
@@ -184,7 +192,10 @@ export class Cluster {
       newNodeId: () => randomBytes(20).toString('hex'),
       connect: (node) => (this.#stopped ? null : this.#links.connect(node)),
       save: (durable) => this.#save(durable),
-      routingChanged: () => computeOwned(this.state, this.owned),
+      routingChanged: () => {
+        computeOwned(this.state, this.owned);
+        this.#options.routingChanged();
+      },
       log: (level, text) => log.write(level, text),
       deliver,
       replication: {

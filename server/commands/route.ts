@@ -5,7 +5,7 @@ import { RequestParser } from '../wire/request.ts';
 import type { Call } from './call.ts';
 import type { CommandEntry } from './command-table.ts';
 import { CROSS_SLOT } from './errors.ts';
-import { WRITE } from './row.ts';
+import { PUBSUB, WRITE } from './row.ts';
 
 const NO_KEYS = -1;
 export const SEVERAL_SLOTS = -2;
@@ -21,6 +21,7 @@ export function route(call: Call, entry: CommandEntry, cluster: Cluster): string
     write: (entry.flags & WRITE) !== 0,
     asking: call.client.asking || entry.name === 'restore-asking',
     readonlyMode: call.client.readonlyMode,
+    channels: (entry.flags & PUBSUB) !== 0,
     keyCount: count,
     movesKeys: entry.name === 'migrate',
     missingKeys: () => missingKeys(call, count),

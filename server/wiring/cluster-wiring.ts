@@ -1,5 +1,7 @@
 /** The cluster and what it needs of the other parts. */
 import { Cluster } from '../cluster/cluster.ts';
+import type { Client } from '../commands/client.ts';
+import { noteSubscribed } from '../commands/pubsub.ts';
 import type { Server } from '../server.ts';
 
 export function makeCluster(server: Server): Cluster {
@@ -37,6 +39,15 @@ export function makeCluster(server: Server): Cluster {
     deliver: (channel, payload, sharded) => {
       if (sharded) server.pubsub.publishSharded(channel, payload);
       else server.pubsub.publish(channel, payload);
+    },
+    routingChanged: () => {
+      const { pubsub, cluster } = server;
+      // At the start nobody listens yet, and the cluster is not there.
+      if (pubsub === undefined || cluster === null || cluster === undefined) return;
+      for (const slot of [...pubsub.slots]) {
+        if (cluster.hasShardOf(slot)) continue;
+        for (const subscriber of pubsub.dropSlot(slot)) noteSubscribed(subscriber as Client);
+      }
     },
     fatal: (reason) => {
       log.warning(reason);

@@ -390,6 +390,7 @@ export class World {
       migrationBarrier: 1,
       requireFullCoverage: true,
       allowReadsWhenDown: false,
+      allowShardChannelsWhenDown: true,
       linkSendBufferLimit: 0,
       preferredEndpoint: 'ip',
       announceIp: '',
