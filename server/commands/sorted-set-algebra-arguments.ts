@@ -19,10 +19,11 @@ export interface AlgebraRequest {
 
 /** Two scores of one member as one; infinities that cancel each other out give 0. */
 export function aggregate(how: Aggregate, left: number, right: number): number {
-  // An infinite score times 0 is no number, and leaves the other one.
-  if (how !== 'sum' && Number.isNaN(right)) return left;
-  if (how === 'min') return Math.min(left, right);
-  if (how === 'max') return Math.max(left, right);
+  if (how !== 'sum') {
+    // What is no number (an infinite score times 0) and a zero of the other sign are not less and not more.
+    const taken = how === 'min' ? right < left : right > left;
+    return taken ? right : left;
+  }
   const sum = left + right;
   return Number.isNaN(sum) ? 0 : sum;
 }
