@@ -138,7 +138,10 @@ export class Server implements ServerContext {
     });
     this.#compaction = new Compaction(this.keyspace, { monotonicMs: () => performance.now() });
     this.keyspace.lazyFree.start({ monotonicMs: () => performance.now() });
-    this.keyspace.eviction.allowed = () => this.executor.mayEvict();
+    this.keyspace.eviction.allowed = () =>
+      this.replication.role === 'primary' &&
+      this.replication.writesPausedUntilMs <= Date.now() &&
+      this.persistence.loading === null;
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
     const { events } = this.keyspace;

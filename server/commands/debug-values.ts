@@ -1,6 +1,6 @@
 /** DEBUG's subcommands about single values and tables. */
 
-import { lfuCounter } from '../keyspace/eviction.ts';
+import { lfuCounter } from '../keyspace/lfu.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { dumpRecord } from '../persistence/dump-payload.ts';
 import { ENCODING_LISTPACK, ENCODING_QUICKLIST, TYPE_STRING } from '../structures/record.ts';

@@ -1,5 +1,5 @@
 /** OBJECT: what the server knows of a key beside its value. */
-import { lfuCounter } from '../keyspace/eviction.ts';
+import { lfuCounter } from '../keyspace/lfu.ts';
 import type { Call } from './call.ts';
 import { findKey } from './find-key.ts';
 import { writeHelp } from './help.ts';

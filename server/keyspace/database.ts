@@ -128,7 +128,8 @@ export class Database {
       this.#noteExpiryChange(records.expires(old), expiresAtMs);
     } else if (expiresAtMs >= 0) this.#noteExpiryChange(false, expiresAtMs, true);
     if (old !== 0 && records.type(old) !== TYPE_STRING) this.#dropValue(old);
-    const first = TYPE_STRING | (encoding << 4) | (keyspace.freshClock << 8);
+    const clock = old === 0 ? keyspace.freshClock : records.accessClock(old);
+    const first = TYPE_STRING | (encoding << 4) | (clock << 8);
     if (old !== 0 && records.fits(old, valueLength, expiresAtMs >= 0)) {
       const end = valueStart + valueLength;
       records.overwrite(old, first, keyspace.epoch, expiresAtMs, value, valueStart, end);
@@ -201,8 +202,8 @@ export class Database {
   }
 
   /**
-   * Adds a key of another type than string; `find` of the same key has just found nothing. Returns its record.
-   * Throws RangeError when the key is longer than 1 MiB; the value is the caller's then.
+   * Adds a key of another type than string; `find` of the same key has just found nothing. Returns its
+   * record. Throws RangeError when the key is longer than 1 MiB; the value is the caller's then.
    */
   addValue(
     key: Uint8Array,
@@ -318,6 +319,7 @@ export class Database {
   /** Must be called before the record's bytes change in any way. */
   beforeChange(ref: number): void {
     const keyspace = this.#keyspace;
+    keyspace.touchChange(ref);
     if (keyspace.snapshotHook !== null && keyspace.records.mark(ref) !== keyspace.epoch) {
       keyspace.snapshotHook(this.snapshotIndex, ref);
     }
@@ -356,12 +358,14 @@ export class Database {
     const removed = keyspace.table.count(header);
     this.expiring -= keyspace.table.expiring(header);
     this.size -= removed;
+    this.#headers[slot] = 0;
+    const unseen = keyspace.snapshotHook === null && keyspace.watches.size === 0;
+    if (unseen && keyspace.lazyFree.releaseTable(header)) return removed;
     keyspace.table.destroy(header, (ref) => {
       this.beforeChange(ref);
       keyspace.noteFlushed(this.index, ref);
       keyspace.release(ref);
     });
-    this.#headers[slot] = 0;
     return removed;
   }
 
@@ -428,6 +432,23 @@ export class Database {
   }
 
   /**
+   * Fills `into` with up to `max` records from a random place on, only with ones that expire when `expiring`;
+   * how many there are.
+   */
+  sampleSome(into: Uint32Array, max: number, expiring: boolean): number {
+    const { random, tableSample } = this.#keyspace;
+    const slots = this.#headers.length;
+    let slot = slots === 1 ? 0 : Math.floor(random() * slots);
+    for (let left = slots; left > 0; left--) {
+      const header = this.#headers[slot];
+      const found = header === 0 ? 0 : tableSample.take(header, random, into, max, expiring);
+      if (found !== 0) return found;
+      if (++slot === slots) slot = 0;
+    }
+    return 0;
+  }
+
+  /**
    * Deletes keys that expired, looking at no more than about `budget` table segments or slots, until `late`.
    * False when it was late; the next call goes on there.
    */
@@ -459,15 +480,19 @@ export class Database {
 
   /** Frees what a key that is no string holds and leaves an empty string in its place. */
   #dropValue(ref: number): void {
-    const { records, values } = this.#keyspace;
-    values.release(ref);
+    const { records, lazyFree } = this.#keyspace;
+    lazyFree.release(ref);
     records.setRoot(ref, 0);
     records.setEmptyString(ref);
   }
 
   #expireFound(ref: number, key: Uint8Array, start: number, length: number): void {
     const keyspace = this.#keyspace;
+    const { lazyFree } = keyspace;
+    const { lazily } = lazyFree;
+    lazyFree.lazily = lazyFree.policy.expire;
     this.#removeFound(ref);
+    lazyFree.lazily = lazily;
     keyspace.stats.expiredKeys++;
     // No change that a save point counts: the expiry itself was saved.
     if (keyspace.watches.size !== 0) keyspace.watches.touch(this.index, key, start, length);

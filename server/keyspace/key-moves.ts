@@ -4,9 +4,9 @@ import type { Database } from './database.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /**
- * Moves the record that `from.find` just returned to another key, of the same or another database, in place of
- * what that holds. Expiry, access clock and value go with it; nobody is told of the change. The key's bytes
- * must not lie in the arena, and it must be short enough.
+ * Moves the record that `from.find` just returned to another key, of the same or another database, in place
+ * of what that holds. Expiry, access clock and value go with it; nobody is told of the change. The key's
+ * bytes must not lie in the arena, and it must be short enough.
  */
 export function moveKey(
   keyspace: Keyspace,

@@ -60,6 +60,8 @@ export class Keyspace {
   epoch = 1;
   /** Hook: a record that the running snapshot has not seen is about to change or go. */
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
+  /** Hook: whether somebody takes the value of a key that goes; it is theirs then. */
+  adopt: ((ref: number) => boolean) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
   /** Hook: fields of a hash expired here and were deleted (their HDEL must be propagated). */
@@ -128,7 +130,7 @@ export class Keyspace {
 
   /** Frees a record that no table names any more, with its value. */
   release(ref: number): void {
-    if (this.records.type(ref) !== TYPE_STRING) this.lazyFree.release(ref);
+    if (this.records.type(ref) !== TYPE_STRING && !this.adopt?.(ref)) this.lazyFree.release(ref);
     this.records.release(ref);
   }
 

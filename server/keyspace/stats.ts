@@ -1,3 +1,5 @@
+import { EvictionCounters } from './eviction-counters.ts';
+
 /** Counters of one server since start or CONFIG RESETSTAT. One shape; any room may count. */
 export class Stats {
   totalConnectionsReceived = 0;
@@ -12,6 +14,8 @@ export class Stats {
   /** Fields of hashes that ended. */
   expiredFields = 0;
   evictedKeys = 0;
+  /** Objects freed in the background. */
+  lazyfreedObjects = 0;
   evictedClients = 0;
   clientOutputLimitDisconnections = 0;
   clientQueryLimitDisconnections = 0;
@@ -21,6 +25,7 @@ export class Stats {
   syncPartialOk = 0;
   syncPartialErr = 0;
   peakMemoryBytes = 0;
+  readonly eviction: EvictionCounters = new EvictionCounters();
   /** Error replies by their first word, as INFO errorstats prints them. */
   readonly errors: Map<string, number> = new Map();
 
@@ -31,5 +36,6 @@ export class Stats {
     }
     this.peakMemoryBytes = peak;
     this.errors.clear();
+    this.eviction.reset();
   }
 }
