@@ -178,6 +178,7 @@ export class Hashes implements ValueType {
       if (expiry >= 0) elements.noteExpiry(root, 1, hash, expiry);
       return FIELD_NEW;
     }
+    this.store.beforeElement(root, old);
     const oldExpiry = records.expiresAtMs(old);
     const ended = this.#ended(old);
     const expiry = expiresAtMs !== KEEP_FIELD_EXPIRY ? expiresAtMs : ended ? NO_FIELD_EXPIRY : oldExpiry;
@@ -234,6 +235,7 @@ export class Hashes implements ValueType {
     const hash = hashBytes(bytes, start, length);
     const old = this.store.elements.find(root, hash, bytes, start, length);
     if (old === 0) throw new Error('a field that gets an expiry is not there');
+    this.store.beforeElement(root, old);
     const oldExpiry = records.expiresAtMs(old);
     if (oldExpiry >= 0 && expiresAtMs >= 0) {
       records.setExpiresAtMs(old, expiresAtMs);
@@ -358,9 +360,8 @@ export class Hashes implements ValueType {
       next = this.listpacks.append(next, value, valueStart, valueLength);
     }
     if (next !== root) this.#records.setRoot(ref, next);
-    if (at !== 0) return FIELD_UPDATED;
     if (this.listpacks.count(next) / 2 > this.store.limits.hashMaxListpackEntries) this.toTable(ref);
-    return FIELD_NEW;
+    return at === 0 ? FIELD_NEW : FIELD_UPDATED;
   }
 
   #ended(record: number): boolean {
@@ -369,6 +370,7 @@ export class Hashes implements ValueType {
   }
 
   #removeFound(root: number, hash: number, record: number): void {
+    this.store.beforeElement(root, record);
     if (this.#records.expires(record)) this.store.elements.noteExpiry(root, -1, hash, -1);
     this.store.elements.removeFound(root);
     this.#records.release(record);
