@@ -1,7 +1,7 @@
 /**
- * `require-ttl`: a write that would leave a key whose name matches without a time to live is refused. Looked at
- * before the command runs, by what each command does to the time to live of the keys it writes; commands that
- * only take away are never refused. While the parameter is empty nobody comes here.
+ * `require-ttl`: a write that would leave a key whose name matches without a time to live is refused. Looked
+ * at before the command runs, by what each command does to the time to live of the keys it writes; commands
+ * that only take away are never refused. While the parameter is empty nobody comes here.
  */
 import { KEY_WRITE } from '../acl/acl-selector.ts';
 import { matchesGlob } from '../structures/glob.ts';
@@ -11,7 +11,9 @@ import { expiryUnit } from './expiry-arguments.ts';
 import { keyAccess } from './key-access.ts';
 import { DENYOOM, WRITE } from './row.ts';
 
-/** Whether the key in word `index` has a time to live after the command; true as well when it will not change. */
+/**
+ * Whether the key in word `index` has a time to live after the command; true as well when it will not change.
+ */
 type Outcome = (call: Call, index: number) => boolean;
 
 const names = (text: string, outcome: Outcome): [string, Outcome][] =>
@@ -54,9 +56,14 @@ export function ttlRefusal(call: Call, entry: CommandEntry): string | null {
     if ((keyAccess(call, entry, key) & KEY_WRITE) === 0) continue;
     const pattern = matching(call, index);
     if (pattern === null || outcome(call, index)) continue;
-    return `TTLREQUIRED the key '${call.text(index)}' would be left without a time to live, which require-ttl '${pattern}' demands: set it in the same command`;
+    return refusalOf(call.text(index), pattern);
   }
   return null;
+}
+
+function refusalOf(key: string, pattern: string): string {
+  const what = `the key '${key}' would be left without a time to live`;
+  return `TTLREQUIRED ${what}, which require-ttl '${pattern}' demands: set it in the same command`;
 }
 
 function matching(call: Call, index: number): string | null {
@@ -65,7 +72,9 @@ function matching(call: Call, index: number): string | null {
   return patterns.find((pattern) => matchesGlob(pattern, call.bytes, start, end))?.toString() ?? null;
 }
 
-/** The record of the key in word `index`, 0 when there is none. The call's database may be another one yet. */
+/**
+ * The record of the key in word `index`, 0 when there is none. The call's database may be another one yet.
+ */
 function find(call: Call, index: number): number {
   const database = call.context.keyspace.databases[call.client.databaseIndex];
   return database.find(call.bytes, call.argStart[index], call.argLength[index]);

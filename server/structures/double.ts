@@ -129,8 +129,8 @@ const SPLIT = 2 ** 27 + 1;
 const NEAR = 0.49;
 
 /**
- * True when no other number has as few digits and lies near enough: digits * 10^scale is the only one of 15 digits
- * or fewer, unless it lies at the very end of the double's interval.
+ * True when no other number has as few digits and lies near enough: digits * 10^scale is the only one of 15
+ * digits or fewer, unless it lies at the very end of the double's interval.
  */
 function isSurelyShortest(value: number, digits: string, scale: number): boolean {
   if (digits.length > FAST_DIGITS_MAX || scale < -22 || scale > 0) return false;

@@ -5,8 +5,8 @@
  *   ?      any one byte                         [a-z]  one byte of a range, in either order
  *   \x     the byte x itself                    [^a]   one byte that is not listed
  *
- * A class that is never closed ends with the pattern. A pattern of more than STARS_MAX stars matches nothing, as
- * in Redis. Matching keeps one place to go back to, the last star,
+ * A class that is never closed ends with the pattern. A pattern of more than STARS_MAX stars matches nothing,
+ * as in Redis. Matching keeps one place to go back to, the last star,
  * so it takes at most pattern × text steps and no stack, whatever a client sends.
  */
 

@@ -4,7 +4,8 @@
  * this: replies and digests are compared byte for byte.
  *
  * The double and the ends of its interval are multiplied by a power of ten of 64 bits, so that the product's
- * integral part has 32 bits at most; digits of the upper end are produced until the rest lies in the interval.
+ * integral part has 32 bits at most; digits of the upper end are produced until the rest lies in the
+ * interval.
  */
 
 /** digits * 10^scale. */

@@ -60,8 +60,8 @@ function putRest(byte: number, at: number, length: number): number {
 }
 
 /**
- * Lifts register `index` to `count`. 'promote': only the dense form can hold it, or the string would be longer
- * than `bytesMax`; nothing was changed then.
+ * Lifts register `index` to `count`. 'promote': only the dense form can hold it, or the string would be
+ * longer than `bytesMax`; nothing was changed then.
  */
 export function raiseSparse(sketch: SparseSketch, index: number, count: number, bytesMax: number): Raised {
   if (count > VALUE_MAX) return 'promote';

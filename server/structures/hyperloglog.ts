@@ -1,7 +1,7 @@
 /**
  * HyperLogLog with 16384 registers of 6 bits, byte by byte as Redis keeps it in a string.
  *
- *   | HYLL | encoding | 0 0 0 | cardinality, 8 bytes | registers ...     highest bit of the cardinality: stale
+ *   | HYLL | encoding | 0 0 0 | cardinality, 8 bytes | registers ...    the cardinality's highest bit: stale
  *
  *   dense (encoding 0): 6 bits a register, from the lowest bit of the first byte on; 12304 bytes in all
  *   sparse (encoding 1): runs of registers, until one is above 32 or the string would be too long

@@ -1,4 +1,7 @@
-/** Random commands on strings, bitmaps, HyperLogLogs and keys of any type, valid ones and such that are refused. */
+/**
+ * Random commands on strings, bitmaps, HyperLogLogs and keys of any type, valid ones and such that are
+ * refused.
+ */
 import type { Random } from '../../server/structures/prng.ts';
 import type { Word } from '../support/raw-connection.ts';
 import type { RandomCommand } from './commands.ts';
