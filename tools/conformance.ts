@@ -133,8 +133,9 @@ async function runUnits(suite: Suite, name: SuiteName): Promise<void> {
       leave(name, unit, run.text, count, run.output.aborts);
       const left = run.output.aborts.length === 0 ? '' : `, ${run.output.aborts.length} blocks left early`;
       const stopped = run.output.complete ? '' : ', stopped';
+      const hung = run.killers.size === 0 ? '' : `, hung in: ${[...run.killers.keys()].join('; ')}`;
       process.stdout.write(
-        `    ${unit}: ${count.passed}/${count.total} in ${run.seconds.toFixed(0)} s${left}${stopped}\n`,
+        `    ${unit}: ${count.passed}/${count.total} in ${run.seconds.toFixed(0)} s${left}${stopped}${hung}\n`,
       );
     },
   );

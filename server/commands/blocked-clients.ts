@@ -83,6 +83,7 @@ export class BlockedClients {
   /** For `blockForKeys`: the command being run in `call` waits for its keys. */
   block(call: Call, request: BlockRequest): void {
     // The executor counts it when the handler returns; what waits has not run.
+    call.waits = true;
     call.entry.calls--;
     call.client.commandCount--;
     this.#context.stats.totalCommandsProcessed--;

@@ -25,6 +25,8 @@ export class Call {
   keyPositions: Int32Array = new Int32Array(64);
   /** True within EXEC: nothing may block. */
   inTransaction = false;
+  /** True when the command has begun to wait for a key: it has not run. */
+  waits = false;
   /** True when a script runs the command. */
   inScript = false;
   /** True when a client that was blocked runs its command once more. */
@@ -57,7 +59,9 @@ export class Call {
     if (count > this.keyPositions.length) this.keyPositions = new Int32Array(count);
   }
 
-  /** False in a transaction, a script, the primary's stream and files: what would wait answers as on timeout. */
+  /**
+   * False in a transaction, a script, the primary's stream and files: what would wait answers as on timeout.
+   */
   get mayBlock(): boolean {
     return !this.inTransaction && this.client.kind !== 'primary' && this.client.kind !== 'aof';
   }
@@ -104,7 +108,9 @@ export class Call {
     return parseInteger64(this.bytes, start, start + this.argLength[index]);
   }
 
-  /** Tells who listens to keyspace events of this class (NOTIFY_…) what happened to the key in word `index`. */
+  /**
+   * Tells who listens to keyspace events of this class (NOTIFY_…) what happened to the key in word `index`.
+   */
   notify(eventClass: number, event: string, index: number): void {
     const { events } = this.context.keyspace;
     if ((events.flags & eventClass) === 0) return;

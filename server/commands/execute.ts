@@ -151,8 +151,8 @@ export class Executor {
     const weight = exact ? 1 : calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
     const startedMs = weight === 0 ? 0 : performance.now();
     entry.run(call);
-    // Who waits for a key takes its call back: it has not run.
-    if (entry.calls === calls) {
+    if (call.waits) call.waits = false;
+    else {
       if (weight !== 0) observer.timed(call, entry, performance.now() - startedMs, weight);
       const requestBytes = call.sourceEnd - call.sourceStart;
       const replyBytes = reply.at - replyStart;

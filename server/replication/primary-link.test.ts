@@ -124,7 +124,7 @@ describe('PrimaryLink', () => {
     expect(replica.sent).toContain('*2\r\n$4\r\nAUTH\r\n$6\r\nsecret');
     replica.receive('-WRONGPASS invalid username-password pair\r\n');
     expect(replica.link.phase).toBe('waiting');
-    expect(replica.logs.join('\n')).toContain('Unable to AUTH to MASTER: -WRONGPASS');
+    expect(replica.logs.join('\n')).toContain('Unable to AUTH to PRIMARY: -WRONGPASS');
   });
 
   it('asks for the byte after the last one it applied', () => {

@@ -319,7 +319,7 @@ export class PrimaryLink {
     const name = this.#unanswered.shift() as string;
     if (line.startsWith('-')) {
       if (name === 'AUTH') {
-        this.failed(`Unable to AUTH to MASTER: ${line}`, nowMs);
+        this.failed(`Unable to AUTH to PRIMARY: ${line}`, nowMs);
         return;
       }
       this.#effects.log('notice', `(Non critical) Master does not understand ${name}: ${line}`);

@@ -98,7 +98,8 @@ export class Connection implements ClientLink, TurnMember {
       if (rest < length && !this.#closed) this.#keep(bytes, rest, length);
     } else {
       this.#keep(bytes, 0, length);
-      if (!this.#blocked && !this.#resuming && this.#input.bytes >= this.#needed) this.#runPending();
+      if (!this.#closed && !this.#blocked && !this.#resuming && this.#input.bytes >= this.#needed)
+        this.#runPending();
     }
     if (this.#closed) return false;
     const runnable = this.#input.bytes > 0 && this.#input.bytes >= this.#needed;
@@ -250,10 +251,6 @@ export class Connection implements ClientLink, TurnMember {
     }
     this.#executing = false;
     this.#session.turn.note(this, start);
-    if (at !== end && this.#input.bytes + (end - at) > this.#session.queryBytesMax) {
-      this.#session.context.stats.clientQueryLimitDisconnections++;
-      this.destroy('the query buffer limit was exceeded');
-    }
     return at;
   }
 
@@ -310,6 +307,9 @@ export class Connection implements ClientLink, TurnMember {
   #keep(bytes: Uint8Array, start: number, end: number): void {
     if (this.#input.capacity === 0) this.#session.buffered.add(this);
     this.#input.keep(bytes, start, end, this.#needed);
+    if (this.#input.bytes <= this.#session.queryBytesMax) return;
+    this.#session.context.stats.clientQueryLimitDisconnections++;
+    this.destroy('the query buffer limit was exceeded');
   }
 
   /** Now and then while it has a buffer for input; true when it has no more than it needs. */

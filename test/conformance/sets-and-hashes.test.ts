@@ -1,7 +1,7 @@
 /**
  * Random set and hash commands to this server and to valkey-server, with thresholds so low that encodings
- * change all the time: replies, the encoding of every key, the DUMP of every intset and every compact hash and
- * the digest of all data must be equal. `SEEDS` and `SEED` as in differential.test.ts.
+ * change all the time: replies, the encoding of every key, the DUMP of every intset and every compact hash
+ * and the digest of all data must be equal. `SEEDS` and `SEED` as in differential.test.ts.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';

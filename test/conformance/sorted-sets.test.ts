@@ -1,6 +1,6 @@
 /**
- * Random sorted set and geo commands to this server and to valkey-server: replies, encodings, content and digest of every
- * sorted set must be equal. `SEEDS` and `SEED` as in differential.test.ts.
+ * Random sorted set and geo commands to this server and to valkey-server: replies, encodings, content and
+ * digest of every sorted set must be equal. `SEEDS` and `SEED` as in differential.test.ts.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';

@@ -280,7 +280,9 @@ function bulkOf(reply: Buffer): Buffer {
   return reply.subarray(reply.indexOf('\n') + 1, reply.length - 2);
 }
 
-/** A reply without the times in it, which differ, and without counters that Valkey 8.1 keeps better than 8.0. */
+/**
+ * A reply without the times in it, which differ, and without counters that Valkey 8.1 keeps better than 8.0.
+ */
 function timeless(words: readonly Word[], reply: Buffer): string {
   const text = reply.toString('latin1');
   if (words[0] !== 'XINFO' && words[0] !== 'XPENDING') return text;

@@ -24,7 +24,7 @@ export interface SuiteOutput {
   readonly aborts: readonly string[];
   /** The case that ran when the run ended too early. */
   readonly stuckIn: string | undefined;
-  /** True when the run came to its own end. */
+  /** True when the run came to its own end, though perhaps because a case hung. */
   readonly complete: boolean;
 }
 

@@ -50,8 +50,8 @@ export async function runUnit(workspace: Workspace, unit: string, options: UnitO
     const found = readSuiteOutput(said);
     text += `${said}\n`;
     // An attempt that was stopped early knows less than the one before it.
-    if (found.complete || known(found) >= known(output)) output = found;
-    if (found.complete) break;
+    if ((found.complete && found.stuckIn === undefined) || known(found) >= known(output)) output = found;
+    if (found.complete && found.stuckIn === undefined) break;
     const killer = found.stuckIn;
     if (killer === undefined || killers.has(killer)) break;
     killers.set(killer, 'it did not end');
