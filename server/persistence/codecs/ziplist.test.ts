@@ -72,7 +72,7 @@ describe('listpackOfZipmap', () => {
   it('reads fields and values and skips free bytes', () => {
     const zipmap = Buffer.from(`02${'03666f6f'}${'0302626172'}0000${'026869'}${'0100'}31ff`, 'hex');
     expect(texts(listpackOfZipmap(zipmap))).toEqual(['foo', 'bar', 'hi', '1']);
-    expect(texts(listpackOfZipmap(Buffer.from('00ff', 'hex')))).toEqual([]);
+    expect(listpackOfZipmap(Buffer.from('00ff', 'hex'))).toBe('a zipmap without fields');
   });
 
   it('refuses what is cut off and survives garbage', () => {

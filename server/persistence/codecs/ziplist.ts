@@ -1,5 +1,6 @@
 /**
- * What listpacks replaced: ziplists (before Redis 7) and zipmaps (before 2.6), read and turned into listpacks.
+ * What listpacks replaced: ziplists (before Redis 7) and zipmaps (before 2.6), read and turned into
+ * listpacks.
  *
  *   ziplist  | bytes u32 | last entry u32 | entries u16 | entry ... | 0xff |
  *            entry = | bytes of the one before: 1, or 254 and u32 | encoding | data |
@@ -161,6 +162,7 @@ export function listpackOfZipmap(bytes: Buffer): Buffer | string {
     at = after;
     words++;
   }
+  if (words === 0) return 'a zipmap without fields';
   if ((words & 1) === 1) return 'a zipmap with a field without value';
   if (bytes[0] < LONG_LENGTH && bytes[0] !== words / 2) return 'the zipmap has another number of pairs';
   return builder.finish();
