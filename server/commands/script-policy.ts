@@ -129,15 +129,12 @@ export function runOf(
 }
 
 /** Why a command of a script does not run, null when it does; notes what the script has done by it. */
-export function refusalInScript(
-  call: Call,
-  entry: CommandEntry,
-  run: ScriptRun,
-  allowDenied: boolean,
-): string | null {
+export function refusalInScript(call: Call, entry: CommandEntry, run: ScriptRun): string | null {
   const { context } = call;
   const { flags } = entry;
-  if ((flags & NOSCRIPT) !== 0 && !allowDenied) return 'ERR This Redis command is not allowed from script';
+  if ((flags & NOSCRIPT) !== 0 && !context.keyspace.switches.scriptsCallAnything) {
+    return 'ERR This Redis command is not allowed from script';
+  }
   if (isStale(context) && (flags & STALE) === 0) return 'ERR Can not execute the command on a stale replica';
   const denial = context.access.refusal(call, entry, 'lua');
   if (denial !== null) return `ERR ACL failure in script: ${denial}`;

@@ -23,8 +23,6 @@ const MINUS = 45;
 
 export class ScriptRunner implements ScriptHost {
   readonly scripting: Scripting;
-  /** DEBUG set-disable-deny-scripts: commands that scripts may not call are allowed. */
-  allowDenied = false;
   readonly #context: ServerContext;
   readonly #table: CommandTable;
   readonly #executor: Executor;
@@ -159,7 +157,7 @@ export class ScriptRunner implements ScriptHost {
       return 'ERR Wrong number of args calling command from script';
     }
     this.#take(words);
-    return refusalInScript(this.#call, entry, run, this.allowDenied);
+    return refusalInScript(this.#call, entry, run);
   }
 
   /** Lets `#call` be about these words. */

@@ -96,8 +96,6 @@ function readOptions(call: Call, grouped: boolean): boolean {
   for (let index = 1; index < call.argc && options.firstKey === 0; index++) {
     const more = call.argc - index - 1;
     if (more > 0 && call.is(index, 'BLOCK')) {
-      if (call.inScript)
-        return refuse(call, `ERR ${call.text(0)} command is not allowed with BLOCK option from scripts`);
       options.timeoutMs = parseTimeoutMs(call, ++index);
       if (options.timeoutMs < 0) return false;
     } else if (more > 0 && call.is(index, 'COUNT')) {

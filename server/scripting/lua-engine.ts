@@ -17,7 +17,7 @@ import { WordBuffer } from './script-words.ts';
 
 /** Instructions that one script may run: some ten seconds. */
 const FUEL = 1_000_000_000;
-const INITIAL_BYTES = 64 * 1024;
+const INITIAL_BYTES = 16 * 1024;
 /** Larger areas in the interpreter's memory are given back after the script. */
 const AREA_BYTES_KEPT = 1024 * 1024;
 const RESULT_BYTES = 8;
@@ -280,6 +280,10 @@ export class LuaEngine implements ScriptEngine {
 /** The package's words for an error, as Redis says it. */
 function explain(failure: ScriptFailure): ScriptFailure {
   const { message } = failure;
+  const marked = /^(?:user_script:(\d+): )?__command__:/.exec(message);
+  if (marked !== null) {
+    return { message: message.slice(marked[0].length), line: Number(marked[1] ?? failure.line) };
+  }
   const marker = message.indexOf(MARKER);
   let text = message;
   if (marker >= 0) {

@@ -52,7 +52,7 @@ const apiCode = [
   'if m=="" then m="ERR" elseif not string.find(m," ",1,true) then m="ERR "..m end return {err=m} end ',
   'function api.status_reply(...) local m=... if select("#",...)~=1 or type(m)~="string" then ',
   'return {err="ERR wrong number or type of arguments"} end return {ok=m} end ',
-  'return setmetatable(api,{__index=redis,__newindex=function() ',
+  'return setmetatable({},{__index=setmetatable(api,{__index=redis}),__newindex=function() ',
   'error("Attempt to modify a readonly table",2) end}) end)(redis) local server=redis ',
 ].join('');
 
@@ -71,15 +71,15 @@ const pcallCode = [
   'local pcall=(function(pcall,type,gsub) ',
   'local function mended(ok,e,...) if not ok and type(e)=="string" then ',
   'e=gsub(e,"__RLUA_E__:global%-read:(.*)","Script attempted to access nonexistent global variable \'%1\'") ',
-  'e=gsub(e,"__RLUA_E__:command%-arg%-type","ERR Command arguments must be strings or integers") end ',
-  'return ok,e,... end ',
+  'e=gsub(e,"__RLUA_E__:command%-arg%-type","ERR Command arguments must be strings or integers") ',
+  'e=gsub(e,"^user_script:%d+: __command__:","") e=gsub(e,"^__command__:","") end return ok,e,... end ',
   'return function(...) return mended(pcall(...)) end end)(pcall,type,string.gsub) ',
 ].join('');
 
 /**
- * What a script returns is looked at first: a table that contains itself would be written for ever, metatables must
- * not be asked, functions are nothing, and a table that stands for a type of RESP 3 is taken for an array unless the
- * script has chosen RESP 3.
+ * What a script returns is looked at first: a table that contains itself would be written for ever,
+ * metatables must not be asked, functions are nothing, and a table that stands for a type of RESP 3 is taken
+ * for an array unless the script has chosen RESP 3.
  */
 const returnCode = [
   'return (function(type,next,rawget,setresp) local path={} local whole,typed local function copied(v,depth) ',
@@ -103,7 +103,37 @@ const returnCode = [
 
 const RETURN_END = '\nend)())';
 
+/**
+ * Numbers among the words of a command are written with all their digits; the package keeps 14. An error is
+ * raised with a mark, and with its place, which otherwise would be the prelude's line.
+ */
+const numberCode = [
+  'local redis=(function(redis) local type,select,error,format,tonumber,unpack=',
+  'type,select,error,string.format,tonumber,unpack local pcall=redis.pcall ',
+  'local function words(...) local n=select("#",...) local t for i=1,n do ',
+  'local v=select(i,...) if type(v)=="number" then t=t or {...} local d=format("%.17g",v) ',
+  'if v==v and v>-1e308*10 and v<1e308*10 then for p=14,16 do local s=format("%."..p.."g",v) ',
+  'if tonumber(s)==v then d=s break end end end ',
+  'if v%1==0 and v>-9.3e18 and v<9.3e18 then d=format("%.0f",v) end t[i]=d end end ',
+  'if t then return unpack(t,1,n) end return ... end ',
+  'local api={} function api.pcall(...) return pcall(words(...)) end ',
+  'function api.call(...) local r=pcall(words(...)) ',
+  'if type(r)=="table" and r.err then error("__command__:"..r.err,2) end return r end ',
+  'return setmetatable({},{__index=setmetatable(api,{__index=redis}),__newindex=function() ',
+  'error("Attempt to modify a readonly table",2) end}) end)(redis) local server=redis ',
+].join('');
+
+/** Whoever computes, reads numbers or keeps what a command answered may have long numbers. */
+const NUMBERS = new RegExp(
+  [
+    'tonumber|cjson|cmsgpack|struct|math\\.|\\d{15}|\\d[eE][\\d+-]',
+    '[\\w)\\]]\\s*[*+/%^]\\s*[\\w(]|[\\w)\\]]\\s*-\\s*[\\w(]',
+    '[^=~<>]=\\s*(?:redis|server)\\s*\\.|call\\s*\\([^)]*call\\s*\\(',
+  ].join('|'),
+);
+
 const mends: readonly Mend[] = [
+  { sign: NUMBERS, code: numberCode },
   {
     sign: new RegExp(
       [
