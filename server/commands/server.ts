@@ -77,7 +77,10 @@ function shutdown(call: Call): void {
 }
 
 function time(call: Call): void {
-  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  // Time stands still in scripts and transactions.
+  const still = call.inScript || call.inTransaction;
+  const nowMs = still ? call.context.keyspace.nowMs : performance.timeOrigin + performance.now();
+  const micros = Math.floor(nowMs * 1000);
   call.reply.array(2);
   call.reply.bulkLatin1(String(Math.floor(micros / 1e6)));
   call.reply.bulkLatin1(String(micros % 1e6));

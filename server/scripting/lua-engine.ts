@@ -9,7 +9,7 @@
 import type { Log } from '../config/log.ts';
 import type { Reply } from '../wire/reply.ts';
 import { type LuaExports, type LuaModule, makeLuaModule } from './lua-module.ts';
-import { HOST_LOG, HOST_MAY_RUN, HOST_SET_REPL, withPrelude } from './lua-prelude.ts';
+import { HOST_LOG, HOST_MAY_RUN, HOST_SET_REPL, HOST_WAS_NULL, withPrelude } from './lua-prelude.ts';
 import { isNothing, ValueEncoder, writeValue } from './lua-values.ts';
 import { type Script, sha1Hex } from './script.ts';
 import type { ScriptArguments, ScriptEngine, ScriptFailure, ScriptHost } from './script-engine.ts';
@@ -26,6 +26,7 @@ const CHECK_CODE = Buffer.from(
   'local f,e=loadstring(ARGV[1],"@user_script") if f then return redis.status_reply("") end return e',
 );
 const HOST_NAME_MARK = 1;
+const UNDERSCORE = 95;
 const MARKER = '__RLUA_E__:';
 const OUT_OF_FUEL = 'Script killed by fuel limit';
 
@@ -49,6 +50,8 @@ export class LuaEngine implements ScriptEngine {
   #arguments: Area = { address: 0, size: 0 };
   /** Scripts as they are compiled. */
   #prepared = new WeakMap<Script, Buffer>();
+  /** The last reply of a command was the null of RESP 3. */
+  #wasNull = false;
 
   constructor(host: ScriptHost, log: Log) {
     this.#host = host;
@@ -244,7 +247,11 @@ export class LuaEngine implements ScriptEngine {
     const words = this.#words;
     const own = words.argc > 0 && words.bytes[words.argStart[0]] === HOST_NAME_MARK;
     if (own) this.#encoder.encode(Buffer.from(this.#hostCall()));
-    else this.#encoder.encode(this.#host.call(words).buffer);
+    else {
+      const { buffer } = this.#host.call(words);
+      this.#wasNull = buffer[0] === UNDERSCORE;
+      this.#encoder.encode(buffer);
+    }
     return this.#encoder;
   }
 
@@ -262,6 +269,8 @@ export class LuaEngine implements ScriptEngine {
       case HOST_LOG:
         this.#host.log(Number(word(1)), Buffer.from(word(2), 'latin1'));
         return '+OK\r\n';
+      case HOST_WAS_NULL:
+        return `:${this.#wasNull ? 1 : 0}\r\n`;
       case HOST_MAY_RUN: {
         const inner = new WordBuffer();
         inner.begin(words.argc - 1);

@@ -8,6 +8,8 @@
 /** Calls of the host that are no commands: the first word, which no command can have. */
 export const HOST_SET_REPL = '\u0001set_repl';
 export const HOST_MAY_RUN = '\u0001acl_check_cmd';
+/** Whether the last reply was the null of RESP 3, which the package takes for false. */
+export const HOST_WAS_NULL = '\u0001was_null';
 export const HOST_LOG = '\u0001log';
 
 interface Mend {
@@ -45,7 +47,10 @@ const apiCode = [
   'return redis.sha1hex(...) end ',
   'function api.setresp(...) if select("#",...)~=1 then ',
   'raise("redis.setresp() requires one argument.") end ',
-  'local n=... if n~=2 and n~=3 then raise("RESP version must be 2 or 3.") end redis.setresp(n) end ',
+  'local n=... if n~=2 and n~=3 then raise("RESP version must be 2 or 3.") end redis.setresp(n) ',
+  'local function mended(f) return function(...) local r=f(...) ',
+  `if r==false and call("${escaped(HOST_WAS_NULL)}")==1 then return nil end return r end end `,
+  'api.call,api.pcall=nil,nil if n==3 then api.call,api.pcall=mended(redis.call),mended(redis.pcall) end end ',
   'function api.error_reply(...) local m=... if select("#",...)~=1 or type(m)~="string" then ',
   'return {err="ERR wrong number or type of arguments"} end ',
   'if string.sub(m,1,1)=="-" then m=string.sub(m,2) end ',
