@@ -195,10 +195,10 @@ describe('RdbReader', () => {
       writer.raw(Uint8Array.from(body), 0, body.length);
       return seal(writer);
     };
-    expect(messageOf(() => read(with_(11, 16, 1, 104)))).toBe(
-      "Key 'h' is a hash (listpack) (RDB type 16), which is not supported",
+    expect(messageOf(() => read(with_(11, 7, 1, 104)))).toBe(
+      "Key 'h' is a module (RDB type 7), which is not supported",
     );
-    expect(messageOf(() => read(with_(80, 22, 1, 104)))).toMatch(/hash with field expiry/);
+    expect(messageOf(() => read(with_(11, 16, 1, 104, 1, 0)))).toMatch(/Hash listpack integrity check failed/);
     expect(messageOf(() => read(with_(11, 99)))).toMatch(/Unknown RDB encoding type 99/);
     expect(messageOf(() => read(with_(80, 243)))).toMatch(/Unknown RDB opcode 243 in a file of version 80/);
     const library = [...encode('#!lua name=mylib\n')];
@@ -207,7 +207,7 @@ describe('RdbReader', () => {
     expect(read(with_(12, 244, 1, 2, 3))).toEqual([]);
     let offset = -1;
     try {
-      read(with_(11, 0, 1, 97, 1, 98, 4, 1, 104));
+      read(with_(11, 0, 1, 97, 1, 98, 7, 1, 104));
     } catch (error) {
       offset = (error as RdbError).offset;
     }

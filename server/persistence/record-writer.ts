@@ -3,9 +3,10 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { UNIT_MASK } from '../structures/arena.ts';
 import { CHUNK_BYTES, TYPE_STRING } from '../structures/record.ts';
 import { Codecs } from './codecs/codecs.ts';
+import { OpenTable } from './open-table.ts';
 import { TYPE_STRING as RDB_STRING, RDB_VERSION_DEFAULT } from './rdb-format.ts';
 import { printable, RdbError } from './rdb-source.ts';
-import type { RdbWriter } from './rdb-writer.ts';
+import { RdbWriter } from './rdb-writer.ts';
 
 /** What a record tells of its last accesses: nothing, idle seconds or the LFU counter. */
 export type AccessAttributes = 'none' | 'idle' | 'frequency';
@@ -90,6 +91,20 @@ export class RecordWriter {
       `Key '${key}' has fields that expire, which RDB version ${this.version} cannot hold: set rdb-version 12`,
       -1,
     );
+  }
+
+  /** The record of a value in a table, to be written by elements; null for every other value. */
+  openTable(database: number, ref: number, compression: boolean): OpenTable | null {
+    const { records, values } = this.#keyspace;
+    const type = records.type(ref);
+    if (type === TYPE_STRING) return null;
+    const elements = this.codecs.of(type).elements?.(ref, this.version) ?? null;
+    if (elements === null) return null;
+    const table = values.of(type).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
+    const head = new RdbWriter(compression);
+    this.#head(head, ref, this.rdbType(ref));
+    elements.head(head);
+    return new OpenTable(this.#keyspace, database, table, head.take(), elements);
   }
 
   /** Type byte and value alone, as DUMP has them. */

@@ -11,9 +11,9 @@
  *   end        the hook goes; every sink gets the trailer and finishes by itself
  *
  * So the stream holds each key of T0 once, as it was at T0, in any order; databases may alternate.
- * One long string is open across slices (`#open`): the old content of other keys then waits in a side writer,
- * at most SIDE_BYTES_MAX of it; beyond that, or when the open key itself changes, the string is written to
- * its end. Invariants: a record's stamp is the epoch exactly when it is in the stream or newer than T0; at
+ * Long strings and values in tables are open across slices (OpenRecords): the old content of other keys then
+ * waits in a side writer, at most SIDE_BYTES_MAX of it; beyond that, or when an open string itself changes,
+ * the record is written to its end. Lists and streams are written whole. Invariants: a record's stamp is the epoch exactly when it is in the stream or newer than T0; at
  * most one run. Memory: what the sinks have not passed on yet. The walk waits while one of them holds
  * PENDING_BYTES_MAX; old content cannot wait, so a sink must take it, block (a file) or fail (a replica that
  * does not read).
@@ -26,7 +26,9 @@
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { Crc64 } from '../structures/crc64.ts';
-import { CHUNK_BYTES } from '../structures/record.ts';
+import { TYPE_STRING } from '../structures/record.ts';
+import { OpenRecords } from './open-records.ts';
+import { RdbError } from './rdb-source.ts';
 import { RdbWriter, rdbTrailer } from './rdb-writer.ts';
 import { type AccessAttributes, RecordWriter } from './record-writer.ts';
 
@@ -126,16 +128,7 @@ class Target implements SnapshotHandle {
   }
 }
 
-/** The long string whose record is open, as a position in its value. */
-interface OpenString {
-  readonly database: number;
-  readonly ref: number;
-  at: number;
-}
-
 export class Snapshots {
-  /** Bytes of old content that the running or last run had to write out of turn. */
-  copyOnWriteBytes = 0;
   /** Keys written by the running run, and keys there were at T0. */
   keysProcessed = 0;
   keysTotal = 0;
@@ -150,8 +143,8 @@ export class Snapshots {
   #databases: readonly Database[] = [];
   #database = 0;
   #cursor = 0;
-  #open: OpenString | null = null;
-  readonly #long: OpenString[] = [];
+  #open: OpenRecords | null = null;
+  #copiedBytes = 0;
   #unfinishedRuns = 0;
   #activity = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -161,6 +154,11 @@ export class Snapshots {
     this.#keyspace = keyspace;
     this.#environment = environment;
     this.#records = new RecordWriter(keyspace);
+  }
+
+  /** Bytes of old content that the running or last run had to write out of turn. */
+  get copyOnWriteBytes(): number {
+    return this.#copiedBytes + (this.#open?.copyOnWriteBytes ?? 0);
   }
 
   /** Whether a run has sinks that are not finished. */
@@ -241,39 +239,64 @@ export class Snapshots {
     this.#cursor = 0;
     this.keysProcessed = 0;
     this.keysTotal = keyspace.size;
-    this.copyOnWriteBytes = 0;
+    this.#copiedBytes = 0;
+    this.#open = new OpenRecords(keyspace, this.#records, this.#writer, () => {
+      this.keysProcessed += 1;
+      this.#appendSide();
+    });
     this.#activity = this.#environment.activity();
     this.#walking = true;
   }
 
   /** Every record gets the present epoch, so that none can carry the number of a run to come. */
   #renewStamps(): void {
-    const { records, epoch, databases } = this.#keyspace;
-    for (const database of databases) {
+    for (const database of this.#keyspace.databases) {
       let cursor = 0;
-      do cursor = database.scan(cursor, (ref) => records.setMark(ref, epoch));
+      do cursor = database.scan(cursor, (ref) => this.#renewStamp(ref));
       while (cursor !== 0);
     }
     this.#unfinishedRuns = 0;
   }
 
+  #renewStamp(ref: number): void {
+    const { records, epoch, values } = this.#keyspace;
+    records.setMark(ref, epoch);
+    if (records.type(ref) === TYPE_STRING) return;
+    const table = values.of(records.type(ref)).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
+    if (table === 0) return;
+    let cursor = 0;
+    do cursor = values.elements.scan(table, cursor, (element) => records.setMark(element, epoch));
+    while (cursor !== 0);
+  }
+
   /** The hook: writes the old content of a record that is about to change. */
   #beforeChange(database: number, ref: number): void {
-    const open = this.#open;
-    if (open !== null && open.ref === ref) {
-      this.copyOnWriteBytes += this.#keyspace.records.valueLength(ref) - open.at;
-      this.#closeOpen();
-      return;
-    }
-    const long = this.#long.findIndex((other) => other.ref === ref);
-    if (long >= 0) this.#long.splice(long, 1);
-    const writer = open === null ? this.#writer : this.#side;
+    const records = this.#open;
+    if (records === null) return;
+    this.#guarded(() => {
+      if (!records.beforeChange(database, ref)) this.#writeBefore(records, database, ref);
+    });
+  }
+
+  #writeBefore(records: OpenRecords, database: number, ref: number): void {
+    const writer = records.open ? this.#side : this.#writer;
     const before = writer.length;
     writer.selectDatabase(database);
     this.#writeWhole(writer, ref);
-    this.copyOnWriteBytes += writer.length - before;
-    if (open !== null && this.#side.length > SIDE_BYTES_MAX) this.#closeOpen();
-    else if (open === null) this.#flush(CHUNK_FLUSH_BYTES);
+    this.#copiedBytes += writer.length - before;
+    if (records.open && this.#side.length > SIDE_BYTES_MAX) records.close();
+    else if (!records.open) this.#flush(CHUNK_FLUSH_BYTES);
+  }
+
+  /** A record that this version of RDB cannot hold, or that lost elements, ends the run for all. */
+  #guarded<Result>(write: () => Result): Result | undefined {
+    try {
+      return write();
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error;
+      for (const target of [...this.#targets]) this.drop(target, error);
+      return undefined;
+    }
   }
 
   #writeWhole(writer: RdbWriter, ref: number): void {
@@ -309,7 +332,8 @@ export class Snapshots {
     let elapsedMs = 0;
     let more = true;
     while (more && elapsedMs < SLICE_MS) {
-      more = this.#step();
+      more = this.#guarded(() => this.#step()) ?? false;
+      if (!this.#walking) return;
       elapsedMs = this.#environment.monotonicMs() - startMs;
       if (delayUs > 0 && this.keysProcessed !== keysBefore) break;
     }
@@ -325,17 +349,10 @@ export class Snapshots {
     this.#schedule(Math.max(delayMs, idle ? 0 : Math.ceil(elapsedMs * PAUSE_FACTOR)));
   }
 
-  /** One bucket, or one chunk of a long string. False at the end. */
+  /** One bucket, or one piece of a long record. False at the end. */
   #step(): boolean {
-    if (this.#open !== null) {
-      this.#stepOpen(this.#open);
-      return true;
-    }
-    const long = this.#long.pop();
-    if (long !== undefined) {
-      this.#open = long;
-      this.#writer.selectDatabase(long.database);
-      this.#records.begin(this.#writer, long.ref);
+    if (this.#open?.step() === true) {
+      this.#flush(CHUNK_FLUSH_BYTES);
       return true;
     }
     const database = this.#databases[this.#database];
@@ -355,30 +372,9 @@ export class Snapshots {
 
   #visit(database: number, ref: number): void {
     const { records, epoch } = this.#keyspace;
-    if (records.mark(ref) === epoch) return;
-    if (records.chunked(ref)) {
-      if (!this.#long.some((other) => other.ref === ref)) this.#long.push({ database, ref, at: 0 });
-      return;
-    }
+    if (records.mark(ref) === epoch || this.#open?.take(database, ref) === true) return;
     this.#writer.selectDatabase(database);
     this.#writeWhole(this.#writer, ref);
-  }
-
-  #stepOpen(open: OpenString): void {
-    const length = this.#keyspace.records.valueLength(open.ref);
-    const count = Math.min(CHUNK_BYTES, length - open.at);
-    this.#records.piece(this.#writer, open.ref, open.at, count);
-    open.at += count;
-    this.#flush(CHUNK_FLUSH_BYTES);
-    if (open.at < length) return;
-    this.#keyspace.records.setMark(open.ref, this.#keyspace.epoch);
-    this.keysProcessed += 1;
-    this.#open = null;
-    this.#appendSide();
-  }
-
-  #closeOpen(): void {
-    for (let open = this.#open; open !== null; open = this.#open) this.#stepOpen(open);
   }
 
   /** What waited in the side writer follows; the two writers do not know each other's database. */
@@ -401,8 +397,9 @@ export class Snapshots {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#timer = null;
     this.#immediate = null;
+    this.#copiedBytes = this.copyOnWriteBytes;
+    this.#open?.end();
     this.#open = null;
-    this.#long.length = 0;
     this.#databases = [];
     this.#unfinishedRuns = complete ? 0 : this.#unfinishedRuns + 1;
     this.#writer = new RdbWriter(true);

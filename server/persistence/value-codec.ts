@@ -7,7 +7,8 @@ import type { RdbWriter } from './rdb-writer.ts';
 export interface ValueDecoder {
   /**
    * Reads the next piece; true when the value is whole. The source throws when it has too few bytes, and the
-   * same piece is read again later: so state changes only after the last read of a step. Damaged input ends in
+   * same piece is read again later: so state changes only after the last read of a step. Damaged input ends
+   * in
    * `source.fail`.
    */
   step(source: RdbSource): boolean;
@@ -15,6 +16,14 @@ export interface ValueDecoder {
   result(): DetachedValue;
   /** Frees what was built. */
   abandon(): void;
+}
+
+/** Writes a value whose elements stand in a table, element by element and in any order. */
+export interface ElementWriter {
+  /** What stands before the elements; it says how many there are. */
+  head(writer: RdbWriter): void;
+  /** The record of one element. */
+  element(writer: RdbWriter, element: number): void;
 }
 
 export interface ValueCodec {
@@ -28,6 +37,8 @@ export interface ValueCodec {
   rdbType(ref: number, version: number): number;
   /** The value as `rdbType` promised it. */
   write(writer: RdbWriter, ref: number, version: number): void;
+  /** How the key's value is written by elements; null while they stand in no table. */
+  elements?(ref: number, version: number): ElementWriter | null;
   decoder(rdbType: number): ValueDecoder;
   /** Commands that make the key's value from nothing, a few elements each; for AOF files without RDB. */
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void;

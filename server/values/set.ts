@@ -171,6 +171,7 @@ export class Sets implements ValueType {
       const { elements } = this.store;
       const found = elements.find(set.root, hashBytes(bytes, start, length), bytes, start, length);
       if (found === 0) return false;
+      this.store.beforeElement(set.root, found);
       elements.removeFound(set.root);
       this.#records.release(found);
       return true;

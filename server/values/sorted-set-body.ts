@@ -48,6 +48,7 @@ export class SortedSetBody {
     const table = this.#trees.owner(this.root);
     if (this.#elements.find(table, hashBytes(bytes, start, length), bytes, start, length) !== ref)
       throw new Error('an element of the order is not in the table');
+    this.#store.beforeElement(table, ref);
     this.#elements.removeFound(table);
     records.release(ref);
   };
@@ -137,7 +138,10 @@ export class SortedSetBody {
     if (this.encoding === ENCODING_LISTPACK) {
       const rest = this.packed.delete(this.root, this.#found, 1);
       this.#setRoot(ENCODING_LISTPACK, this.packed.insert(rest, member, start, length, score));
-    } else this.#trees.setScore(this.root, this.#found, score);
+    } else {
+      this.#store.beforeElement(this.#trees.owner(this.root), this.#found);
+      this.#trees.setScore(this.root, this.#found, score);
+    }
   }
 
   /** Removes the member that `find` just found. */
@@ -146,8 +150,10 @@ export class SortedSetBody {
       this.#setRoot(ENCODING_LISTPACK, this.packed.delete(this.root, this.#found, 1));
       return;
     }
+    const table = this.#trees.owner(this.root);
+    this.#store.beforeElement(table, this.#found);
     this.#trees.remove(this.root, this.#found);
-    this.#elements.removeFound(this.#trees.owner(this.root));
+    this.#elements.removeFound(table);
     this.#records.release(this.#found);
   }
 

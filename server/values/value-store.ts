@@ -47,6 +47,8 @@ export class ValueStore {
   };
   /** Number of the running or last snapshot: every new or changed element is stamped with it. */
   epoch = 1;
+  /** Hook: an element that the running snapshot has not seen is about to change or to leave its table. */
+  elementHook: ((table: number, element: number) => void) | null = null;
   /** Unix ms of this turn. */
   nowMs = 0;
   /** Whether fields that have expired are seen: while the primary's stream or a file is applied. */
@@ -57,5 +59,11 @@ export class ValueStore {
     this.records = records;
     this.elements = new Table(arena, records);
     this.random = random;
+  }
+
+  /** Must be called before an element's record changes in any way or leaves its table. */
+  beforeElement(table: number, element: number): void {
+    if (this.elementHook !== null && this.records.mark(element) !== this.epoch)
+      this.elementHook(table, element);
   }
 }

@@ -13,13 +13,14 @@
  * Written as 16 while a listpack, as 4 while no field expires, otherwise as 24 or as Valkey's 22; below
  * version 12 there is no way.
  */
-import { ENCODING_LISTPACK, TYPE_HASH } from '../../structures/record.ts';
+import { ENCODING_LISTPACK, type Records, TYPE_HASH } from '../../structures/record.ts';
 import { NO_FIELD_EXPIRY } from '../../values/hash.ts';
 import type { HashCursor } from '../../values/hash-cursor.ts';
 import type { Values } from '../../values/values.ts';
 import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { writeName } from './element-name.ts';
 import {
   HashDecoder,
   RDB_HASH,
@@ -94,6 +95,30 @@ export class HashCodec implements ValueCodec {
     }
   }
 
+  elements(ref: number, version: number): ElementWriter | null {
+    const { hashes, store } = this.#values;
+    const { records } = store;
+    const encoding = records.encoding(ref);
+    if (encoding === ENCODING_LISTPACK) return null;
+    const rdbType = this.rdbType(ref, version);
+    const count = hashes.count(ref);
+    const expiring = rdbType === RDB_HASH_EXPIRING;
+    const earliest = expiring ? earliestOf(hashes.newCursor(), encoding, records.root(ref)) : 0;
+    return {
+      head: (writer) => {
+        if (expiring) writeInt64(writer, earliest);
+        writer.size(count);
+      },
+      element: (writer, element) => {
+        const expiresAtMs = records.expiresAtMs(element);
+        if (expiring) writer.size(expiresAtMs < 0 ? 0 : expiresAtMs - earliest + 1);
+        writeName(writer, records, element);
+        writeRecordValue(writer, records, element);
+        if (rdbType === RDB_HASH_VALKEY) writeInt64(writer, expiresAtMs);
+      },
+    };
+  }
+
   decoder(rdbType: number): ValueDecoder {
     return new HashDecoder(this.#values.hashes, rdbType);
   }
@@ -135,6 +160,18 @@ function writeValue(writer: RdbWriter, cursor: HashCursor): void {
   cursor.value.asText();
   const { bytes, start, length } = cursor.value;
   writer.string(bytes, start, start + length);
+}
+
+function writeRecordValue(writer: RdbWriter, records: Records, element: number): void {
+  const length = records.valueLength(element);
+  if (!records.chunked(element)) {
+    const start = records.valueStart(element);
+    writer.string(records.segment(element), start, start + length);
+    return;
+  }
+  const value = Buffer.allocUnsafe(length);
+  records.copyValue(element, 0, length, value, 0);
+  writer.string(value, 0, length);
 }
 
 /** Little-endian. */

@@ -22,7 +22,8 @@ import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { writeName } from './element-name.ts';
 
 const RDB_SET = 2;
 const RDB_SET_INTSET = 11;
@@ -64,6 +65,17 @@ export class SetCodec implements ValueCodec {
       cursor.asText();
       writer.string(cursor.bytes, cursor.start, cursor.start + cursor.length);
     }
+  }
+
+  elements(ref: number): ElementWriter | null {
+    const { sets, store } = this.#values;
+    const { records } = store;
+    if (records.encoding(ref) !== ENCODING_TABLE) return null;
+    const count = sets.count(ref);
+    return {
+      head: (writer) => writer.size(count),
+      element: (writer, element) => writeName(writer, records, element),
+    };
   }
 
   decoder(rdbType: number): ValueDecoder {

@@ -17,7 +17,8 @@ import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { writeName } from './element-name.ts';
 import { listpackOfZiplist } from './ziplist.ts';
 
 const RDB_ZSET = 3;
@@ -53,6 +54,20 @@ export class SortedSetCodec implements ValueCodec {
       writer.string(body.bytes, body.start, body.start + body.length);
       writer.double(body.score);
     }
+  }
+
+  elements(ref: number): ElementWriter | null {
+    const { sortedSets, store } = this.#values;
+    const { records } = store;
+    if (records.encoding(ref) === ENCODING_LISTPACK) return null;
+    const count = sortedSets.count(ref);
+    return {
+      head: (writer) => writer.size(count),
+      element: (writer, element) => {
+        writeName(writer, records, element);
+        writer.double(records.score(element));
+      },
+    };
   }
 
   decoder(rdbType: number): ValueDecoder {

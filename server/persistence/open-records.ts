@@ -1,0 +1,170 @@
+/**
+ * The records of one snapshot that are not written in one go: long strings and values in tables. One of them
+ * is open, the others wait; what happens to their keys meanwhile comes here first.
+ */
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { CHUNK_BYTES, Records } from '../structures/record.ts';
+import type { OpenTable } from './open-table.ts';
+import type { RdbWriter } from './rdb-writer.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+/** Old elements that may wait aside; beyond it their records are written to their end at once. */
+const ASIDE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A long string, and how much of it was written. */
+class OpenString {
+  readonly database: number;
+  readonly ref: number;
+  at = 0;
+
+  constructor(database: number, ref: number) {
+    this.database = database;
+    this.ref = ref;
+  }
+}
+
+export class OpenRecords {
+  /** Bytes of old content that were written out of turn. */
+  copyOnWriteBytes = 0;
+  readonly #keyspace: Keyspace;
+  readonly #records: RecordWriter;
+  readonly #writer: RdbWriter;
+  /** Told when a record is complete. */
+  readonly #onWritten: () => void;
+  #open: OpenString | OpenTable | null = null;
+  readonly #waiting: (OpenString | OpenTable)[] = [];
+  /** Values in tables that wait or are open, by the table's header. */
+  readonly #tables = new Map<number, OpenTable>();
+  #asideBytes = 0;
+
+  constructor(keyspace: Keyspace, records: RecordWriter, writer: RdbWriter, onWritten: () => void) {
+    this.#keyspace = keyspace;
+    this.#records = records;
+    this.#writer = writer;
+    this.#onWritten = onWritten;
+    const { store } = keyspace.values;
+    store.epoch = keyspace.epoch;
+    store.elementHook = (table, element) => this.#beforeElement(table, element);
+    keyspace.adopt = (ref) => this.#adopt(ref);
+  }
+
+  /** Whether a record is open: nothing else may be written to the writer. */
+  get open(): boolean {
+    return this.#open !== null;
+  }
+
+  /** The walk has come to this record: true when it is one of those that are written here. */
+  take(database: number, ref: number): boolean {
+    const { records } = this.#keyspace;
+    if (!records.chunked(ref)) return this.#register(database, ref);
+    if (!this.#waiting.some((other) => 'ref' in other && other.ref === ref))
+      this.#waiting.push(new OpenString(database, ref));
+    return true;
+  }
+
+  /** The record is about to change: true when nothing else need be done about it. */
+  beforeChange(database: number, ref: number): boolean {
+    const open = this.#open;
+    if (open !== null && 'ref' in open && open.ref === ref) {
+      this.copyOnWriteBytes += this.#keyspace.records.valueLength(ref) - open.at;
+      this.close();
+      return true;
+    }
+    const waiting = this.#waiting.findIndex((other) => 'ref' in other && other.ref === ref);
+    if (waiting >= 0) this.#waiting.splice(waiting, 1);
+    return this.#register(database, ref);
+  }
+
+  /** Goes on with the open record or opens the next; false when there is none. */
+  step(): boolean {
+    if (this.#open !== null) {
+      this.#continue(this.#open);
+      return true;
+    }
+    const next = this.#waiting.pop();
+    if (next === undefined) return false;
+    this.#open = next;
+    this.#writer.selectDatabase(next.database);
+    if ('ref' in next) this.#records.begin(this.#writer, next.ref);
+    else next.begin(this.#writer);
+    return true;
+  }
+
+  /** Writes the open record to its end. */
+  close(): void {
+    for (let open = this.#open; open !== null; open = this.#open) this.#continue(open);
+  }
+
+  /** The snapshot is over, complete or not. */
+  end(): void {
+    this.#keyspace.values.store.elementHook = null;
+    this.#keyspace.adopt = null;
+    for (const table of this.#tables.values()) this.#free(table);
+    this.#tables.clear();
+    this.#waiting.length = 0;
+    this.#open = null;
+  }
+
+  #continue(open: OpenString | OpenTable): void {
+    if (!('ref' in open)) {
+      if (!open.step(this.#writer)) return;
+      this.#tables.delete(open.table);
+      this.#free(open);
+    } else {
+      const { records, epoch } = this.#keyspace;
+      const length = records.valueLength(open.ref);
+      const count = Math.min(CHUNK_BYTES, length - open.at);
+      this.#records.piece(this.#writer, open.ref, open.at, count);
+      open.at += count;
+      if (open.at < length) return;
+      records.setMark(open.ref, epoch);
+    }
+    this.#open = null;
+    this.#onWritten();
+  }
+
+  /** A value in a table is written by elements from now on; false for every other. */
+  #register(database: number, ref: number): boolean {
+    const table = this.#records.openTable(database, ref, this.#writer.compression);
+    if (table === null) return false;
+    const { records, epoch } = this.#keyspace;
+    records.setMark(ref, epoch);
+    this.#tables.set(table.table, table);
+    this.#waiting.push(table);
+    return true;
+  }
+
+  #beforeElement(table: number, element: number): void {
+    const open = this.#tables.get(table);
+    if (open === undefined) return;
+    const bytes = open.before(element, this.#writer);
+    this.copyOnWriteBytes += bytes;
+    if (open === this.#open) return;
+    this.#asideBytes += bytes;
+    if (this.#asideBytes <= ASIDE_BYTES_MAX) return;
+    while (this.step());
+    this.#asideBytes = 0;
+  }
+
+  #adopt(ref: number): boolean {
+    const { records, values } = this.#keyspace;
+    const type = records.type(ref);
+    const encoding = records.encoding(ref);
+    const root = records.root(ref);
+    const open = this.#tables.get(values.of(type).tableOf?.(encoding, root) ?? 0);
+    if (open === undefined) return false;
+    open.adopted = { type, encoding, root };
+    return true;
+  }
+
+  #free(table: OpenTable): void {
+    if (table.adopted === null) return;
+    const { type, encoding, root } = table.adopted;
+    const { arena, records, lazyFree } = this.#keyspace;
+    // A key in no table carries the value to where large ones end.
+    const ref = arena.allocate(Records.inlineBytes(0, 0, false));
+    records.writeHeader(ref, type | (encoding << 4), 0, 0, root, -1, false);
+    lazyFree.release(ref);
+    arena.free(ref);
+  }
+}
