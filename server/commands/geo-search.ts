@@ -159,10 +159,12 @@ function store(call: Call, found: readonly Found[], request: GeoSearch, isSearch
     return;
   }
   const result = sortedSetsOf(call).detached();
+  result.convert();
   for (const { member, score, distance } of found) {
     const stored = request.storesDistance ? distance / request.meters : score;
     result.addNew(member, 0, member.length, stored);
   }
+  result.settle();
   storeResult(call, index, result, NOTIFY_ZSET, isSearch ? 'geosearchstore' : 'georadiusstore');
   call.context.keyspace.dirty += found.length - 1;
 }
