@@ -259,7 +259,7 @@ export class Info implements InfoSource {
       `pubsub_patterns:${pubsub.count('patterns')}`,
       `pubsubshard_channels:${pubsub.count('shardChannels')}`,
       'latest_fork_usec:0',
-      'total_forks:0',
+      `total_forks:${context.persistence.save.saves + context.persistence.aof.rewrites}`,
       `migrate_cached_sockets:${keptTargets()}`,
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,

@@ -19,6 +19,8 @@ import type { TurnMember } from './turn.ts';
 export const SHARE_BYTES = 16 * 1024;
 /** Replies of one connection after which the rest of its input waits for the next turn. */
 const REPLY_SHARE_BYTES = 1024 * 1024;
+/** Replies that may wait for a client that has not signed in. */
+const STRANGER_BYTES_MAX = 1024;
 /** Input that is read of a client that waits for an answer: that it goes must be noticed. */
 const BLOCKED_INPUT_BYTES = 1024 * 1024;
 
@@ -366,7 +368,9 @@ export class Connection implements ClientLink, TurnMember {
   #exceeds(bytes: number): boolean {
     const [hard, soft, softSeconds] = this.#session.outputLimit(this.client.kind);
     const { nowMs } = this.#session.context.keyspace;
-    let exceeded = hard > 0 && bytes > hard;
+    const { access } = this.#session.context;
+    const stranger = !this.client.authenticated && access.signInNeeded;
+    let exceeded = (hard > 0 && bytes > hard) || (stranger && bytes > STRANGER_BYTES_MAX);
     if (soft === 0 || bytes <= soft) this.#overSoftSinceMs = 0;
     else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
     else if (nowMs - this.#overSoftSinceMs > softSeconds * 1000) exceeded = true;
