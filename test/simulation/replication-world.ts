@@ -178,9 +178,9 @@ export class WorldNode {
 
   /** Several at once. */
   transaction(database: number, pairs: readonly (readonly [string, string])[]): void {
-    this.propagation.beginTransaction();
+    this.propagation.beginUnit();
     for (const [key, value] of pairs) this.append(database, key, value);
-    this.propagation.endTransaction();
+    this.propagation.endUnit();
   }
 
   /** What a connection of a replica says. */
