@@ -480,8 +480,8 @@ export class Database {
 
   /** Frees what a key that is no string holds and leaves an empty string in its place. */
   #dropValue(ref: number): void {
-    const { records, lazyFree } = this.#keyspace;
-    lazyFree.release(ref);
+    const { records } = this.#keyspace;
+    this.#keyspace.releaseValue(ref);
     records.setRoot(ref, 0);
     records.setEmptyString(ref);
   }

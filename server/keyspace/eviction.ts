@@ -97,6 +97,11 @@ export class Eviction {
     return true;
   }
 
+  /** Evicts in slices from the next turn on: the limit has changed. */
+  begin(): void {
+    if (this.#timer === null && this.maxmemory > 0 && this.dataBytes > this.maxmemory) this.#schedule();
+  }
+
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

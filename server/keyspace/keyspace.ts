@@ -130,8 +130,13 @@ export class Keyspace {
 
   /** Frees a record that no table names any more, with its value. */
   release(ref: number): void {
-    if (this.records.type(ref) !== TYPE_STRING && !this.adopt?.(ref)) this.lazyFree.release(ref);
+    if (this.records.type(ref) !== TYPE_STRING) this.releaseValue(ref);
     this.records.release(ref);
+  }
+
+  /** Frees the value of a key that is no string and gets another value or goes. */
+  releaseValue(ref: number): void {
+    if (!this.adopt?.(ref)) this.lazyFree.release(ref);
   }
 
   /** A record goes with its whole table: no count, but its watchers must know. */
