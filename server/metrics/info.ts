@@ -8,6 +8,7 @@ import type { CommandTable } from '../commands/command-table.ts';
 import type { InfoSource, ServerContext } from '../commands/context.ts';
 import { keptTargets } from '../commands/migrate-target.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
+import { evictionLines } from './eviction-lines.ts';
 import {
   commandStatLines,
   errorStatLines,
@@ -100,6 +101,7 @@ export class Info implements InfoSource {
       ['errorstats',   'Errorstats',   'default', () => errorStatLines(context.stats)],
       ['latencystats', 'Latencystats', 'all',     () => this.#latencies()],
       ['cluster',      'Cluster',      'default', () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
+      ['eviction',     'Eviction',     'all',     () => evictionLines(context.stats.eviction)],
       ['keyspace',     'Keyspace',     'default', () => keyspaceLines(context.keyspace)],
       ['debug',        'Debug',        'hidden',  () => this.loop.debugLines()],
     ];
