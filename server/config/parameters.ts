@@ -111,9 +111,9 @@ const evictionPolicy = oneOf(
 export const parameters = [
   // name                              kind               default                flags            summary                                                                  older name
   // --- network
-  ['bind',                             addresses,         '* -::*',              FIXED,           'Addresses to listen on.'],
+  ['bind',                             addresses,         '* -::*',              LIVE,            'Addresses to listen on.'],
   ['bind-source-addr',                 any,               '',                    LIVE | INERT,    'Address that outgoing links start from.'],
-  ['port',                             port,              '6379',                FIXED,           'TCP port for clients; 0 closes it.'],
+  ['port',                             port,              '6379',                LIVE,            'TCP port for clients; 0 closes it.'],
   ['admin-port',                       port,              '0',                   FIXED,           'HTTP port of /livez, /readyz and /metrics; 0: none. Not in Redis.'],
   ['admin-bind',                       any,               '0.0.0.0',             FIXED,           'Address that the HTTP port listens on. Not in Redis.'],
   ['unixsocket',                       any,               '',                    FIXED,           'Path of the Unix socket; empty: none.'],
@@ -126,7 +126,7 @@ export const parameters = [
   ['client-output-buffer-limit',       outputLimits,      'normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60', LIVE, 'Bounds of what waits to be sent, by class of client.'],
   ['client-query-buffer-limit',        memory(MEBIBYTE, INT64_MAX), '1gb',       LIVE,            'Bytes one client may send without completing a command.'],
   ['proto-max-bulk-len',               memory(MEBIBYTE, INT64_MAX), '512mb',     LIVE,            'Longest single argument.'],
-  ['maxmemory-clients',                memoryOrPercent,   '0',                   LIVE | INERT,    'Memory of all client buffers together.'],
+  ['maxmemory-clients',                memoryOrPercent,   '0',                   LIVE,            'Memory of all client buffers together.'],
   ['socket-mark-id',                   long,              '0',                   FIXED | INERT,   'Mark put on listening sockets.'],
   ['io-threads',                       integer(1n, 128n), '1',                   FIXED | INERT,   'Threads that read and write sockets.'],
   ['io-threads-do-reads',              yesNo,             'no',                  FIXED | INERT,   'Whether those threads read as well.'],
@@ -179,7 +179,7 @@ export const parameters = [
   ['lfu-decay-time',                   count,             '1',                   LIVE,            'Minutes after which the use counter is lowered.'],
   ['active-expire-effort',             integer(1n, 10n),  '1',                   LIVE | INERT,    'How eagerly expired keys are removed.'],
   ['require-ttl',                      any,               '',                    LIVE,            'Patterns of keys that no write may leave without a time to live.'],
-  ['notify-keyspace-events',           notifyClasses,     '',                    LIVE | INERT,    'Classes of events published to subscribers.'],
+  ['notify-keyspace-events',           notifyClasses,     '',                    LIVE,            'Classes of events published to subscribers.'],
   ['lazyfree-lazy-eviction',           yesNo,             'yes',                 LIVE,            'Free evicted values in the background.'],
   ['lazyfree-lazy-expire',             yesNo,             'yes',                 LIVE,            'Free expired values in the background.'],
   ['lazyfree-lazy-server-del',         yesNo,             'yes',                 LIVE,            'Free overwritten values in the background.'],
@@ -194,7 +194,7 @@ export const parameters = [
   ['active-defrag-cycle-max',          percent,           '25',                  LIVE | INERT,    'Most percent of processor time for moving.'],
   ['active-defrag-max-scan-fields',    integer(1n, INT64_MAX), '1000',           LIVE | INERT,    'Larger values are moved in pieces.'],
   ['jemalloc-bg-thread',               yesNo,             'yes',                 LIVE | INERT,    'Return freed pages in the background.'],
-  ['tracking-table-max-keys',          long,              '1000000',             LIVE | INERT,    'Keys remembered for client-side caching.'],
+  ['tracking-table-max-keys',          long,              '1000000',             LIVE,            'Keys remembered for client-side caching.'],
   ['hash-max-listpack-entries',        long,              '512',                 LIVE,            'Largest hash in the compact form.',                                     'hash-max-ziplist-entries'],
   ['hash-max-listpack-value',          bytes,             '64',                  LIVE,            'Longest value in a compact hash.',                                      'hash-max-ziplist-value'],
   ['list-max-listpack-size',           integer(INT_MIN, INT_MAX), '-2',          LIVE,            'Size of one node of a list.',                                           'list-max-ziplist-size'],
@@ -274,7 +274,7 @@ export const parameters = [
   ['cluster-allow-replica-migration',  yesNo,             'yes',                 LIVE,            'Replicas move to primaries that have none.'],
   ['cluster-migration-barrier',        count,             '1',                   LIVE,            'Replicas a primary keeps before one moves away.'],
   ['cluster-allow-reads-when-down',    yesNo,             'no',                  LIVE,            'Serve reads while the cluster is down.'],
-  ['cluster-allow-pubsubshard-when-down', yesNo,          'yes',                 LIVE | INERT,    'Serve sharded publish and subscribe while the cluster is down.'],
+  ['cluster-allow-pubsubshard-when-down', yesNo,          'yes',                 LIVE,            'Serve sharded publish and subscribe while the cluster is down.'],
   ['cluster-link-sendbuf-limit',       bytes,             '0',                   LIVE,            'Bytes waiting for one bus peer before its link is closed.'],
   ['cluster-preferred-endpoint-type',  oneOf('ip', 'hostname', 'unknown-endpoint'), 'ip', LIVE,   'What redirections name.'],
   // --- scripts, slow log, latency
