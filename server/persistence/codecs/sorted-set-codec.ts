@@ -109,12 +109,14 @@ class SortedSetDecoder implements ValueDecoder {
     }
     if (this.#left < 0) {
       this.#left = source.size();
-      this.#body.prepareGrowth(this.#left, 0);
+      // A table takes them in any order; it becomes a listpack in the end when it is small enough.
+      this.#body.convert();
     } else this.#element(source);
     return this.#left === 0;
   }
 
   result(): DetachedValue {
+    this.#body.settle();
     const { encoding, root } = this.#body;
     if (this.#body.count > 0) return { encoding, root };
     this.abandon();
@@ -145,6 +147,7 @@ class SortedSetDecoder implements ValueDecoder {
     if (problem !== '') source.fail(problem);
     const pairs = readPairs(source, bytes);
     if (isInOrder(pairs) && this.#body.takeListpack(bytes, pairs.length)) return;
+    this.#body.convert();
     for (const { member, score } of pairs) this.#add(source, member, score);
   }
 
