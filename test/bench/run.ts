@@ -1,11 +1,12 @@
 /**
  * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [what …]
- * What: throughput (the default), memory, table, snapshot, startup. `--valkey` measures
- * valkey-server as well and fetches it when it is not installed.
+ * What: throughput (the default), memory, table, snapshot, startup, hits. `--valkey` measures valkey-server as
+ * well and fetches it when it is not installed.
  */
 
 import { installedPeers } from './contestant.ts';
 import { print } from './figures.ts';
+import { hitRate } from './hit-rate.ts';
 import { memory } from './memory.ts';
 import { snapshot } from './snapshot.ts';
 import { startup } from './startup.ts';
@@ -33,6 +34,7 @@ const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
   table: () => table(quick),
   snapshot: () => snapshot(quick, peers),
   startup: () => startup(peers),
+  hits: () => hitRate(quick, peers),
 };
 
 const valued = ['--tests', '--bytes'];
