@@ -5,7 +5,7 @@
  *   a request: sessions/connection.ts -> commands/execute.ts -> handler -> keyspace -> propagation -> turn
  */
 import { randomBytes } from 'node:crypto';
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { Cluster } from './cluster/cluster.ts';
 import { Access } from './commands/access.ts';
 import { allCommands } from './commands/all-commands.ts';
@@ -22,6 +22,7 @@ import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
 import { ActiveExpiry } from './keyspace/active-expiry.ts';
 import { Compaction } from './keyspace/compaction.ts';
+import { ContainerGuard, containerLimit } from './keyspace/container-guard.ts';
 import { NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_HASH } from './keyspace/events.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
@@ -34,6 +35,7 @@ import type { Tracking } from './pubsub/tracking.ts';
 import { Propagation } from './replication/propagation.ts';
 import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
+import { bindAddress } from './sessions/listener.ts';
 import { Clients, Sessions } from './sessions/sessions.ts';
 import { Turn } from './sessions/turn.ts';
 import { loadUsers, renameCommands } from './wiring/access-wiring.ts';
@@ -50,12 +52,14 @@ const FIELDS_PER_COMMAND = 1024;
 /** Emptied segments of the arena that a tick gives back: one or two ms, 160 MiB a second. */
 const RELEASE_SEGMENTS = 4;
 const RUN_ID_BYTES = 20;
+const CONTAINER_HAS_ROOM = 'The container has room again: commands that add data are accepted.';
 
 export class Server implements ServerContext {
   readonly config: Config;
   readonly log: Log;
   readonly stats = new Stats();
   readonly keyspace: Keyspace;
+  readonly guard: ContainerGuard;
   readonly propagation = new Propagation();
   readonly persistence: Persistence;
   readonly replication: Replication;
@@ -135,6 +139,11 @@ export class Server implements ServerContext {
         this.persistence.loading === null,
       afterSlice: () => this.turn.schedule(),
       monotonicMs: () => performance.now(),
+    });
+    this.guard = new ContainerGuard(this.keyspace.arena, {
+      limitBytes: containerLimit((path) => readFileSync(path, 'latin1')),
+      residentBytes: () => process.memoryUsage.rss(),
+      onChange: (full) => this.log.warning(full ? this.#guardText() : CONTAINER_HAS_ROOM),
     });
     this.#compaction = new Compaction(this.keyspace, { monotonicMs: () => performance.now() });
     this.keyspace.lazyFree.start({ monotonicMs: () => performance.now() });
@@ -217,10 +226,7 @@ export class Server implements ServerContext {
     const backlog = values['tcp-backlog'];
     if (values.port !== 0) {
       for (const address of values.bind) {
-        const optional = address.startsWith('-');
-        const host = (optional ? address.slice(1) : address)
-          .replace(/^\*$/, '0.0.0.0')
-          .replace(/^::\*$/, '::');
+        const { host, optional } = bindAddress(address);
         try {
           await this.sessions.listen({ host, port: values.port, backlog, ipv6Only: host.includes(':') });
         } catch (error) {
@@ -254,6 +260,11 @@ export class Server implements ServerContext {
     this.replication.restore(id, offset, Number(fields.get('repl-stream-db') ?? 0));
   }
 
+  #guardText(): string {
+    const mebibytes = Math.floor(this.guard.limitBytes / 2 ** 20);
+    return `The process has reached ${mebibytes} MiB, 90 % of the container's memory limit: commands that add data are refused (container-memory-guard). Set maxmemory, delete data or raise the limit.`;
+  }
+
   #tick(): void {
     if (this.keyspace.switches.cronPaused) return;
     const startedMs = performance.now();
@@ -265,6 +276,7 @@ export class Server implements ServerContext {
     if (this.persistence.loading === null) {
       this.#expiry.tick();
       this.#compaction.tick();
+      this.guard.tick();
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);

@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../config/log.ts';
+import type { ContainerGuard } from '../keyspace/container-guard.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import type { Persistence } from '../persistence/persistence.ts';
@@ -37,6 +38,7 @@ export interface ServerContext {
   readonly log: Log;
   readonly stats: Stats;
   readonly keyspace: Keyspace;
+  readonly guard: ContainerGuard;
   readonly propagation: Propagation;
   readonly persistence: Persistence;
   readonly replication: Replication;

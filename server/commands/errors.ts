@@ -16,6 +16,8 @@ export const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user 
 export const NO_PASSWORD_SET =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
 export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+export const CONTAINER_FULL =
+  'OOM command not allowed: the container has reached 90 % of its memory limit (container-memory-guard). Set maxmemory, delete data or raise the limit.';
 export const READ_ONLY = "READONLY You can't write against a read only replica.";
 export const LOADING_DATASET = 'LOADING Redis is loading the dataset in memory';
 export const MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";

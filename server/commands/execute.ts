@@ -68,6 +68,7 @@ export class Executor {
       if (!this.calm || client.queued !== null || client.subscribed) {
         const refusal = this.#refusal(call, entry);
         if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
+        if (this.#runSpecially(call, entry)) return DONE;
       }
     }
     if (client.queued !== null && !NOT_QUEUED.has(entry.name)) {
@@ -97,14 +98,16 @@ export class Executor {
    * clears `calm`.
    */
   refreshCalm(): void {
-    const { keyspace, replication, persistence, config, clients } = this.#context;
+    const { keyspace, replication, persistence, config, clients, guard } = this.#context;
     this.calm =
       replication.role === 'primary' &&
       keyspace.eviction.maxmemory === 0 &&
+      guard.calm &&
       persistence.loading === null &&
       persistence.trouble === null &&
       config.values['min-replicas-to-write'] === 0 &&
       config.values['require-ttl'] === '' &&
+      !config.values['import-mode'] &&
       replication.writesPausedUntilMs <= keyspace.nowMs &&
       clients.pausedUntilMs <= keyspace.nowMs;
   }
@@ -244,6 +247,7 @@ export class Executor {
       this.evicting = false;
       if (!fits && (flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
+    if (!replica && context.guard.full && (flags & DENYOOM) !== 0) return errors.CONTAINER_FULL;
     if ((flags & WRITE) !== 0) {
       if (replica) {
         if (config.values['replica-read-only']) return errors.READ_ONLY;

@@ -19,6 +19,7 @@ const evictionSettings: readonly ParameterName[] = [
   'maxmemory',
   'maxmemory-policy',
   'maxmemory-samples',
+  'container-memory-guard',
   'maxmemory-eviction-tenacity',
   'lfu-decay-time',
   'lfu-log-factor',
@@ -42,7 +43,9 @@ export function applyLiveSettings(server: Server): void {
     keyspace.eviction.setTenacity(values['maxmemory-eviction-tenacity']);
     const clock = /(lfu|lrm)$/.exec(values['maxmemory-policy'])?.[0] as 'lfu' | 'lrm' | undefined;
     keyspace.useClock(clock ?? 'lru', values['lfu-decay-time'], values['lfu-log-factor']);
-    if (values.maxmemory > 0 && server.replication.role === 'primary') keyspace.eviction.makeRoom();
+    keyspace.eviction.begin();
+    server.guard.enabled = values['container-memory-guard'] && values.maxmemory === 0;
+    server.guard.tick();
   };
   const password = (): void => {
     const { users } = server.access;
@@ -96,6 +99,14 @@ export function applyLiveSettings(server: Server): void {
     [['notify-keyspace-events'], notifications],
     [['tracking-table-max-keys'], tracking],
   ];
+  config.onChange('port', (port, before) => {
+    const moved = server.sessions.moveTo(values.bind, port, values.bind, before);
+    return moved ? undefined : 'Unable to listen on this port. Check server logs.';
+  });
+  config.onChange('bind', (bind, before) => {
+    const moved = server.sessions.moveTo(bind, values.port, before, values.port);
+    return moved ? undefined : 'Failed to bind to specified addresses.';
+  });
   for (const [names, apply] of rows) {
     apply();
     for (const name of names) {
