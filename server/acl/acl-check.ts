@@ -139,8 +139,8 @@ export function mayReadAllKeys(user: AclUser, commandId: number): boolean {
 }
 
 /**
- * The channels that a user keeps when it becomes `next`; null when it loses none, so that no subscriber has to
- * go.
+ * The channels that a user keeps when it becomes `next`; null when it loses none, so that no subscriber has
+ * to go.
  */
 export function channelsAfter(previous: AclUser, next: AclUser): readonly ChannelPattern[] | null {
   if (next.selectors.some(({ allChannels }) => allChannels)) return null;

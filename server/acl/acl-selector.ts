@@ -1,8 +1,9 @@
 /**
- * A selector: a set of commands, of key patterns and of channel patterns that go together. Every user has one, the
- * root, and may have more; a command is allowed when one of them allows all of it.
+ * A selector: a set of commands, of key patterns and of channel patterns that go together. Every user has
+ * one, the root, and may have more; a command is allowed when one of them allows all of it.
  *
- * Beside the set of commands it keeps the rules that led to it, in their order, to print them: `+@all -get` and
+ * Beside the set of commands it keeps the rules that led to it, in their order, to print them: `+@all -get`
+ * and
  * `-@all +get` say what holds for commands that nobody has named.
  */
 import { type AclCatalogue, type AclCommand, categoryBit } from './acl-catalogue.ts';

@@ -1,4 +1,7 @@
-/** A user: whether it may sign in and how, and what it may do. Names and rules are text of one character a byte. */
+/**
+ * A user: whether it may sign in and how, and what it may do. Names and rules are text of one character a
+ * byte.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AclCatalogue } from './acl-catalogue.ts';
 import type { AclProblem } from './acl-problem.ts';

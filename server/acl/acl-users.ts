@@ -41,8 +41,8 @@ export class AclUsers {
   }
 
   /**
-   * What the user would be after these rules, or the error's text without its code; nothing is changed. The rules
-   * of a selector may come as several words.
+   * What the user would be after these rules, or the error's text without its code; nothing is changed. The
+   * rules of a selector may come as several words.
    */
   planned(name: string, rules: readonly string[]): AclUser | string {
     const merged = mergeSelectors(rules);

@@ -1,4 +1,6 @@
-/** Who may do what: users, signing in, the test before every command of a restricted user, what was denied. */
+/**
+ * Who may do what: users, signing in, the test before every command of a restricted user, what was denied.
+ */
 import { AclCatalogue, type AclCommand, categoryBit } from '../acl/acl-catalogue.ts';
 import {
   allowsChannelBytes,
@@ -123,7 +125,9 @@ export class Access {
     return true;
   }
 
-  /** All users are replaced: connections of those that are gone are closed, the others go on as the new ones. */
+  /**
+   * All users are replaced: connections of those that are gone are closed, the others go on as the new ones.
+   */
   replaceUsers(users: readonly AclUser[], acting: Client | null): void {
     const formerDefault = this.users.default.copy();
     this.users.replaceAll(users);

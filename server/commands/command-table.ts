@@ -91,8 +91,8 @@ export class CommandTable {
   }
 
   /**
-   * Lets a command be called by another name only, by none when `to` is empty. It keeps its own name in errors,
-   * rules and statistics. Returns why that cannot be.
+   * Lets a command be called by another name only, by none when `to` is empty. It keeps its own name in
+   * errors, rules and statistics. Returns why that cannot be.
    */
   rename(from: string, to: string): string | undefined {
     const bytes = Buffer.from(from, 'latin1');
@@ -132,7 +132,8 @@ export class CommandTable {
   }
 
   byName(name: string): CommandEntry | null {
-    const [container, subcommand] = name.toLowerCase().split('|');
+    const [container, subcommand, more] = name.toLowerCase().split('|');
+    if (more !== undefined) return null;
     const bytes = Buffer.from(container ?? '');
     const entry = this.find(bytes, 0, bytes.length);
     if (subcommand === undefined || entry === null) return entry;

@@ -1,4 +1,6 @@
-/** What a command does with each of its keys: reads its value, writes it, or only asks whether it is there. */
+/**
+ * What a command does with each of its keys: reads its value, writes it, or only asks whether it is there.
+ */
 import { KEY_READ, KEY_WRITE } from '../acl/acl-selector.ts';
 import type { Call } from './call.ts';
 import type { CommandEntry } from './command-table.ts';
