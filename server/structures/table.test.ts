@@ -109,6 +109,21 @@ describe('Table', () => {
     expect(find(made, 'same')).toBe(0);
   });
 
+  it('takes keys in the order of their hashes, as another table hands them out', () => {
+    for (const keys of [40, 60, 100, 300, 700, 3000]) {
+      const made = makeTable();
+      const names = Array.from({ length: keys }, (_, index) => `key:${index}`);
+      for (const name of names) add(made, name);
+      const ordered: string[] = [];
+      let cursor = 0;
+      do cursor = made.table.scan(made.header, cursor, (ref) => ordered.push(nameOf(made, ref)));
+      while (cursor !== 0);
+      const again = makeTable();
+      for (const name of ordered) add(again, name);
+      for (const name of names) expect(find(again, name)).not.toBe(0);
+    }
+  });
+
   it('gives all its memory back when it is destroyed', () => {
     const made = makeTable();
     for (let index = 0; index < 20_000; index++) add(made, `key:${index}`);

@@ -350,39 +350,39 @@ export class Table {
     }
   }
 
+  /** More buckets, as many as it takes: refs that come in the order of another table crowd into few. */
   #growSmall(words: Uint32Array, at: number, buckets: number): void {
     const old = words[at + ROOT];
     const moving = this.#refsIn(old, buckets, 0);
-    if (buckets < SMALL_BUCKETS_MAX) {
-      words[at + ROOT] = this.#newBuckets(buckets * 2);
-      words[at + SHAPE] = (buckets * 2) << 16;
-    } else {
-      const segment = this.#newSegment(0);
-      const segmentAt = (segment & UNIT_MASK) << 1;
-      const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
-      segmentWords[segmentAt + MIN_EXPIRY_LOW] = words[at + MIN_EXPIRY_LOW];
-      segmentWords[segmentAt + MIN_EXPIRY_LOW + 1] = words[at + MIN_EXPIRY_LOW + 1];
-      const directory = this.#arena.allocate(8);
-      this.#words[directory >>> SEGMENT_SHIFT][(directory & UNIT_MASK) << 1] = segment;
-      words[at + ROOT] = directory;
-      words[at + SHAPE] = DIRECTORY;
-      words[at + SEGMENTS] = 1;
-    }
     this.#arena.free(old);
+    for (let more = buckets * 2; more <= SMALL_BUCKETS_MAX; more *= 2) {
+      const root = this.#newBuckets(more);
+      if (moving.every((ref) => this.#put(root, more, 0, this.#hashOf(ref), ref))) {
+        words[at + ROOT] = root;
+        words[at + SHAPE] = more << 16;
+        return;
+      }
+      this.#arena.free(root);
+    }
+    const segment = this.#newSegment(0);
+    const segmentAt = (segment & UNIT_MASK) << 1;
+    const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
+    segmentWords[segmentAt + MIN_EXPIRY_LOW] = words[at + MIN_EXPIRY_LOW];
+    segmentWords[segmentAt + MIN_EXPIRY_LOW + 1] = words[at + MIN_EXPIRY_LOW + 1];
+    const directory = this.#arena.allocate(8);
+    this.#words[directory >>> SEGMENT_SHIFT][(directory & UNIT_MASK) << 1] = segment;
+    words[at + ROOT] = directory;
+    words[at + SHAPE] = DIRECTORY;
+    words[at + SEGMENTS] = 1;
     this.#replace(words, at, moving);
   }
 
-  /** Puts collected refs back; a table that just grew has room, and if not it grows again by `#place`. */
+  /** Puts collected refs back into the segments of a directory. */
   #replace(words: Uint32Array, at: number, refs: Uint32Array): void {
     for (const ref of refs) {
       const hash = this.#hashOf(ref);
-      const shape = words[at + SHAPE];
-      const small = (shape & DIRECTORY) === 0;
-      const segment = small ? words[at + ROOT] : this.#segmentOf(words, at, hash);
-      const buckets = small ? shape >>> 16 : SEGMENT_BUCKETS;
-      if (this.#put(segment, buckets, small ? 0 : BUCKET_WORDS, hash, ref)) continue;
-      if (small) throw new Error('a table that doubled has no room for what it held');
-      this.#putChained(segment, hash, ref);
+      const segment = this.#segmentOf(words, at, hash);
+      if (!this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, ref)) this.#putChained(segment, hash, ref);
     }
   }
 
