@@ -62,9 +62,9 @@ export class ListCursor {
   }
 
   /**
-   * For who reads many elements forwards by itself: where the next one lies, as a position in `runBytes`, with
-   * those behind it up to an end mark; -1 when it stands alone or there is none. `endRun` goes on from where
-   * the reader came to.
+   * For who reads many elements forwards by itself: where the next one lies, as a position in `runBytes`,
+   * with those behind it up to an end mark; -1 when it stands alone or there is none. `endRun` goes on from
+   * where the reader came to.
    */
   beginRun(): number {
     if (this.#nextAt === 0 && !this.#nextNode()) return -1;
