@@ -3,6 +3,7 @@ import { NO_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { dumpRecord, openPayload } from '../persistence/dump-payload.ts';
+import { writtenVersion } from '../persistence/rdb-format.ts';
 import { RdbError } from '../persistence/rdb-source.ts';
 import { RecordWriter, restoredAccessClock } from '../persistence/record-writer.ts';
 import { KEY_BYTES_MAX } from '../structures/record.ts';
@@ -33,7 +34,7 @@ function dump(call: Call): void {
   }
   const { keyspace, config } = call.context;
   const writer = recordWriter(keyspace);
-  writer.version = Number(config.values['rdb-version']);
+  writer.version = writtenVersion(Number(config.values['rdb-version']), keyspace.fieldsExpire);
   try {
     call.reply.bulk(dumpRecord(writer, ref, config.values.rdbcompression));
   } catch (error) {
@@ -108,7 +109,9 @@ function restore(call: Call): void {
   const ttl = restoreNumber(call, 2, Number.MAX_SAFE_INTEGER, INVALID_TTL);
   if (ttl < 0) return;
   const payload = call.copy(3);
-  const opened = openPayload(payload, recordWriter(keyspace).codecs, !keyspace.switches.skipsChecksums);
+  const relaxed = call.context.config.values['rdb-version-check'] === 'relaxed';
+  const verified = !keyspace.switches.skipsChecksums;
+  const opened = openPayload(payload, recordWriter(keyspace).codecs, verified, relaxed);
   if (opened.kind !== 'string' && opened.kind !== 'value') {
     if (opened.kind === 'bad-data') {
       call.context.log.verbose(

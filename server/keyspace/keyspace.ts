@@ -167,6 +167,11 @@ export class Keyspace {
     return removed;
   }
 
+  /** True when there may be a hash with fields that expire. */
+  get fieldsExpire(): boolean {
+    return this.databases.some((database) => database.fields.size !== 0);
+  }
+
   /** Keys in all databases. */
   get size(): number {
     let size = 0;

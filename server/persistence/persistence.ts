@@ -22,6 +22,7 @@ import { BackgroundSave } from './background-save.ts';
 import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { persistenceInfo } from './persistence-info.ts';
+import { writtenVersion } from './rdb-format.ts';
 import { DatasetBuilder } from './rdb-load.ts';
 import { type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
@@ -229,14 +230,11 @@ export class Persistence {
     this.save.cancel('FLUSHALL');
   }
 
-  /** FLUSHALL is done: with save points the file on disk becomes empty as well, at once. */
-  afterFlushAll(): void {
-    if (this.loading !== null || this.#options.config.values['save'].length === 0) return;
-    const { keyspace } = this.#options;
-    const { dirty } = keyspace;
+  /** FLUSHALL is done: with save points the file on disk becomes empty as well, at once; true when it did. */
+  afterFlushAll(): boolean {
+    if (this.loading !== null || this.#options.config.values['save'].length === 0) return false;
     this.save.saveNow();
-    // A save forgets the count, by which the caller knows that there is something to propagate.
-    keyspace.dirty = dirty;
+    return true;
   }
 
   /**
@@ -386,9 +384,10 @@ export class Persistence {
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {
+    const { keyspace } = this.#options;
     const { values } = this.#options.config;
     return {
-      version: Number(values['rdb-version']),
+      version: writtenVersion(Number(values['rdb-version']), keyspace.fieldsExpire),
       compression: values['rdbcompression'],
       checksum: values['rdbchecksum'],
     };

@@ -38,6 +38,8 @@ export const RDB_VERSION_MAX = 12;
 export const VALKEY_RDB_VERSION = 80;
 /** Written when the configuration does not say otherwise: read by Redis 7.2 and every Valkey. */
 export const RDB_VERSION_DEFAULT = 11;
+/** First version in which fields of hashes may have an expiry. */
+export const RDB_VERSION_FIELD_EXPIRY = 12;
 /** First version whose files end with a checksum. */
 export const RDB_VERSION_CHECKSUM = 5;
 
@@ -89,4 +91,12 @@ export function damageText(rdbType: number, reason: string): string {
 export function rdbTypeName(type: number, version: number): string {
   if (version >= VALKEY_RDB_VERSION && type === 22) return 'hash with field expiry';
   return TYPE_NAMES[type] ?? 'unknown';
+}
+
+/**
+ * The version to write when the configuration says `configured`: the default gives way when fields of hashes
+ * expire, because a dataset that cannot be saved is worse than a file that only newer servers read.
+ */
+export function writtenVersion(configured: number, fieldsExpire: boolean): number {
+  return fieldsExpire && configured === RDB_VERSION_DEFAULT ? RDB_VERSION_FIELD_EXPIRY : configured;
 }

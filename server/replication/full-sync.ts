@@ -8,6 +8,7 @@
  * A peer that knows no end mark needs the length first, so its RDB is collected in memory; such peers (Redis
  * before 2.8.18, tools) get a snapshot of their own.
  */
+import { RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../persistence/rdb-format.ts';
 import type { SnapshotHandle, SnapshotSink } from '../persistence/snapshot.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 import {
@@ -40,6 +41,9 @@ const COLLECTED_BYTES_MAX = 1024 * 1024 * 1024;
 const RETRY_MS = 1000;
 const RDB_VERSION_UNKNOWN_PEER = 10;
 const RDB_VERSION_NAMED_PEER = 11;
+const VERSION_7_4 = 0x070400;
+const VERSION_8_0 = 0x080000;
+const VERSION_9_0 = 0x090000;
 
 const encoder = new TextEncoder();
 const NEWLINE = encoder.encode('\n');
@@ -261,13 +265,23 @@ interface Kind {
   readonly rdbVersion: number;
 }
 
-/** Redis 7.0 does not say its version and reads 10; who says one reads 11. */
+/**
+ * Redis 7.0 does not say its version and reads 10; Valkey 8 says it and reads 11, Valkey 9 reads 80. This
+ * server says 7.4 and reads 12, in which fields of hashes may have an expiry.
+ */
+function rdbVersionFor(peerVersion: number): number {
+  if (peerVersion === 0) return RDB_VERSION_UNKNOWN_PEER;
+  if (peerVersion >= VERSION_9_0) return VALKEY_RDB_VERSION;
+  const ours = peerVersion >= VERSION_7_4 && peerVersion < VERSION_8_0;
+  return ours ? RDB_VERSION_FIELD_EXPIRY : RDB_VERSION_NAMED_PEER;
+}
+
 function kindOf(replica: AttachedReplica): Kind {
   const { peer, legacy } = replica;
   return {
     marked: (peer.replicaCapabilities & CAPABILITY_EOF) !== 0,
     legacy,
-    rdbVersion: peer.replicaVersion === 0 ? RDB_VERSION_UNKNOWN_PEER : RDB_VERSION_NAMED_PEER,
+    rdbVersion: rdbVersionFor(peer.replicaVersion),
   };
 }
 

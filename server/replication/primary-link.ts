@@ -78,8 +78,8 @@ export interface PrimaryLinkEffects {
   appliedOffset(): number;
 }
 
-/** What we announce ourselves as: primaries that adapt the RDB to their replica send version 11. */
-const PEER_VERSION = '7.2.0';
+/** What we announce ourselves as: Valkey adapts the RDB to it and sends version 11, this server sends 12. */
+const PEER_VERSION = '7.4.0';
 const LINE_BYTES_MAX = 4096;
 const ACK_EVERY_MS = 1000;
 /** Waits before attempts after failures; the last one repeats. The first is for a stream that broke. */

@@ -17,7 +17,7 @@ import { ENCODING_LISTPACK, type Records, TYPE_HASH } from '../../structures/rec
 import { NO_FIELD_EXPIRY } from '../../values/hash.ts';
 import type { HashCursor } from '../../values/hash-cursor.ts';
 import type { Values } from '../../values/values.ts';
-import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
+import { RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
 import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
@@ -34,7 +34,6 @@ import {
   RDB_HASH_ZIPMAP,
 } from './hash-decoder.ts';
 
-const RDB_VERSION_EXPIRING = 12;
 const FIELDS_PER_COMMAND = 64;
 const TWO_32 = 4294967296;
 
@@ -62,7 +61,7 @@ export class HashCodec implements ValueCodec {
     if (store.records.encoding(ref) === ENCODING_LISTPACK) return RDB_HASH_LISTPACK;
     if (hashes.expiring(ref) === 0) return RDB_HASH;
     if (version >= VALKEY_RDB_VERSION) return RDB_HASH_VALKEY;
-    return version >= RDB_VERSION_EXPIRING ? RDB_HASH_EXPIRING : -1;
+    return version >= RDB_VERSION_FIELD_EXPIRY ? RDB_HASH_EXPIRING : -1;
   }
 
   write(writer: RdbWriter, ref: number, version: number): void {
