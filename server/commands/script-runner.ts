@@ -131,9 +131,9 @@ export class ScriptRunner implements ScriptHost {
   }
 
   #isOutOfMemory(caller: Client): boolean {
-    const { keyspace, replication } = this.#context;
-    if (keyspace.eviction.maxmemory === 0 || replication.role === 'replica' || isObeyed(caller)) return false;
-    return !keyspace.eviction.makeRoom();
+    const { keyspace, replication, guard } = this.#context;
+    if (replication.role === 'replica' || isObeyed(caller)) return false;
+    return guard.full || (keyspace.eviction.maxmemory !== 0 && !keyspace.eviction.makeRoom());
   }
 
   /** Runs one command; its reply is in `#reply`, or it did not run and the error is returned. */

@@ -7,7 +7,11 @@ const MIB = 1024 * 1024;
 function made(limitBytes: number, residentBytes: () => number) {
   const arena = new Arena();
   const changes: boolean[] = [];
-  const guard = new ContainerGuard(arena, { limitBytes, residentBytes, onChange: (full) => changes.push(full) });
+  const guard = new ContainerGuard(arena, {
+    limitBytes,
+    residentBytes,
+    onChange: (full) => changes.push(full),
+  });
   return { arena, guard, changes };
 }
 
@@ -23,6 +27,9 @@ describe('ContainerGuard', () => {
     resident = 901 * MIB;
     guard.tick();
     expect([guard.calm, guard.full]).toEqual([false, true]);
+    resident = 890 * MIB;
+    guard.tick();
+    expect([guard.full, changes]).toEqual([true, [true]]);
     resident = 500 * MIB;
     guard.tick();
     expect([guard.calm, guard.full, changes]).toEqual([true, false, [true, false]]);

@@ -10,6 +10,8 @@ import type { Arena } from '../structures/arena.ts';
 
 /** Share of the container's limit that the process may have. */
 export const GUARD_SHARE = 0.9;
+/** Room that ends the refusing, as a share of the container's limit. */
+const REOPEN_SHARE = 0.02;
 /** With more room than this the guard costs no command anything. */
 const CALM_BYTES = 256 * 1024 * 1024;
 
@@ -52,7 +54,9 @@ export class ContainerGuard {
   tick(): void {
     const watching = this.enabled && this.#options.limitBytes !== Number.POSITIVE_INFINITY;
     const room = watching ? this.limitBytes - this.#options.residentBytes() : Number.POSITIVE_INFINITY;
-    this.#reservedMax = this.#arena.reservedBytes + room;
+    // Once full it stays so until there is room worth the name: otherwise every tick would let some in.
+    const stays = (this.full || room <= 0) && room <= this.#options.limitBytes * REOPEN_SHARE;
+    this.#reservedMax = stays ? -1 : this.#arena.reservedBytes + room;
     this.calm = room > CALM_BYTES;
     if (this.full === this.#wasFull) return;
     this.#wasFull = this.full;
