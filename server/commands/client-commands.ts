@@ -166,7 +166,7 @@ function reply(call: Call): void {
     call.reply.ok();
   } else if (call.is(2, 'OFF')) client.replyMode = 'off';
   else if (call.is(2, 'SKIP')) {
-    if (client.replyMode === 'on') client.replyMode = 'skip-next';
+    if (client.replyMode !== 'off') client.replyMode = 'skip-next';
   } else call.reply.error(errors.SYNTAX);
 }
 

@@ -6,7 +6,9 @@ import { aclCategories, flagNamesOf, groupOf } from './command-facts.ts';
 import type { CommandEntry } from './command-table.ts';
 import * as errors from './errors.ts';
 import { writeHelp } from './help.ts';
-import { LOADING, MOVABLE_KEYS, NO_KEY, READONLY, type Row, STALE } from './row.ts';
+import { keyFlags } from './key-flags.ts';
+import { type BeginSearch, type FindKeys, keySpecs } from './key-specs.ts';
+import { LOADING, NO_KEY, type Row, STALE } from './row.ts';
 
 const ANYTIME = LOADING | STALE;
 
@@ -17,6 +19,7 @@ export const commandCommands: readonly Row[] = [
     ['COUNT',   2,    ANYTIME, NO_KEY, '2.8.13', count,  'Returns a count of commands.'],
     ['DOCS',    -2,   ANYTIME, NO_KEY, '7.0.0',  docs,   'Returns documentary information about one, multiple or all commands.', {tips: ['nondeterministic_output_order']}],
     ['GETKEYS', -3,   ANYTIME, NO_KEY, '2.8.13', getkeys, 'Extracts the key names from an arbitrary command.'],
+    ['GETKEYSANDFLAGS', -3, ANYTIME, NO_KEY, '7.0.0', getkeysandflags, 'Extracts the key names and access flags for an arbitrary command.'],
     ['HELP',    2,    ANYTIME, NO_KEY, '5.0.0',  help,   'Returns helpful text about the different subcommands.'],
     ['INFO',    -2,   ANYTIME, NO_KEY, '2.8.13', info,   'Returns information about one, multiple or all commands.', {tips: ['nondeterministic_output_order']}],
     ['LIST',    -2,   ANYTIME, NO_KEY, '7.0.0',  list,   'Returns a list of command names.', {tips: ['nondeterministic_output_order']}],
@@ -70,40 +73,59 @@ function writeStatusSet(call: Call, names: readonly string[]): void {
   for (const name of names) call.reply.simple(name);
 }
 
-/**
- * A plain range of keys is one specification; keys found by a function have none that could be written down.
- */
 function writeKeySpecs(call: Call, entry: CommandEntry): void {
   const { reply } = call;
-  if (entry.firstKey === 0 || (entry.flags & MOVABLE_KEYS) !== 0) {
-    reply.set(0);
-    return;
+  const specs = keySpecs(entry);
+  reply.set(specs.length);
+  for (const { flags, begin, find } of specs) {
+    reply.map(3);
+    reply.bulkLatin1('flags');
+    writeStatusSet(call, flags);
+    reply.bulkLatin1('begin_search');
+    writeSearch(call, begin.type, beginFields(begin));
+    reply.bulkLatin1('find_keys');
+    writeSearch(call, find.type, findFields(find));
   }
-  const last = entry.lastKey < 0 ? entry.lastKey : entry.lastKey - entry.firstKey;
-  reply.set(1);
-  reply.map(3);
-  reply.bulkLatin1('flags');
-  writeStatusSet(call, (entry.flags & READONLY) === 0 ? ['RW', 'update'] : ['RO', 'access']);
-  reply.bulkLatin1('begin_search');
-  writeSearch(call, 'index', [['index', entry.firstKey]]);
-  reply.bulkLatin1('find_keys');
-  writeSearch(call, 'range', [
-    ['lastkey', last],
-    ['keystep', entry.keyStep],
-    ['limit', 0],
-  ]);
 }
 
-function writeSearch(call: Call, type: string, numbers: readonly (readonly [string, number])[]): void {
+type Fields = readonly (readonly [name: string, value: number | string])[];
+
+function beginFields(begin: BeginSearch): Fields {
+  if (begin.type === 'index') return [['index', begin.index]];
+  if (begin.type === 'unknown') return [];
+  return [
+    ['keyword', begin.keyword],
+    ['startfrom', begin.from],
+  ];
+}
+
+function findFields(find: FindKeys): Fields {
+  if (find.type === 'unknown') return [];
+  if (find.type === 'range') {
+    return [
+      ['lastkey', find.last],
+      ['keystep', find.step],
+      ['limit', find.limit],
+    ];
+  }
+  return [
+    ['keynumidx', find.countAt],
+    ['firstkey', find.first],
+    ['keystep', find.step],
+  ];
+}
+
+function writeSearch(call: Call, type: string, fields: Fields): void {
   const { reply } = call;
   reply.map(2);
   reply.bulkLatin1('type');
   reply.bulkLatin1(type);
   reply.bulkLatin1('spec');
-  reply.map(numbers.length);
-  for (const [name, number] of numbers) {
+  reply.map(fields.length);
+  for (const [name, value] of fields) {
     reply.bulkLatin1(name);
-    reply.integer(number);
+    if (typeof value === 'number') reply.integer(value);
+    else reply.bulkLatin1(value);
   }
 }
 
@@ -133,13 +155,13 @@ function writeDocs(call: Call, entry: CommandEntry, group: string): void {
 }
 
 function list(call: Call): void {
-  let entries: CommandEntry[] = [...call.table.entries];
+  let entries = withSubcommands(call.table.entries);
   if (call.argc === 5 && call.is(2, 'FILTERBY')) {
     const wanted = call.latin1(4);
     if (call.is(3, 'ACLCAT')) {
-      entries = withSubcommands(entries).filter((entry) => aclCategories(entry).includes(`@${wanted}`));
+      entries = entries.filter((entry) => aclCategories(entry).includes(`@${wanted}`));
     } else if (call.is(3, 'PATTERN')) {
-      entries = withSubcommands(entries).filter((entry) => matches(wanted, entry.name));
+      entries = entries.filter((entry) => matches(wanted, entry.name));
     } else if (call.is(3, 'MODULE')) {
       entries = [];
     } else {
@@ -163,14 +185,39 @@ function matches(pattern: string, name: string): boolean {
   return matchesGlob(Buffer.from(pattern), text, 0, text.length, true);
 }
 
-/** Looks at words 2 and on as a command of its own and answers its keys. */
 function getkeys(call: Call): void {
+  withInnerCommand(call, () => {
+    const entry = innerEntry(call);
+    const found = entry === null ? -1 : foundKeys(call, entry);
+    if (found < 0) return;
+    call.reply.array(found);
+    for (let key = 0; key < found; key += 1) call.reply.bulk(call.copy(call.keyPositions[key] ?? 0));
+  });
+}
+
+function getkeysandflags(call: Call): void {
+  withInnerCommand(call, () => {
+    const entry = innerEntry(call);
+    const found = entry === null ? -1 : foundKeys(call, entry);
+    if (entry === null || found < 0) return;
+    call.reply.array(found);
+    for (let key = 0; key < found; key += 1) {
+      const word = call.keyPositions[key] ?? 0;
+      call.reply.array(2);
+      call.reply.bulk(call.copy(word));
+      writeStatusSet(call, keyFlags(call, entry, word));
+    }
+  });
+}
+
+/** Runs `work` while the call looks as if words 2 and on were all of it. */
+function withInnerCommand(call: Call, work: () => void): void {
   const whole = { argc: call.argc, starts: call.argStart, lengths: call.argLength };
   call.argc -= 2;
   call.argStart = whole.starts.subarray(2);
   call.argLength = whole.lengths.subarray(2);
   try {
-    writeKeys(call);
+    work();
   } finally {
     call.argc = whole.argc;
     call.argStart = whole.starts;
@@ -178,26 +225,25 @@ function getkeys(call: Call): void {
   }
 }
 
-function writeKeys(call: Call): void {
+/** The command that the words name; null after an error was answered. */
+function innerEntry(call: Call): CommandEntry | null {
   let entry = call.table.byName(call.latin1(0));
   if (entry !== null && entry.subcommands !== null && call.argc > 1) {
     entry = entry.subcommands.get(call.latin1(1).toLowerCase()) ?? null;
   }
-  if (entry === null) {
-    call.reply.error('ERR Invalid command specified');
-  } else if (!entry.hasKeys) {
-    call.reply.error('ERR The command has no key arguments');
-  } else if (call.argc !== entry.arity && (entry.arity > 0 || call.argc < -entry.arity)) {
+  if (entry === null) call.reply.error('ERR Invalid command specified');
+  else if (!entry.hasKeys) call.reply.error('ERR The command has no key arguments');
+  else if (call.argc !== entry.arity && (entry.arity > 0 || call.argc < -entry.arity)) {
     call.reply.error('ERR Invalid number of arguments specified for command');
-  } else {
-    const found = entry.findKeys(call);
-    if (found < 0) {
-      call.reply.error('ERR Invalid arguments specified for command');
-      return;
-    }
-    call.reply.array(found);
-    for (let key = 0; key < found; key += 1) call.reply.bulk(call.copy(call.keyPositions[key] ?? 0));
-  }
+  } else return entry;
+  return null;
+}
+
+/** How many keys there are; -1 after an error was answered. */
+function foundKeys(call: Call, entry: CommandEntry): number {
+  const found = entry.findKeys(call);
+  if (found < 0) call.reply.error('ERR Invalid arguments specified for command');
+  return found;
 }
 
 function help(call: Call): void {
@@ -218,5 +264,7 @@ function help(call: Call): void {
     '    commands are returned.',
     'GETKEYS <full-command>',
     '    Return the keys from a full Redis command.',
+    'GETKEYSANDFLAGS <full-command>',
+    '    Return the keys and the access flags from a full Redis command.',
   ]);
 }

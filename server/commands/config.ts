@@ -1,5 +1,7 @@
 /** CONFIG: the parameters of the running server. */
 
+import { findParameter } from '../config/parameter-table.ts';
+import { NOT_LOADING } from '../config/parameters.ts';
 import { rewriteFile } from '../config/rewrite.ts';
 import type { Call } from './call.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -39,6 +41,11 @@ function set(call: Call): void {
   }
   const pairs: [string, string][] = [];
   for (let index = 2; index < call.argc; index += 2) pairs.push([call.text(index), call.text(index + 1)]);
+  const loading = call.context.persistence.loading !== null;
+  if (loading && pairs.some(([name]) => ((findParameter(name)?.flags ?? 0) & NOT_LOADING) !== 0)) {
+    call.reply.error(errors.LOADING_DATASET);
+    return;
+  }
   const problem = call.context.config.set(pairs, isLocal(call));
   if (problem === undefined) call.reply.ok();
   else call.reply.error(`ERR ${problem}`);

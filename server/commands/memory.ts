@@ -18,8 +18,8 @@ export const memoryCommands: readonly Row[] = [
   ['MEMORY',         -2,   0,        NO_KEY,     '4.0.0', help,        'A container for memory diagnostics commands.', {subcommands: [
     ['DOCTOR',       2,    0,        NO_KEY,     '4.0.0', doctor,      'Outputs a memory problems report.', {tips: SPECIAL}],
     ['HELP',         2,    ANYTIME,  NO_KEY,     '4.0.0', help,        'Returns helpful text about the different subcommands.'],
-    ['MALLOC-STATS', 2,    0,        NO_KEY,     '4.0.0', mallocStats, 'Returns the allocator statistics.', {tips: SPECIAL}],
-    ['PURGE',        2,    0,        NO_KEY,     '4.0.0', purge,       'Asks the allocator to release memory.', {tips: ON_ALL}],
+    ['MALLOC-STATS', 2,    LOADING,  NO_KEY,     '4.0.0', mallocStats, 'Returns the allocator statistics.', {tips: SPECIAL}],
+    ['PURGE',        2,    LOADING,  NO_KEY,     '4.0.0', purge,       'Asks the allocator to release memory.', {tips: ON_ALL}],
     ['STATS',        2,    0,        NO_KEY,     '4.0.0', stats,       'Returns details about memory usage.', {tips: SPECIAL}],
     ['USAGE',        -3,   READONLY, SECOND_KEY, '4.0.0', usage,       'Estimates the memory usage of a key.'],
   ]}],
@@ -74,7 +74,7 @@ function mallocStats(call: Call): void {
   const { arena } = call.context.keyspace;
   const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
   const lines = {
-    'arena used': arena.usedBytes,
+    'arena allocated': arena.usedBytes,
     'arena reserved': arena.reservedBytes,
     resident: rss,
     'heap total': heapTotal,

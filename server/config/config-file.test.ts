@@ -180,7 +180,7 @@ describe('loadConfig refuses as Redis prints it', () => {
     ['dir "abc', 1, 'dir "abc', 'Unbalanced quotes in configuration line'],
     ['dir /does-not-exist', 1, 'dir /does-not-exist', 'No such file or directory'],
     ['unixsocketperm 999', 1, 'unixsocketperm 999', "argument couldn't be parsed as an octal number"],
-    ['replicaof a x', 1, 'replicaof a x', 'Invalid master port'],
+    ['replicaof a x', 1, 'replicaof a x', 'Invalid primary port'],
   ])('%j', (text, line, shown, reason) => {
     expect(refusal(['/c'], { '/c': text })).toBe(fatal(line, shown, reason));
   });

@@ -124,7 +124,7 @@ export function splitCommandLine(argv: readonly string[]): CommandLine {
 
 /** `--hz 20` given as one argument is a name and a value as well. */
 function splitOption(text: string): { name: string; words: string[] } {
-  const [name = '', ...words] = text.split(' ');
+  const [name = '', ...words] = splitWords(text) ?? text.split(' ');
   return { name, words };
 }
 

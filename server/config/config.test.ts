@@ -62,7 +62,7 @@ describe('Config.set refuses with the text of Redis', () => {
   const related = (name: string, reason: string): string =>
     `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
   it.each([
-    ['port', '7000', "can't set immutable config"],
+    ['databases', '20', "can't set immutable config"],
     ['cluster-announce-port', 'abc', "argument couldn't be parsed into an integer"],
     ['cluster-announce-port', '99999', 'argument must be between 0 and 65535 inclusive'],
     ['timeout', '1.5', "argument couldn't be parsed into an integer"],

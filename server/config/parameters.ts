@@ -41,6 +41,8 @@ export const GUARDED = 4;
 export const INERT = 8;
 export const SECRET = 16;
 export const HIDDEN = 32;
+/** Not while a dataset is loaded. */
+export const NOT_LOADING = 64;
 
 const MEBIBYTE = 1_048_576n;
 const any = text();
@@ -134,7 +136,7 @@ export const parameters = [
   ['daemonize',                        yesNo,             'no',                  FIXED,           'Run in the background.'],
   ['supervised',                       oneOf('upstart', 'systemd', 'auto', 'no'), 'no', FIXED | INERT, 'How to report readiness to a supervisor.'],
   ['pidfile',                          any,               '',                    FIXED,           'File that receives the process id.'],
-  ['dir',                              folder,            '.',                   GUARDED,         'Folder of all data files.'],
+  ['dir',                              folder,            '.',                   GUARDED | NOT_LOADING, 'Folder of all data files.'],
   ['loglevel',                         oneOf('debug', 'verbose', 'notice', 'warning'), 'notice', LIVE, 'Least important line that is logged.'],
   ['logfile',                          any,               '',                    FIXED,           'File to log to; empty: standard output.'],
   ['log-format',                       oneOf('redis', 'json'), 'redis',          FIXED,           'Form of a log line. Not in Redis.'],
@@ -217,11 +219,11 @@ export const parameters = [
   ['rdb-del-sync-files',               yesNo,             'no',                  LIVE | INERT,    'Remove snapshots made for replicas only.'],
   ['rdb-save-incremental-fsync',       yesNo,             'yes',                 LIVE | INERT,    'Flush snapshots piece by piece.'],
   ['rdb-key-save-delay',               integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each saved key, for tests.'],
-  ['key-load-delay',                   integer(INT_MIN, INT_MAX), '0',           LIVE | INERT | HIDDEN, 'Microseconds to wait after each loaded key, for tests.'],
+  ['key-load-delay',                   integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each loaded key, for tests.'],
   ['stop-writes-on-bgsave-error',      yesNo,             'yes',                 LIVE,            'Refuse writes after a failed snapshot.'],
   ['sanitize-dump-payload',            oneOf('no', 'yes', 'clients'), 'no',      LIVE | INERT,    'Check the inside of loaded values.'],
   // --- append-only file
-  ['appendonly',                       yesNo,             'no',                  LIVE,            'Log every change to the append-only file.'],
+  ['appendonly',                       yesNo,             'no',                  LIVE | NOT_LOADING, 'Log every change to the append-only file.'],
   ['appendfilename',                   requiredFileName,  'appendonly.aof',      FIXED,           'First part of the names of append-only files.'],
   ['appenddirname',                    requiredFolderName, 'appendonlydir',      FIXED,           'Folder of the append-only files.'],
   ['appendfsync',                      oneOf('everysec', 'always', 'no'), 'everysec', LIVE,       'When the append-only file reaches the disk.'],

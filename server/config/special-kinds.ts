@@ -136,7 +136,7 @@ export const primaryAddress: Kind<PrimaryAddress | undefined> = {
     if (host.toLowerCase() === 'no' && portText.toLowerCase() === 'one') return undefined;
     const port = Number(portText);
     const valid = /^[0-9]+$/.test(portText) && port <= 65_535;
-    return valid ? { host, port } : new Refusal('Invalid master port');
+    return valid ? { host, port } : new Refusal('Invalid primary port');
   },
   print: (value) => (value === undefined ? '' : `${value.host} ${value.port}`),
   lines: (value) => (value === undefined ? [] : [`${value.host} ${value.port}`]),

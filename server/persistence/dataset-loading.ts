@@ -124,6 +124,7 @@ export class DatasetLoading {
     return {
       verifyChecksum: config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums,
       skipExpired,
+      keyDelayMicros: config.values['key-load-delay'],
       attributes: attributes(),
       beforeReplace,
       onEmpty: (key) => log.notice(`rdbLoadObject skipping empty key: ${printable(key)}`),

@@ -28,11 +28,14 @@ export interface BuildOptions {
   readonly attributes: AccessAttributes;
   /** Called when the new databases are about to replace the old ones: no snapshot may run any more then. */
   readonly beforeReplace?: () => void;
+  /** Microseconds to wait after each key, for tests (`key-load-delay`). */
+  readonly keyDelayMicros?: number;
   /** Told of a key whose value has no elements, which is left out. */
   readonly onEmpty?: (key: Uint8Array) => void;
 }
 
 const READ_BYTES = 256 * 1024;
+const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
 
 export class DatasetBuilder implements RdbVisitor {
   /** Fields of the header: redis-ver, ctime, repl-id … */
@@ -160,6 +163,8 @@ export class DatasetBuilder implements RdbVisitor {
       throw new RdbError(`RDB has duplicated key '${key}' in DB ${database.index}`, -1);
     }
     this.keysLoaded += 1;
+    const { keyDelayMicros = 0 } = this.#options;
+    if (keyDelayMicros > 0) Atomics.wait(SLEEPER, 0, 0, keyDelayMicros / 1000);
     if (this.#options.attributes !== 'none') this.#restoreAccess(database, record);
   }
 

@@ -262,7 +262,7 @@ export class Connection implements ClientLink, TurnMember {
     const message = client.answeredByMessage;
     client.answeredByMessage = false;
     if (mode === 'off' && client.replyMode === 'off' && !message) this.#reply.at = before;
-    if (mode === 'skip') {
+    if (mode === 'skip' && client.replyMode === 'skip') {
       if (!message) this.#reply.at = before;
       client.replyMode = 'on';
     }

@@ -12,6 +12,7 @@ import { RequestParser } from '../wire/request.ts';
 import { overLimit } from './client-memory.ts';
 import { Connection, SHARE_BYTES } from './connection.ts';
 import { HeldConnections } from './held-connections.ts';
+import { bindAddress, isMissingAddress, listenNow } from './listener.ts';
 import { LookAhead } from './look-ahead.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Turn } from './turn.ts';
@@ -68,6 +69,8 @@ export class Sessions implements SessionContext {
   readonly #hooks: SessionHooks;
   readonly #connections = new Set<Connection>();
   readonly #servers: net.Server[] = [];
+  /** Those of them that `port` and `bind` name. */
+  #tcpServers: net.Server[] = [];
   readonly buffered = new Set<Connection>();
   readonly #held = new HeldConnections(() => this.#pauses());
   #lastSecondMs = 0;
@@ -194,6 +197,7 @@ export class Sessions implements SessionContext {
       this.#accept(socket),
     );
     this.#servers.push(server);
+    if ('port' in where) this.#tcpServers.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(where, () => {
@@ -204,6 +208,44 @@ export class Sessions implements SessionContext {
         resolve();
       });
     });
+  }
+
+  /** Listens at these addresses in place of those before; false: it cannot, and all is as it was. */
+  moveTo(addresses: readonly string[], port: number, before: readonly string[], portBefore: number): boolean {
+    for (const server of this.#tcpServers) {
+      this.#servers.splice(this.#servers.indexOf(server), 1);
+      server.close();
+    }
+    this.#tcpServers = [];
+    if (this.#listenNow(addresses, port)) return true;
+    this.#listenNow(before, portBefore);
+    return false;
+  }
+
+  #listenNow(addresses: readonly string[], port: number): boolean {
+    if (port === 0) return true;
+    const backlog = this.context.config.values['tcp-backlog'];
+    const handles: net.Socket[] = [];
+    for (const { host, optional } of addresses.map(bindAddress)) {
+      const handle = listenNow(host, port, backlog);
+      if (typeof handle !== 'number') handles.push(handle);
+      else if (!optional || !isMissingAddress(handle)) {
+        for (const made of handles) (made as unknown as { close(): void }).close();
+        return false;
+      }
+    }
+    for (const handle of handles) {
+      const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
+        this.#accept(socket),
+      );
+      server.on('error', (error) =>
+        this.context.log.warning(`Accepting client connection: ${error.message}`),
+      );
+      server.listen(handle, backlog);
+      this.#servers.push(server);
+      this.#tcpServers.push(server);
+    }
+    return true;
   }
 
   /** Stops listening and ends every connection. */

@@ -84,6 +84,11 @@ export function applyLiveSettings(server: Server): void {
       latencyTracking: values['latency-tracking'],
     });
   };
+  const importing = (): void => {
+    const { role, writesPaused } = server.replication;
+    keyspace.deletesExpired = role === 'primary' && !writesPaused && !values['import-mode'];
+    server.executor.calm = false;
+  };
   const level = (): void => {
     log.level = values.loglevel;
   };
@@ -94,6 +99,7 @@ export function applyLiveSettings(server: Server): void {
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
+    [['import-mode'],        importing],
     [observerSettings,       observed],
     [limitParameters,        () => applyValueLimits(server)],
     [['notify-keyspace-events'], notifications],
