@@ -68,7 +68,7 @@ function writeRepeated(call: Call, ref: number, count: number, withValues: boole
   const hashes = hashesOf(call);
   const entry = hashes.reading;
   let written = 0;
-  for (; written < count; written++) {
+  for (; written < count && !call.reply.full; written++) {
     if (!hashes.chooseField(ref, entry)) break;
     writePair(call, entry, withValues);
   }

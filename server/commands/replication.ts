@@ -2,6 +2,8 @@
 
 import { linkState } from '../replication/replication-info.ts';
 import { CAPABILITY_EOF, CAPABILITY_PSYNC2, WANTS_RDB_ONLY } from '../replication/replication-seams.ts';
+import type { Reply } from '../wire/reply.ts';
+import { parseTimeoutMs } from './blocking.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import {
@@ -39,8 +41,6 @@ const WAIT_ON_REPLICA =
   'propagated.';
 const WAIT_UNBLOCKED =
   'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
-const TIMEOUT_NOT_INTEGER = 'ERR timeout is not an integer or out of range';
-const TIMEOUT_NEGATIVE = 'ERR timeout is negative';
 const PORT_MAX = 65_535;
 const ADDRESS_LENGTH_MAX = 255;
 
@@ -217,28 +217,39 @@ function wait(call: Call): void {
     return;
   }
   const wanted = call.integer(1);
-  const timeoutMs = call.integer(2);
-  if (Number.isNaN(wanted)) call.reply.error(errors.NOT_INTEGER);
-  else if (Number.isNaN(timeoutMs)) call.reply.error(TIMEOUT_NOT_INTEGER);
-  else if (timeoutMs < 0) call.reply.error(TIMEOUT_NEGATIVE);
-  else {
-    const offset = client.writeOffset;
-    const count = replication.primary.countAcknowledged(offset);
-    if (count >= wanted || call.inTransaction) {
-      call.reply.integer(count);
-      return;
-    }
-    const answer = call.defer();
-    replication.primary.waitForAcks({
-      offset,
-      count: wanted,
-      timeoutMs,
-      done: (acknowledged) =>
-        answer((reply) => {
-          if (acknowledged === null) reply.error(WAIT_UNBLOCKED);
-          else reply.integer(acknowledged);
-        }),
-      abandoned: () => context.clients.byId(client.id) !== client,
-    });
+  if (Number.isNaN(wanted)) {
+    call.reply.error(errors.NOT_INTEGER);
+    return;
   }
+  const timeoutMs = parseTimeoutMs(call, 2);
+  if (timeoutMs < 0) return;
+  const offset = client.writeOffset;
+  const count = replication.primary.countAcknowledged(offset);
+  if (count >= wanted || !call.mayBlock) {
+    call.reply.integer(count);
+    return;
+  }
+  const answer = call.defer();
+  let waiting = true;
+  const finish = (write: (reply: Reply) => void): void => {
+    if (!waiting) return;
+    waiting = false;
+    client.waiting = null;
+    answer(write);
+  };
+  client.waiting = {
+    timeOut: () => finish((reply) => reply.integer(replication.primary.countAcknowledged(offset))),
+    fail: (error) => finish((reply) => reply.error(error)),
+  };
+  replication.primary.waitForAcks({
+    offset,
+    count: wanted,
+    timeoutMs,
+    done: (acknowledged) =>
+      finish((reply) => {
+        if (acknowledged === null) reply.error(WAIT_UNBLOCKED);
+        else reply.integer(acknowledged);
+      }),
+    abandoned: () => !waiting || context.clients.byId(client.id) !== client,
+  });
 }

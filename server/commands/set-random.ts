@@ -199,7 +199,7 @@ function popRest(call: Call, ref: number, stay: number, popped: Popped): void {
 function writeRepeated(call: Call, ref: number, count: number): void {
   const sets = setsOf(call);
   call.reply.array(count);
-  for (let left = count; left > 0; left--) {
+  for (let left = count; left > 0 && !call.reply.full; left--) {
     sets.chooseMember(ref, sets.reading);
     writeElement(call.reply, sets.reading);
   }

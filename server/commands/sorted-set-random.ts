@@ -154,7 +154,7 @@ function seekRandom(call: Call, body: SortedSetBody): void {
 function writeRepeated(call: Call, ref: number, count: number, withScores: boolean): void {
   const body = sortedSetsOf(call).open(ref);
   writeElementsHead(call.reply, count, withScores);
-  for (let left = count; left > 0; left--) {
+  for (let left = count; left > 0 && !call.reply.full; left--) {
     seekRandom(call, body);
     writeElement(call.reply, body, withScores);
   }

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Call } from '../commands/call.ts';
 import { Client, type ClientLink } from '../commands/client.ts';
 import { DONE, type Executor } from '../commands/execute.ts';
-import type { Reply } from '../wire/reply.ts';
+import { REPLY_BYTES_MAX, type Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
 import { CONNECTION_BYTES, heldBytes } from './client-memory.ts';
 import { FAILED, SENT, streamHandle, writeNow } from './kernel-writer.ts';
@@ -216,6 +216,9 @@ export class Connection implements ClientLink, TurnMember {
     const parser = this.#parser;
     const start = reply.at;
     this.#session.turn.begin();
+    const [hardLimit] = this.#session.outputLimit(client.kind);
+    reply.floor = start;
+    reply.atMax = start + (hardLimit === 0 ? REPLY_BYTES_MAX : hardLimit);
     this.#executing = true;
     this.#needed = 0;
     const first = at;
@@ -252,6 +255,7 @@ export class Connection implements ClientLink, TurnMember {
       at = next;
     }
     this.#executing = false;
+    if (reply.full) this.#dropReplies(start);
     this.#session.turn.note(this, start);
     return at;
   }
@@ -267,6 +271,15 @@ export class Connection implements ClientLink, TurnMember {
       client.replyMode = 'on';
     }
     if (client.replyMode === 'skip-next') client.replyMode = 'skip';
+  }
+
+  /** The replies are more than may wait for this client: none is sent. */
+  #dropReplies(start: number): void {
+    const reply = this.#reply;
+    const bytes = reply.atMax - start;
+    reply.full = false;
+    reply.at = start;
+    if (!this.#exceeds(bytes + 1)) this.destroy('the replies of one turn are too large');
   }
 
   /** Messages that the command sent to its own client follow its reply. */

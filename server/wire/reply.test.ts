@@ -54,3 +54,17 @@ describe('Reply', () => {
     expect(written(2, (reply) => reply.bulk(value))).toBe(`$300000\r\n${'x'.repeat(300_000)}\r\n`);
   });
 });
+
+it('Reply: beyond its bound it says so, keeps its size and leaves the replies of others alone', () => {
+  const reply = new Reply();
+  reply.bulkText('of another client');
+  const start = reply.at;
+  const before = reply.buffer.toString('latin1', 0, start);
+  reply.floor = start;
+  reply.atMax = start + 200_000;
+  for (let element = 0; element < 100_000; element++) reply.bulkText('some element');
+  expect(reply.full).toBe(true);
+  expect(reply.buffer.length).toBeLessThan(600_000);
+  expect(reply.at).toBeGreaterThanOrEqual(start);
+  expect(reply.buffer.toString('latin1', 0, start)).toBe(before);
+});

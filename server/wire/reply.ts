@@ -7,6 +7,9 @@ const CR = 13;
 const LF = 10;
 const INITIAL_BYTES = 64 * 1024;
 
+/** All replies to one client in one turn: more than any client reads at once, less than the memory of a server. */
+export const REPLY_BYTES_MAX = 2 ** 31;
+
 const OK = Buffer.from('+OK\r\n');
 const QUEUED = Buffer.from('+QUEUED\r\n');
 const PONG = Buffer.from('+PONG\r\n');
@@ -18,6 +21,11 @@ export class Reply {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   /** Where the next byte goes. */
   at = 0;
+  /** Where the replies of the client that is being answered begin, and how far they may go. */
+  floor = 0;
+  atMax = REPLY_BYTES_MAX;
+  /** They went further: they will not be sent, and who writes many elements may stop. */
+  full = false;
   /** RESP version of the client that is being answered. */
   protocol: 2 | 3 = 2;
   /** Errors written since `clearErrors`: a command that answered with one is counted as failed. */
@@ -27,6 +35,15 @@ export class Reply {
 
   /** Makes room for `bytes` more. */
   reserve(bytes: number): void {
+    if (this.at + bytes > this.buffer.length) this.#grow(bytes);
+  }
+
+  /** Beyond the bound nothing is sent any more: what is written then goes over what was. */
+  #grow(bytes: number): void {
+    if (this.at + bytes > this.atMax) {
+      this.full = true;
+      this.at = this.floor;
+    }
     if (this.at + bytes <= this.buffer.length) return;
     const next = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.at + bytes));
     this.buffer.copy(next, 0, 0, this.at);
