@@ -275,6 +275,7 @@ export class Server implements ServerContext {
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
     if (this.persistence.loading === null) {
       this.#expiry.tick();
+      if (this.replication.role === 'replica') keyspace.replicaExpiry.tick();
       this.#compaction.tick();
       this.guard.tick();
       this.replication.tick(nowMs);

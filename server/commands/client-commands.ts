@@ -17,6 +17,7 @@ export const clientCommands: readonly Row[] = [
   ['GETNAME',   2,    FLAGS,        NO_KEY, '2.6.9', getname,  'Returns the name of the connection.'],
   ['HELP',      2,    LOADING | STALE, NO_KEY, '5.0.0', help,     'Returns helpful text about the different subcommands.'],
   ['ID',        2,    FLAGS,        NO_KEY, '5.0.0', id,       'Returns the unique client ID of the connection.'],
+  ['IMPORT-SOURCE', 3, FLAGS,       NO_KEY, '8.1.0', importSource, 'Mark this client as an import source when server is in import mode.'],
   ['INFO',      2,    FLAGS,        NO_KEY, '6.2.0', info,     'Returns information about the connection.'],
   ['KILL',      -3,   FLAGS | ADMIN, NO_KEY, '2.4.0', kill,    'Terminates open connections.'],
   ['LIST',      -2,   FLAGS | ADMIN, NO_KEY, '2.4.0', list,    'Lists open connections.'],
@@ -52,6 +53,16 @@ function help(call: Call): void {
 
 function id(call: Call): void {
   call.reply.integer(call.client.id);
+}
+
+function importSource(call: Call): void {
+  if (!call.is(2, 'OFF') && !call.context.config.values['import-mode']) {
+    call.reply.error('ERR Server is not in import mode');
+    return;
+  }
+  onOff(call, (on) => {
+    call.client.importSource = on;
+  });
 }
 
 function info(call: Call): void {

@@ -20,6 +20,7 @@ function flagsOf(client: Client, context: ServerContext): string {
   if (client.readonlyMode) flags += 'r';
   if (client.noEvict) flags += 'e';
   if (client.noTouch) flags += 'T';
+  if (client.importSource) flags += 'I';
   if (client.tracking !== null) flags += 't';
   if (client.tracking?.brokenRedirect) flags += 'R';
   if (client.tracking?.options.broadcast) flags += 'B';

@@ -73,6 +73,8 @@ export class Client {
   readonlyMode = false;
   noEvict = false;
   noTouch = false;
+  /** CLIENT IMPORT-SOURCE: sees expired keys while import-mode is on. */
+  importSource = false;
   /** It has said that it follows redirections. */
   redirectable = false;
   netInputBytes = 0;

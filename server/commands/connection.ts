@@ -147,6 +147,7 @@ function reset(call: Call): void {
   client.readonlyMode = false;
   client.noEvict = false;
   client.noTouch = false;
+  client.importSource = false;
   context.observer.monitors.delete(client);
   context.access.admit(client);
   call.reply.protocol = 2;

@@ -68,7 +68,6 @@ export class Executor {
       if (!this.calm || client.queued !== null || client.subscribed) {
         const refusal = this.#refusal(call, entry);
         if (refusal !== null) return refusal === '' ? HELD : this.#refuse(call, entry, refusal);
-        if (this.#runSpecially(call, entry)) return DONE;
       }
     }
     if (client.queued !== null && !NOT_QUEUED.has(entry.name)) {
@@ -77,12 +76,34 @@ export class Executor {
     }
     const { tracking } = context;
     if (tracking.clients !== 0) tracking.current = client;
+    const calm = this.calm;
+    const importing = !calm && client.importSource && context.config.values['import-mode'];
+    if (importing) context.keyspace.seesExpired = true;
     this.run(call, entry);
+    if (importing) context.keyspace.seesExpired = false;
+    if (!calm) this.#noteForReplica(call, entry);
     if ((flags & (READONLY | WRITE)) === 0) this.refreshCalm();
     if (client.asking && entry.name !== 'asking' && client.queued === null) client.asking = false;
     if (tracking.clients !== 0) this.#endTracked(client, entry);
     if (context.blocking.ready && !call.inTransaction) context.blocking.serve();
     return DONE;
+  }
+
+  /** Keys that a client of a writable replica writes: see `ReplicaExpiry`. */
+  #noteForReplica(call: Call, entry: CommandEntry): void {
+    const { keyspace, replication } = this.#context;
+    const { client } = call;
+    if (replication.role !== 'replica' || client.kind !== 'normal' || (entry.flags & WRITE) === 0) return;
+    const count = entry.findKeys(call);
+    for (let key = 0; key < count; key++) {
+      const index = call.keyPositions[key];
+      keyspace.replicaExpiry.note(
+        client.databaseIndex,
+        call.bytes,
+        call.argStart[index],
+        call.argLength[index],
+      );
+    }
   }
 
   #endTracked(client: Client, entry: CommandEntry): void {

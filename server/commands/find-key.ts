@@ -25,7 +25,7 @@ export function liveKey(call: Call, ref: number): Buffer | null {
   const { records } = keyspace;
   const key = keyOf(call, ref);
   const expiresAtMs = records.expiresAtMs(ref);
-  if (expiresAtMs < 0 || expiresAtMs > keyspace.nowMs) return key;
+  if (expiresAtMs < 0 || expiresAtMs > keyspace.nowMs || keyspace.seesExpired) return key;
   call.database.find(key, 0, key.length);
   return null;
 }

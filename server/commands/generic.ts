@@ -88,10 +88,11 @@ function flushall(call: Call): void {
   keyspace.lazyFree.lazily = flushesLazily(call);
   keyspace.dirty += keyspace.flushAll();
   keyspace.lazyFree.lazily = keyspace.lazyFree.policy.serverDel;
-  persistence.afterFlushAll();
+  const saved = persistence.afterFlushAll();
   call.context.tracking.flushed(call.context.clients.all());
   // Propagated even when nothing was there: a replica may still hold what expired here.
-  keyspace.dirty++;
+  if (saved) call.propagateAs(Array.from({ length: call.argc }, (_, index) => call.copy(index)));
+  else keyspace.dirty++;
   call.reply.ok();
 }
 

@@ -14,6 +14,7 @@ import { KeyEvents } from './events.ts';
 import { Eviction } from './eviction.ts';
 import { LazyFree } from './lazy-free.ts';
 import { LFU_INITIAL, lfuAfterAccess } from './lfu.ts';
+import { ReplicaExpiry } from './replica-expiry.ts';
 import type { Stats } from './stats.ts';
 import { StringRecords } from './string-records.ts';
 import { Watches } from './watch.ts';
@@ -41,6 +42,7 @@ export class Keyspace {
   /** Where large values end. */
   readonly lazyFree: LazyFree;
   readonly events = new KeyEvents();
+  readonly replicaExpiry = new ReplicaExpiry(this);
   databases: Database[];
   readonly watches = new Watches();
   readonly eviction: Eviction;

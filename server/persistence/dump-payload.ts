@@ -40,12 +40,18 @@ export function dumpRecord(records: RecordWriter, ref: number, compression = tru
   return sealPayload(writer.take(), records.version);
 }
 
-/** Opens a payload; `verify`: whether its checksum counts. */
-export function openPayload(payload: Uint8Array, codecs: Codecs, verify = true): DumpPayload {
+/** Opens a payload; `verify`: whether its checksum counts, `relaxed`: whether its version may be any. */
+export function openPayload(
+  payload: Uint8Array,
+  codecs: Codecs,
+  verify = true,
+  relaxed = false,
+): DumpPayload {
   const size = payload.length - FOOTER_BYTES;
   if (size < 1) return { kind: 'bad-footer' };
   const version = payload[size] | (payload[size + 1] << 8);
-  if (version > RDB_VERSION_MAX && version !== VALKEY_RDB_VERSION) return { kind: 'bad-footer' };
+  const known = version <= RDB_VERSION_MAX || version === VALKEY_RDB_VERSION;
+  if (!known && !relaxed) return { kind: 'bad-footer' };
   const crc = new Crc64();
   crc.update(payload, 0, size + 2);
   if (verify && !crc.equals(payload, size + 2)) return { kind: 'bad-footer' };

@@ -46,7 +46,8 @@ export function makeReplication(server: Server): Replication {
       // Commands of this turn were judged by the former state.
       server.executor.calm = false;
       // Deleting an expired key is a write: not for replicas, and not while the stream must stand.
-      keyspace.deletesExpired = role === 'primary' && !writesPaused;
+      keyspace.deletesExpired = role === 'primary' && !writesPaused && !config.values['import-mode'];
+      if (role === 'primary') keyspace.replicaExpiry.clear();
       log.role = role === 'replica' ? 'S' : 'M';
     },
   });
