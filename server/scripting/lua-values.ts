@@ -276,7 +276,12 @@ function writeItems(bytes: Buffer, start: number, count: number, out: Reply): nu
   return at;
 }
 
-function writeInteger(value: bigint, out: Reply): void {
+const INT64_MAX = (1n << 63n) - 1n;
+const INT64_MIN = -(1n << 63n);
+
+/** A number too large for 64 bits is the smallest integer on the processors that Redis runs on. */
+function writeInteger(saturated: bigint, out: Reply): void {
+  const value = saturated === INT64_MAX ? INT64_MIN : saturated;
   const number = Number(value);
   if (Number.isSafeInteger(number)) out.integer(number);
   else out.integer64(value);
