@@ -2,7 +2,7 @@
  * Places on earth as integers of 52 bits, as Redis keeps them in the scores of sorted sets: longitude and
  * latitude, each a fraction of its range with 26 bits, bit by bit in turns, longitude first.
  *
- *   cell of `step` bits an axis:  x = longitude bits, y = latitude bits;  interleaved:  x25 y25 x24 y24 … x0 y0
+ *   cell of `step` bits an axis:  x = longitude, y = latitude bits;  interleaved:  x25 y25 x24 y24 … x0 y0
  *
  * Cells of fewer bits are the places that share them, a run of scores. A search covers a circle or a box with
  * the cell of its centre and the eight around it, as large as the shape needs. Distances are those of the

@@ -1,9 +1,9 @@
 /**
  * Elements of a sorted set in the order (score, member bytes), each with its rank: a B+ tree over the arena.
  *
- *   header (16 bytes)                inner node (1 KiB, up to 50 children)
- *   | root | height | count | own |->| n | children | counts below | first elements | their scores (ordered) |
- *                                       |
+ *   header (16 bytes)              inner node (1 KiB, up to 50 children)
+ *   | root | height | count | own |->| n | children | counts below | first elements | scores (ordered) |
+ *                                      |
  *   leaf (512 bytes, up to 96)          v
  *   | n | next | previous | base | shift | refs of scored records, 4 bytes | hints, 1 byte each |
  *
