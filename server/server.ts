@@ -278,6 +278,7 @@ export class Server implements ServerContext {
       if (this.replication.role === 'replica') keyspace.replicaExpiry.tick();
       this.#compaction.tick();
       this.guard.tick();
+      keyspace.profile.tick(nowMs);
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);

@@ -9,6 +9,7 @@ import { TableSample } from '../structures/table-sample.ts';
 import { ValueStore } from '../values/value-store.ts';
 import { Values } from '../values/values.ts';
 import { Database } from './database.ts';
+import { DatasetProfile } from './dataset-profile.ts';
 import { DebugSwitches } from './debug-switches.ts';
 import { KeyEvents } from './events.ts';
 import { Eviction } from './eviction.ts';
@@ -42,6 +43,7 @@ export class Keyspace {
   /** Where large values end. */
   readonly lazyFree: LazyFree;
   readonly events = new KeyEvents();
+  readonly profile: DatasetProfile;
   readonly replicaExpiry = new ReplicaExpiry(this);
   databases: Database[];
   readonly watches = new Watches();
@@ -85,6 +87,7 @@ export class Keyspace {
     this.values = new Values(new ValueStore(this.arena, this.records, options.random));
     this.lazyFree = new LazyFree(this);
     this.eviction = new Eviction(this);
+    this.profile = new DatasetProfile(this);
     this.#touchLru = (ref) => this.records.setAccessClock(ref, this.freshClock);
     this.touchAccess = this.#touchLru;
     this.touchChange = this.#touchLru;

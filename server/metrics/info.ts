@@ -8,6 +8,7 @@ import type { CommandTable } from '../commands/command-table.ts';
 import type { InfoSource, ServerContext } from '../commands/context.ts';
 import { keptTargets } from '../commands/migrate-target.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
+import { datasetLines, PREFIXES_SHOWN } from './dataset-lines.ts';
 import { evictionLines } from './eviction-lines.ts';
 import {
   commandStatLines,
@@ -102,6 +103,7 @@ export class Info implements InfoSource {
       ['latencystats', 'Latencystats', 'all',     () => this.#latencies()],
       ['cluster',      'Cluster',      'default', () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
       ['eviction',     'Eviction',     'all',     () => evictionLines(context.stats.eviction)],
+      ['dataset',      'Dataset',      'all',     () => this.#dataset()],
       ['keyspace',     'Keyspace',     'default', () => keyspaceLines(context.keyspace)],
       ['debug',        'Debug',        'hidden',  () => this.loop.debugLines()],
     ];
@@ -140,6 +142,11 @@ export class Info implements InfoSource {
   renderForMetrics(): string {
     const { cluster } = this.#parts.context;
     return `${this.render(['everything'])}\r\n${cluster === null ? '' : describeInfo(cluster.state)}`;
+  }
+
+  #dataset(): string[] {
+    const { keyspace } = this.#parts.context;
+    return datasetLines(keyspace.profile.report(keyspace.nowMs, PREFIXES_SHOWN));
   }
 
   #server(): string[] {

@@ -46,6 +46,8 @@ const metricRows: readonly MetricRow[] = [
   ['redis_replica_partial_resync_denied',       'counter', 'sync_partial_err',               'Partial resyncs that became full ones.'],
   ['redis_expired_keys_total',                  'counter', 'expired_keys',                   'Keys that expired.'],
   ['redis_evicted_keys_total',                  'counter', 'evicted_keys',                   'Keys evicted for maxmemory.'],
+  ['redwarden_keys_without_ttl',                'gauge',   'keys_without_ttl',               'Keys that never expire.'],
+  ['redwarden_keys_without_ttl_bytes',          'gauge',   'keys_without_ttl_bytes',         'Bytes that they hold, estimated from samples.'],
   ['redis_keyspace_hits_total',                 'counter', 'keyspace_hits',                  'Reads that found their key.'],
   ['redis_keyspace_misses_total',               'counter', 'keyspace_misses',                'Reads that found none.'],
   ['redis_error_replies_total',                 'counter', 'total_error_replies',            'Errors sent to clients.'],
