@@ -192,7 +192,9 @@ function popRest(call: Call, ref: number, stay: number, popped: Popped): void {
     writeElement(call.reply, cursor);
     popped.add(cursor.copy());
   }
-  sets.replaceValue(ref, kept);
+  // A snapshot that writes the old members may have to keep them for a while.
+  call.context.keyspace.releaseValue(ref);
+  sets.giveValue(ref, kept);
 }
 
 /** `count` members, each chosen from all. */

@@ -238,9 +238,8 @@ export class Sets implements ValueType {
     if (this.intsets.count(set.root) > this.#intsetEntriesMax()) this.#toTable(set);
   }
 
-  /** Puts another set in place of the one the key holds, which is freed. */
-  replaceValue(ref: number, set: SetValue): void {
-    this.release(this.#records.encoding(ref), this.#records.root(ref));
+  /** Gives a key a set in place of the one it held, which is no longer its own. */
+  giveValue(ref: number, set: SetValue): void {
     this.#keep(ref, set);
   }
 
