@@ -1,4 +1,4 @@
-/** The same scripts to this server and to valkey-server: what they answer must be equal, and the data after them. */
+/** The same scripts to this server and to valkey-server: replies must be equal, and the data after them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-connection.ts';
 import { type ServerKind, ServerProcess } from '../support/server-process.ts';

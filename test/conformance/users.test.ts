@@ -1,6 +1,6 @@
 /**
- * Random rules for users to this server and to valkey-server: what ACL SETUSER answers, how ACL LIST and GETUSER
- * print it, and what ACL DRYRUN allows must be equal. `SEEDS` and `SEED` as in differential.test.ts.
+ * Random rules for users to this server and to valkey-server: what ACL SETUSER answers, how ACL LIST and
+ * GETUSER print it, and what ACL DRYRUN allows must be equal. `SEEDS` and `SEED` as in differential.test.ts.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
