@@ -299,17 +299,16 @@ export class Hashes implements ValueType {
     this.#records.setEncoding(ref, ENCODING_TABLE);
   }
 
-  /** Adds a field record to a table under construction whose fields are all different. */
-  addToTable(root: number, field: Uint8Array, value: Uint8Array, expiresAtMs: number): void {
+  /** Adds a field to a table that no key holds; false when it is there already. */
+  addToTable(root: number, field: Uint8Array, value: Uint8Array, expiresAtMs: number): boolean {
     const { elements, epoch } = this.store;
-    const record = this.#records.newField(epoch, field, 0, field.length, value, 0, value.length, expiresAtMs);
     const hash = hashBytes(field, 0, field.length);
+    if (elements.find(root, hash, field, 0, field.length) !== 0) return false;
+    const { length } = value;
+    const record = this.#records.newField(epoch, field, 0, field.length, value, 0, length, expiresAtMs);
     elements.insert(root, hash, record);
     if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
-  }
-
-  tableOf(encoding: number, root: number): number {
-    return encoding === ENCODING_TABLE ? root : 0;
+    return true;
   }
 
   release(encoding: number, root: number): void {

@@ -1,6 +1,5 @@
 /** Hashes as they come out of RDB; hash-codec.ts draws the forms. */
 import { BLOCK_BYTES_MAX } from '../../structures/arena.ts';
-import { hashBytes } from '../../structures/hash.ts';
 import * as listpack from '../../structures/listpack.ts';
 import { ENCODING_LISTPACK, ENCODING_TABLE, KEY_BYTES_MAX } from '../../structures/record.ts';
 import { type Hashes, NO_FIELD_EXPIRY } from '../../values/hash.ts';
@@ -25,8 +24,8 @@ const PAIR_OVERHEAD_MAX = 32;
 const TWO_32 = 4294967296;
 
 interface Field {
-  readonly name: Buffer;
-  readonly value: Buffer;
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
   readonly expiresAtMs: number;
 }
 
@@ -99,8 +98,8 @@ export class HashDecoder implements ValueDecoder {
       const base = this.#rdbType === RDB_HASH_EXPIRING ? this.#earliest - 1 : 0;
       if (ttl !== 0) expiresAtMs = ttl + base;
     }
-    const name = Buffer.from(source.string());
-    const value = Buffer.from(source.string());
+    const name = source.string();
+    const value = source.string();
     if (valkey) expiresAtMs = readInt64(source);
     this.#left--;
     this.#add(source, { name, value, expiresAtMs: checkedExpiry(source, expiresAtMs) });
@@ -119,10 +118,11 @@ export class HashDecoder implements ValueDecoder {
       this.#addToTable(source, field);
       return;
     }
-    const text = name.latin1Slice();
+    const text = Buffer.prototype.latin1Slice.call(name);
     if (this.#seen.has(text)) source.fail('a hash has a field twice');
     this.#seen.add(text);
-    this.#small.push(field);
+    // What the source handed out is only lent for this step.
+    this.#small.push({ name: Buffer.from(name), value: Buffer.from(value), expiresAtMs });
   }
 
   #toTable(source: RdbSource): void {
@@ -133,11 +133,9 @@ export class HashDecoder implements ValueDecoder {
   }
 
   #addToTable(source: RdbSource, { name, value, expiresAtMs }: Field): void {
-    const { elements } = this.#hashes.store;
-    if (elements.find(this.#table, hashBytes(name, 0, name.length), name, 0, name.length) !== 0) {
+    if (!this.#hashes.addToTable(this.#table, name, value, expiresAtMs)) {
       source.fail('a hash has a field twice');
     }
-    this.#hashes.addToTable(this.#table, name, value, expiresAtMs);
   }
 
   /** All fields in one string. */
@@ -170,7 +168,7 @@ export class HashDecoder implements ValueDecoder {
   #checkDifferent(source: RdbSource, fields: readonly Field[]): void {
     for (const { name } of fields) {
       if (name.length > KEY_BYTES_MAX) source.fail('a field of a hash is longer than 1 MiB');
-      this.#seen.add(name.latin1Slice());
+      this.#seen.add(Buffer.prototype.latin1Slice.call(name));
     }
     if (this.#seen.size !== fields.length) source.fail('a hash has a field twice');
   }
