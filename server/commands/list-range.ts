@@ -1,5 +1,5 @@
 /** Elements of a list as a reply, copied straight out of its listpacks. */
-import { ListElement } from '../structures/list-body.ts';
+import { ListElement } from '../structures/list-element.ts';
 import * as listpack from '../structures/listpack.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { Call } from './call.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Arena } from './arena.ts';
-import { BODY_CHUNKED, BODY_LZF, BODY_PACKED, BODY_PLAIN, ListBodies, ListElement } from './list-body.ts';
+import { BODY_CHUNKED, BODY_LZF, BODY_PACKED, BODY_PLAIN, ListBodies } from './list-body.ts';
+import { ListElement } from './list-element.ts';
 import * as listpack from './listpack.ts';
 import { Prng } from './prng.ts';
 

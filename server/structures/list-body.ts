@@ -10,11 +10,12 @@
  * The room in front makes pushing and popping at the head as cheap as at the tail. The listpack itself is
  * Redis' byte for byte, so that it is written into an RDB as it lies. A change answers with the ref that is
  * valid from then on; entries are named by their distance `at` from the listpack's start, as in listpack.ts.
- * Sources of new entries must not lie in the arena: a block may move before they are read.
+ * Sources of new entries must not lie in the arena: a block may move before they are read. A snapshot pins the
+ * bodies that it has yet to write: who changes one works on a copy, who frees one leaves it to the snapshot.
  * Cost: push and pop O(1), the rest O(bytes of the body).
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
-import { INT64_TEXT_MAX, writeInt64Text } from './int64.ts';
+import type { ListElement } from './list-element.ts';
 import * as listpack from './listpack.ts';
 import * as edit from './listpack-edit.ts';
 import { lzfCompress, lzfDecompress } from './lzf.ts';
@@ -37,44 +38,6 @@ const SLACK_BYTES_MIN = 512;
 /** A block is moved to a smaller one when this much and more than half of it is free. */
 const SPARE_BYTES_MIN = 64;
 
-/** One element as it was read: bytes[start, end), valid until the next change or read. Reused. */
-export class ListElement {
-  bytes: Buffer = Buffer.alloc(0);
-  start = 0;
-  end = 0;
-  readonly entry = new listpack.ListpackEntry();
-  readonly #digits = Buffer.alloc(INT64_TEXT_MAX);
-
-  /** Reads the entry at `at` of the listpack at bytes[packStart, …); returns the next one's place or 0. */
-  read(bytes: Buffer, packStart: number, at: number): number {
-    const entry = this.entry;
-    const next = listpack.read(bytes, packStart, at, entry);
-    if (entry.isInteger) {
-      this.bytes = this.#digits;
-      this.start = 0;
-      this.end = writeInt64Text(entry.high, entry.low, this.#digits, 0);
-    } else {
-      this.bytes = bytes;
-      this.start = entry.start;
-      this.end = entry.start + entry.length;
-    }
-    return next;
-  }
-
-  equals(needle: Uint8Array, start: number, length: number): boolean {
-    if (this.end - this.start !== length) return false;
-    const { bytes, start: own } = this;
-    for (let index = 0; index < length; index++)
-      if (bytes[own + index] !== needle[start + index]) return false;
-    return true;
-  }
-
-  /** The element in a buffer of its own. */
-  copy(): Buffer {
-    return Buffer.from(this.bytes.subarray(this.start, this.end));
-  }
-}
-
 let scratch = Buffer.allocUnsafeSlow(16 * 1024);
 
 function scratchOf(bytes: number): Buffer {
@@ -86,6 +49,11 @@ export class ListBodies {
   readonly arena: Arena;
   readonly #words: Uint32Array[];
   readonly #bytes: Buffer[];
+
+  /** Bodies that a snapshot has yet to write, null while there is none. */
+  #pinned: Set<number> | null = null;
+  /** Pinned bodies that no node has any more. */
+  readonly #left = new Set<number>();
 
   constructor(arena: Arena) {
     this.arena = arena;
@@ -181,7 +149,30 @@ export class ListBodies {
     return next;
   }
 
+  /** Keeps a body as it is until `unpin`. */
+  pin(body: number): void {
+    this.#pinned ??= new Set();
+    this.#pinned.add(body);
+  }
+
+  unpin(body: number): void {
+    this.#pinned?.delete(body);
+    if (this.#pinned?.size === 0) this.#pinned = null;
+    if (this.#left.delete(body)) this.free(body);
+  }
+
+  /** A body that may be changed in the place of this one: itself, or a copy while it is pinned. */
+  owned(body: number): number {
+    if (this.#pinned === null || !this.#pinned.has(body)) return body;
+    this.#left.add(body);
+    return this.copy(body);
+  }
+
   free(body: number): void {
+    if (this.#pinned?.has(body) === true) {
+      this.#left.add(body);
+      return;
+    }
     if (this.kind(body) === BODY_CHUNKED) {
       const chunks = Math.ceil(this.#value(body) / CHUNK_BYTES);
       for (let index = 0; index < chunks; index++) this.arena.free(this.#chunk(body, index));
@@ -238,6 +229,7 @@ export class ListBodies {
   /** Puts an element in front of the others. */
   prepend(body: number, source: Uint8Array, start: number, length: number): number {
     const added = edit.textEntryBytes(source, start, length);
+    if (this.#pinned !== null) body = this.owned(body);
     let words = this.#words[body >>> SEGMENT_SHIFT];
     let offset = words[(body & UNIT_MASK) << 1];
     if (offset - HEAD_BYTES < added) {
@@ -256,6 +248,7 @@ export class ListBodies {
 
   append(body: number, source: Uint8Array, start: number, length: number): number {
     const added = edit.textEntryBytes(source, start, length);
+    if (this.#pinned !== null) body = this.owned(body);
     let offset = this.#words[body >>> SEGMENT_SHIFT][(body & UNIT_MASK) << 1];
     let own = ((body & UNIT_MASK) << 3) + offset;
     const total = listpack.totalBytes(this.#bytes[body >>> SEGMENT_SHIFT], own);
@@ -273,6 +266,7 @@ export class ListBodies {
 
   /** Deletes the first entry. */
   dropFirst(body: number): number {
+    if (this.#pinned !== null) body = this.owned(body);
     const words = this.#words[body >>> SEGMENT_SHIFT];
     const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
     const offset = words[(body & UNIT_MASK) << 1];
@@ -286,6 +280,7 @@ export class ListBodies {
 
   /** Deletes the last entry. */
   dropLast(body: number): number {
+    if (this.#pinned !== null) body = this.owned(body);
     const bytes = this.#bytes[body >>> SEGMENT_SHIFT];
     const own = this.packStart(body);
     const at = listpack.last(bytes, own);
@@ -306,6 +301,7 @@ export class ListBodies {
     length: number,
   ): number {
     const added = edit.textEntryBytes(source, start, length);
+    body = this.owned(body);
     const total = this.bytes(body);
     const more = added - removed;
     if (this.#value(body) + total + more > this.arena.blockBytes(body)) body = this.#roomBehind(body, more);
@@ -316,6 +312,7 @@ export class ListBodies {
 
   /** Deletes up to `entries` entries from `at` on; what followed them stands at `at` then. */
   delete(body: number, at: number, entries: number): number {
+    body = this.owned(body);
     const bytes = this.segment(body);
     const own = this.packStart(body);
     let after = at;
@@ -334,7 +331,7 @@ export class ListBodies {
     return this.#shrunk(body, this.bytes(body));
   }
 
-  /** Moves the entries from `at` on, the last `entries` ones, into a new body; see `splitOff`. */
+  /** Moves the entries from `at` on, the last `entries` ones, into a new body; this one must be `owned`. */
   split(body: number, at: number, entries: number): number {
     const total = this.bytes(body);
     const moved = total - at - 1;
@@ -357,6 +354,7 @@ export class ListBodies {
 
   /** Appends the entries of `second` to `first` and frees `second`. */
   merge(first: number, second: number): number {
+    first = this.owned(first);
     const added = this.bytes(second) - listpack.EMPTY_BYTES;
     const entries = this.count(first) + this.count(second);
     const total = this.bytes(first);
@@ -368,7 +366,7 @@ export class ListBodies {
     const bytes = this.segment(first);
     bytes[own + total + added - 1] = listpack.END;
     writeHeader(bytes, own, total + added, entries);
-    this.arena.free(second);
+    this.free(second);
     return first;
   }
 
@@ -384,14 +382,14 @@ export class ListBodies {
     this.#setHead(next, BODY_LZF, packed);
     this.#words[next >>> SEGMENT_SHIFT][((next & UNIT_MASK) << 1) + 1] = bytes;
     copyBytes(target, 0, packed, this.segment(next), this.lzfStart(next));
-    this.arena.free(body);
+    this.free(body);
     return next;
   }
 
   /** A packed body in the place of an LZF one, which is freed. */
   decompress(body: number): number {
     const next = this.copyIn(this.unpacked(body), 0);
-    this.arena.free(body);
+    this.free(body);
     return next;
   }
 

@@ -3,7 +3,8 @@
  * stands on may be deleted. Reads compressed nodes without unpacking them in place. One cursor serves many
  * walks; no other change of the list is allowed during one, and `element` is valid until the next step.
  */
-import { BODY_LZF, BODY_PACKED, ListElement } from './list-body.ts';
+import { BODY_LZF, BODY_PACKED } from './list-body.ts';
+import { ListElement } from './list-element.ts';
 import * as listpack from './listpack.ts';
 import type { Quicklists } from './quicklist.ts';
 import { deleteElement } from './quicklist-edit.ts';

@@ -179,7 +179,7 @@ function insertWithin(
 
 /** Moves the elements from `at` on into a new node behind; answers that node. */
 function splitNode(lists: Quicklists, list: number, node: number, at: number): number {
-  const body = lists.body(node);
+  const body = lists.bodies.owned(lists.body(node));
   const bytes = lists.bodies.segment(body);
   const start = lists.bodies.packStart(body);
   let moved = 0;

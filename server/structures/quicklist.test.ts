@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Arena } from './arena.ts';
-import { BODY_LZF, ListElement } from './list-body.ts';
+import { BODY_LZF } from './list-body.ts';
 import { ListCursor } from './list-cursor.ts';
+import { ListElement } from './list-element.ts';
 import * as listpack from './listpack.ts';
 import { Prng } from './prng.ts';
 import { Quicklists } from './quicklist.ts';

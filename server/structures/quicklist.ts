@@ -11,14 +11,8 @@
  * Cost: push and pop O(1), seeking an index O(nodes) from the nearer end.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
-import {
-  BODY_CHUNKED,
-  BODY_LZF,
-  BODY_PACKED,
-  BODY_PLAIN,
-  ListBodies,
-  type ListElement,
-} from './list-body.ts';
+import { BODY_CHUNKED, BODY_LZF, BODY_PACKED, BODY_PLAIN, ListBodies } from './list-body.ts';
+import type { ListElement } from './list-element.ts';
 import { clampCompressDepth, clampFill, exceedsWithElement, isLargeElement } from './list-limits.ts';
 import * as listpack from './listpack.ts';
 

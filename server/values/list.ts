@@ -5,8 +5,9 @@
  * `element` and `cursor` are shared by all lists: what they show is valid until the next change or read.
  * Sources of new elements must not lie in the arena. `database.beforeChange` is the caller's.
  */
-import { BODY_LZF, BODY_PACKED, ListElement } from '../structures/list-body.ts';
+import { BODY_LZF, BODY_PACKED } from '../structures/list-body.ts';
 import { ListCursor } from '../structures/list-cursor.ts';
+import { ListElement } from '../structures/list-element.ts';
 import { exceedsNode, fitsListpack } from '../structures/list-limits.ts';
 import * as listpack from '../structures/listpack.ts';
 import { Quicklists } from '../structures/quicklist.ts';
