@@ -126,7 +126,9 @@ interface Area {
   height: number;
 }
 
-/** FROMMEMBER, FROMLONLAT, BYRADIUS, BYBOX: words taken, 0 for another word, -1 after an error was answered. */
+/**
+ * FROMMEMBER, FROMLONLAT, BYRADIUS, BYBOX: words taken, 0 for another word, -1 after an error was answered.
+ */
 function readArea(
   call: Call,
   index: number,

@@ -29,8 +29,8 @@ export function aggregate(how: Aggregate, left: number, right: number): number {
 }
 
 /**
- * `numkeys key ... [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES] [LIMIT n]` from word `index` on, as far as
- * the operation takes them; null after an error was answered.
+ * `numkeys key ... [WEIGHTS w ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES] [LIMIT n]` from word `index` on, as
+ * far as the operation takes them; null after an error was answered.
  */
 export function readAlgebra(
   call: Call,

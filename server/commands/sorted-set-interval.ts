@@ -1,4 +1,6 @@
-/** Ranges of sorted sets as commands name them, by score, by member or by rank; each becomes a range of ranks. */
+/**
+ * Ranges of sorted sets as commands name them, by score, by member or by rank; each becomes a range of ranks.
+ */
 import { parseRangeDouble } from '../structures/double.ts';
 import type { SortedSetBody } from '../values/sorted-set-body.ts';
 import type { Call } from './call.ts';

@@ -103,7 +103,9 @@ export function popFirstFound(call: Call, request: PopRequest): boolean {
   return false;
 }
 
-/** Answers and removes `count` elements of the sorted set `ref` in word `index`; the head is written already. */
+/**
+ * Answers and removes `count` elements of the sorted set `ref` in word `index`; the head is written already.
+ */
 export function popElements(
   call: Call,
   index: number,

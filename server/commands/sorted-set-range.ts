@@ -146,7 +146,10 @@ function refuse(call: Call, error: string): false {
   return false;
 }
 
-/** The range of the sorted set in word `source`, answered or, when that is the second one, stored in the first. */
+/**
+ * The range of the sorted set in word `source`, answered or, when that is the second one, stored in the
+ * first.
+ */
 function range(call: Call, source: number): void {
   const stored = source === 2;
   if (call.argc > source + 3 && !options.read(call, source + 3)) return;
@@ -175,6 +178,7 @@ function writeRange(call: Call, body: SortedSetBody, reverse: boolean): void {
   const { withScores } = options;
   writeElementsHead(reply, to - from, withScores);
   if (to === from) return;
+  body.readsScores = withScores;
   let more = body.seek(reverse ? to - 1 : from);
   for (let left = to - from; more && left > 0; left--) {
     writeElement(reply, body, withScores);

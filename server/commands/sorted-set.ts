@@ -183,8 +183,8 @@ function readScores(call: Call, first: number): boolean {
 }
 
 /**
- * Adds the members in words `first`, `first + step`, … with the scores in `given`, and answers. Returns the number of
- * changes.
+ * Adds the members in words `first`, `first + step`, … with the scores in `given`, and answers. Returns the
+ * number of changes.
  */
 export function addMembers(
   call: Call,

@@ -25,6 +25,9 @@ import {
   INNER_BYTES,
   LEAF_BYTES,
   LEAF_CAPACITY,
+  LEAF_COUNT,
+  LEAF_NEXT,
+  LEAF_REFS,
   TREE_COUNT,
   TREE_HEADER_BYTES,
   TREE_HEIGHT,
@@ -182,12 +185,12 @@ export class RankTree {
 
   /** The element behind the cursor's, 0 at the end. The tree must not have changed. */
   next(cursor: RankTreeCursor): number {
-    if (++cursor.index >= this.#nodes.count(cursor.leaf)) {
-      cursor.leaf = this.#nodes.next(cursor.leaf);
-      cursor.index = 0;
-      if (cursor.leaf === 0) return 0;
-    }
-    return this.#nodes.refAt(cursor.leaf, cursor.index);
+    const words = this.#words[cursor.leaf >>> SEGMENT_SHIFT];
+    const at = (cursor.leaf & UNIT_MASK) << 1;
+    if (++cursor.index < words[at + LEAF_COUNT]) return words[at + LEAF_REFS + cursor.index];
+    cursor.leaf = words[at + LEAF_NEXT];
+    cursor.index = 0;
+    return cursor.leaf === 0 ? 0 : this.#nodes.refAt(cursor.leaf, 0);
   }
 
   /** The element before the cursor's, 0 at the start. The tree must not have changed. */

@@ -28,6 +28,8 @@ export class SortedSetBody {
   elementRef = 0;
   /** Of the current element, and of what `find` found. */
   score = 0;
+  /** False: walks leave `score` alone, which saves reading it. */
+  readsScores = true;
   readonly #store: ValueStore;
   readonly #records: Records;
   readonly #elements: Table;
@@ -64,6 +66,7 @@ export class SortedSetBody {
   /** Makes this the content behind `root`; `keyRef` 0: it stays detached. */
   open(keyRef: number, encoding: number, root: number): this {
     this.keyRef = keyRef;
+    this.readsScores = true;
     this.encoding = encoding;
     this.root = root;
     return this;
@@ -204,7 +207,7 @@ export class SortedSetBody {
     this.#at = at;
     if (at === 0) return false;
     const packed = this.packed;
-    this.score = packed.scoreAt(this.root, at);
+    if (this.readsScores) this.score = packed.scoreAt(this.root, at);
     packed.readMember(this.root, at);
     this.bytes = packed.bytes;
     this.start = packed.start;
@@ -219,7 +222,7 @@ export class SortedSetBody {
     this.bytes = records.segment(ref);
     this.start = records.keyStart(ref);
     this.length = records.keyLength(ref);
-    this.score = records.score(ref);
+    if (this.readsScores) this.score = records.score(ref);
     return true;
   }
 
