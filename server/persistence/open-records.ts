@@ -4,6 +4,7 @@
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { CHUNK_BYTES, Records } from '../structures/record.ts';
+import { OpenPieces } from './open-pieces.ts';
 import type { OpenTable } from './open-table.ts';
 import type { RdbWriter } from './rdb-writer.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -23,6 +24,8 @@ class OpenString {
   }
 }
 
+type OpenRecord = OpenString | OpenTable | OpenPieces;
+
 export class OpenRecords {
   /** Bytes of old content that were written out of turn. */
   copyOnWriteBytes = 0;
@@ -31,8 +34,8 @@ export class OpenRecords {
   readonly #writer: RdbWriter;
   /** Told when a record is complete. */
   readonly #onWritten: () => void;
-  #open: OpenString | OpenTable | null = null;
-  readonly #waiting: (OpenString | OpenTable)[] = [];
+  #open: OpenRecord | null = null;
+  readonly #waiting: OpenRecord[] = [];
   /** Values in tables that wait or are open, by the table's header. */
   readonly #tables = new Map<number, OpenTable>();
   #asideBytes = 0;
@@ -101,12 +104,16 @@ export class OpenRecords {
     this.#keyspace.adopt = null;
     for (const table of this.#tables.values()) this.#free(table);
     this.#tables.clear();
+    for (const record of [this.#open, ...this.#waiting]) if (record instanceof OpenPieces) record.end();
     this.#waiting.length = 0;
     this.#open = null;
   }
 
-  #continue(open: OpenString | OpenTable): void {
-    if (!('ref' in open)) {
+  #continue(open: OpenRecord): void {
+    if (open instanceof OpenPieces) {
+      if (!open.step(this.#writer)) return;
+      open.end();
+    } else if (!('ref' in open)) {
       if (!open.step(this.#writer)) return;
       this.#tables.delete(open.table);
       this.#free(open);
@@ -123,8 +130,14 @@ export class OpenRecords {
     this.#onWritten();
   }
 
-  /** A value in a table is written by elements from now on; false for every other. */
+  /** A value in a table or in nodes is written in pieces from now on; false for every other. */
   #register(database: number, ref: number): boolean {
+    const pieces = this.#records.openPieces(database, ref, this.#writer.compression);
+    if (pieces !== null) {
+      this.#keyspace.records.setMark(ref, this.#keyspace.epoch);
+      this.#waiting.push(pieces);
+      return true;
+    }
     const table = this.#records.openTable(database, ref, this.#writer.compression);
     if (table === null) return false;
     const { records, epoch } = this.#keyspace;

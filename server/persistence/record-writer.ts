@@ -3,6 +3,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { UNIT_MASK } from '../structures/arena.ts';
 import { CHUNK_BYTES, TYPE_STRING } from '../structures/record.ts';
 import { Codecs } from './codecs/codecs.ts';
+import { OpenPieces } from './open-pieces.ts';
 import { OpenTable } from './open-table.ts';
 import { TYPE_STRING as RDB_STRING, RDB_VERSION_DEFAULT } from './rdb-format.ts';
 import { printable, RdbError } from './rdb-source.ts';
@@ -105,6 +106,17 @@ export class RecordWriter {
     this.#head(head, ref, this.rdbType(ref));
     elements.head(head);
     return new OpenTable(this.#keyspace, database, table, head.take(), elements);
+  }
+
+  /** The record for being written piece by piece; null when its value is written at once. */
+  openPieces(database: number, ref: number, compression: boolean): OpenPieces | null {
+    const type = this.#keyspace.records.type(ref);
+    const pieces = type === TYPE_STRING ? undefined : this.codecs.of(type).pieces?.(ref);
+    if (pieces === undefined || pieces === null) return null;
+    const head = new RdbWriter(compression);
+    this.#head(head, ref, this.rdbType(ref));
+    pieces.head(head);
+    return new OpenPieces(database, head.take(), pieces);
   }
 
   /** Type byte and value alone, as DUMP has them. */

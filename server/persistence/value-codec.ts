@@ -26,6 +26,16 @@ export interface ElementWriter {
   element(writer: RdbWriter, element: number): void;
 }
 
+/** Writes a value piece by piece as it was when this was made, whatever happens to its key meanwhile. */
+export interface PieceWriter {
+  /** What stands before the first piece. */
+  head(writer: RdbWriter): void;
+  /** Writes the next piece, a fraction of a millisecond's work; true at the end. */
+  step(writer: RdbWriter): boolean;
+  /** Lets go of what is left; called once, at the end or before it. */
+  end(): void;
+}
+
 export interface ValueCodec {
   /** TYPE_… of structures/record.ts. */
   readonly type: number;
@@ -39,6 +49,8 @@ export interface ValueCodec {
   write(writer: RdbWriter, ref: number, version: number): void;
   /** How the key's value is written by elements; null while they stand in no table. */
   elements?(ref: number, version: number): ElementWriter | null;
+  /** The key's value in pieces; null when it is small enough to be written at once. */
+  pieces?(ref: number): PieceWriter | null;
   decoder(rdbType: number): ValueDecoder;
   /** Commands that make the key's value from nothing, a few elements each; for AOF files without RDB. */
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void;

@@ -4,7 +4,9 @@ import { Stats } from '../../keyspace/stats.ts';
 import { Prng } from '../../structures/prng.ts';
 import { ENCODING_LISTPACK, TYPE_LIST } from '../../structures/record.ts';
 import { dumpRecord, openPayload, sealPayload } from '../dump-payload.ts';
+import { RdbWriter } from '../rdb-writer.ts';
 import { RecordWriter } from '../record-writer.ts';
+import { ListCodec } from './list-codec.ts';
 
 function make(fill = -2, depth = 0): { keyspace: Keyspace; writer: RecordWriter } {
   const keyspace = new Keyspace({ databases: 1, perSlot: false, stats: new Stats(), random: Math.random });
@@ -62,6 +64,42 @@ describe('ListCodec', () => {
     }
   });
 
+  it('writes pieces as they were, whatever happens to the list meanwhile', () => {
+    for (const depth of [0, 1]) {
+      const made = make(7, depth);
+      const { lists } = made.keyspace.values;
+      const elements = samples[1] ?? [];
+      const ref = addList(made, elements);
+      const random = new Prng(Date.now() % 1_000_000);
+      const pieces = new ListCodec(made.keyspace.values).pieces(ref);
+      if (pieces === null) throw new Error('a long list has pieces');
+      const writer = new RdbWriter(false);
+      writer.byte(18);
+      pieces.head(writer);
+      do {
+        for (let change = 0; change < 20; change++) {
+          const kind = random.below(6);
+          const bytes = Buffer.from(`new ${random.below(1000)}`);
+          const index = random.below(lists.count(ref));
+          if (kind < 2) lists.push(ref, kind === 0, bytes, 0, bytes.length);
+          else if (kind === 2) lists.dropEnd(ref, random.below(2) === 0);
+          else if (kind === 3) lists.replaceAt(ref, index, bytes, 0, bytes.length);
+          else if (kind === 4) lists.deleteRange(ref, index, Math.min(3, lists.count(ref) - index));
+          else if (lists.open(ref, index, true).next())
+            lists.insertAtCursor(ref, true, bytes, 0, bytes.length);
+        }
+      } while (!pieces.step(writer));
+      pieces.end();
+      expect(open(make(-2), sealPayload(writer.take(), 11)), `seed ${random.seed}`).toEqual(elements);
+      const abandoned = new ListCodec(made.keyspace.values).pieces(ref);
+      abandoned?.step(new RdbWriter(false));
+      made.keyspace.databases[0].remove(name, 0, 3);
+      abandoned?.end();
+      made.keyspace.databases[0].flush();
+      expect(made.keyspace.arena.usedBytes).toBe(0);
+    }
+  });
+
   it('reads lists of strings, ziplists and quicklists of ziplists', () => {
     const made = make();
     const strings = Buffer.from('0102016101ff', 'hex');
@@ -75,7 +113,9 @@ describe('ListCodec', () => {
 
   it('refuses a list without elements', () => {
     expect(open(make(), sealPayload(Buffer.from('1200', 'hex'), 11))).toBe('the value is empty');
-    expect(open(make(), sealPayload(Buffer.from('1201020707000000' + '0000ff', 'hex'), 11))).toBe('the value is empty');
+    expect(open(make(), sealPayload(Buffer.from('1201020707000000' + '0000ff', 'hex'), 11))).toBe(
+      'the value is empty',
+    );
   });
 
   it('refuses every cut and survives garbage without a leak', () => {

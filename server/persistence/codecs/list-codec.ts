@@ -9,8 +9,10 @@
  * Written as 18. Nodes come back as the nodes they were, unless they are larger than any configuration of
  * Redis makes them; those are divided.
  */
-import { BODY_LZF, BODY_PACKED } from '../../structures/list-body.ts';
+import { BODY_LZF, BODY_PACKED, type ListBodies } from '../../structures/list-body.ts';
+import { ListElement } from '../../structures/list-element.ts';
 import * as listpack from '../../structures/listpack.ts';
+import type { Quicklists } from '../../structures/quicklist.ts';
 import { ENCODING_QUICKLIST, type Records, TYPE_LIST } from '../../structures/record.ts';
 import type { Lists } from '../../values/list.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
@@ -18,7 +20,7 @@ import type { Values } from '../../values/values.ts';
 import { ENCODED_LZF } from '../rdb-format.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import type { PieceWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { listpackOfZiplist } from './ziplist.ts';
 
 const RDB_LIST = 1;
@@ -30,6 +32,8 @@ const CONTAINER_PACKED = 2;
 /** Larger listpacks are divided; smaller ones have fewer entries than a listpack can count. */
 const NODE_BYTES_MAX = 128 * 1024;
 const ELEMENTS_PER_COMMAND = 64;
+/** Lists of more nodes are written in pieces of so many nodes. */
+const NODES_PER_PIECE = 4;
 
 export class ListCodec implements ValueCodec {
   readonly type = TYPE_LIST;
@@ -51,13 +55,20 @@ export class ListCodec implements ValueCodec {
     const { quicklists } = this.#lists;
     if (this.#records.encoding(ref) !== ENCODING_QUICKLIST) {
       writer.size(1);
-      this.#writeBody(writer, root);
+      writeBody(writer, quicklists.bodies, root);
       return;
     }
     writer.size(quicklists.nodes(root));
     for (let node = quicklists.head(root); node !== 0; node = quicklists.next(node)) {
-      this.#writeBody(writer, quicklists.body(node));
+      writeBody(writer, quicklists.bodies, quicklists.body(node));
     }
+  }
+
+  pieces(ref: number): PieceWriter | null {
+    if (this.#records.encoding(ref) !== ENCODING_QUICKLIST) return null;
+    const { quicklists } = this.#lists;
+    const root = this.#records.root(ref);
+    return quicklists.nodes(root) <= NODES_PER_PIECE ? null : new ListPieces(quicklists, root);
   }
 
   decoder(rdbType: number): ValueDecoder {
@@ -76,29 +87,65 @@ export class ListCodec implements ValueCodec {
     }
     if (words.length > 2) put(words);
   }
+}
 
-  #writeBody(writer: RdbWriter, body: number): void {
-    const { bodies } = this.#lists.quicklists;
-    const kind = bodies.kind(body);
-    const bytes = bodies.segment(body);
-    if (kind === BODY_PACKED) {
-      const start = bodies.packStart(body);
-      writer.size(CONTAINER_PACKED);
-      writer.string(bytes, start, start + bodies.bytes(body));
-    } else if (kind === BODY_LZF) {
-      const start = bodies.lzfStart(body);
-      const packed = bodies.lzfBytes(body);
-      writer.size(CONTAINER_PACKED);
-      writer.byte(ENCODED_LZF);
-      writer.size(packed);
-      writer.size(bodies.bytes(body));
-      writer.raw(bytes, start, start + packed);
-    } else {
-      const { element } = this.#lists;
-      bodies.readPlain(body, element);
-      writer.size(CONTAINER_PLAIN);
-      writer.string(element.bytes, element.start, element.end);
+/** Container and content of one node. */
+function writeBody(writer: RdbWriter, bodies: ListBodies, body: number): void {
+  const kind = bodies.kind(body);
+  const bytes = bodies.segment(body);
+  if (kind === BODY_PACKED) {
+    const start = bodies.packStart(body);
+    writer.size(CONTAINER_PACKED);
+    writer.string(bytes, start, start + bodies.bytes(body));
+  } else if (kind === BODY_LZF) {
+    const start = bodies.lzfStart(body);
+    const packed = bodies.lzfBytes(body);
+    writer.size(CONTAINER_PACKED);
+    writer.byte(ENCODED_LZF);
+    writer.size(packed);
+    writer.size(bodies.bytes(body));
+    writer.raw(bytes, start, start + packed);
+  } else {
+    const element = new ListElement();
+    bodies.readPlain(body, element);
+    writer.size(CONTAINER_PLAIN);
+    writer.string(element.bytes, element.start, element.end);
+  }
+}
+
+/** The nodes that a quicklist had when this was made: their bodies are pinned until they were written. */
+class ListPieces implements PieceWriter {
+  readonly #bodies: ListBodies;
+  readonly #pinned: Uint32Array;
+  #at = 0;
+
+  constructor(quicklists: Quicklists, root: number) {
+    this.#bodies = quicklists.bodies;
+    this.#pinned = new Uint32Array(quicklists.nodes(root));
+    let at = 0;
+    for (let node = quicklists.head(root); node !== 0; node = quicklists.next(node)) {
+      const body = quicklists.body(node);
+      this.#bodies.pin(body);
+      this.#pinned[at++] = body;
     }
+  }
+
+  head(writer: RdbWriter): void {
+    writer.size(this.#pinned.length);
+  }
+
+  step(writer: RdbWriter): boolean {
+    const end = Math.min(this.#at + NODES_PER_PIECE, this.#pinned.length);
+    for (; this.#at < end; this.#at++) {
+      const body = this.#pinned[this.#at];
+      writeBody(writer, this.#bodies, body);
+      this.#bodies.unpin(body);
+    }
+    return end === this.#pinned.length;
+  }
+
+  end(): void {
+    for (; this.#at < this.#pinned.length; this.#at++) this.#bodies.unpin(this.#pinned[this.#at]);
   }
 }
 
