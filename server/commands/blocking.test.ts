@@ -173,6 +173,7 @@ class Bench {
       propagation: this.propagation,
       pubsub: new PubSub(new Reply()),
       tracking: new Tracking(new Reply(), () => undefined),
+      guard: { calm: true, full: false },
       observer: {
         exact: false,
         requestBytes: Number.POSITIVE_INFINITY,

@@ -1,6 +1,6 @@
 /** COPY, MOVE, RENAME, RENAMENX, SWAPDB: values that come under another key or into another database. */
 import type { Database } from '../keyspace/database.ts';
-import { NOTIFY_GENERIC } from '../keyspace/events.ts';
+import { NOTIFY_GENERIC, NOTIFY_NEW } from '../keyspace/events.ts';
 import { moveKey, swapDatabases } from '../keyspace/key-moves.ts';
 import { TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
@@ -49,7 +49,10 @@ export function copy(call: Call): void {
     return;
   }
   copyTo(call, ref, target);
-  call.context.keyspace.events.emit(NOTIFY_GENERIC, 'copy_to', target.index, bytes, start, length);
+  const { events } = call.context.keyspace;
+  // What is replaced counts as deleted first.
+  if (there) events.emit(NOTIFY_NEW, 'new', target.index, bytes, start, length);
+  events.emit(NOTIFY_GENERIC, 'copy_to', target.index, bytes, start, length);
   call.reply.integer(1);
 }
 
@@ -120,7 +123,8 @@ function renameTo(call: Call, overwrite: boolean): boolean {
     return overwrite;
   }
   if (!checkKey(call, 2)) return false;
-  if (findKey(call, 2) !== 0 && !overwrite) {
+  const there = findKey(call, 2) !== 0;
+  if (there && !overwrite) {
     call.reply.integer(0);
     return false;
   }
@@ -128,6 +132,7 @@ function renameTo(call: Call, overwrite: boolean): boolean {
   const ref = findKey(call, 1);
   moveKey(call.context.keyspace, database, ref, database, bytes, call.argStart[2], call.argLength[2]);
   changedPair(call, database, 1, database, 2);
+  if (there) call.notify(NOTIFY_NEW, 'new', 2);
   call.notify(NOTIFY_GENERIC, 'rename_from', 1);
   call.notify(NOTIFY_GENERIC, 'rename_to', 2);
   return true;
@@ -151,9 +156,10 @@ export function swapdb(call: Call): void {
     return;
   }
   if (left !== right) {
-    // Who watches or waits for a key that either database has sees another one from now on.
+    // Who watches or waits for a key that either database has sees another one from now on. What has expired
+    // goes first: it would seem to expire in its new place.
     const concerned = (key: Uint8Array): boolean =>
-      one.findLive(key, 0, key.length) !== 0 || other.findLive(key, 0, key.length) !== 0;
+      one.find(key, 0, key.length) !== 0 || other.find(key, 0, key.length) !== 0;
     keyspace.watches.touchWhere(left, concerned);
     keyspace.watches.touchWhere(right, concerned);
     swapDatabases(keyspace, left, right);

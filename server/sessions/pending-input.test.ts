@@ -31,6 +31,7 @@ describe('PendingInput', () => {
     input.keep(Buffer.from('a'), 0, 1, 1_000_000);
     expect(input.capacity).toBe(1_000_000);
     expect(input.shrink(1000)).toBe(false);
+    expect(input.capacity).toBe(1_000_000);
     input.keep(Buffer.from('b'), 0, 1, 1_000_000);
     expect(input.shrink(2001)).toBe(true);
     expect(input.capacity).toBeLessThan(20_000);

@@ -26,6 +26,8 @@ export class PendingInput {
   end = 0;
   /** The most that waited since the last `shrink`. */
   #peak = 0;
+  /** What the torn command takes in all, as far as is known. */
+  #needed = 0;
 
   /** Bytes that wait. */
   get bytes(): number {
@@ -40,6 +42,7 @@ export class PendingInput {
   keep(bytes: Uint8Array, start: number, end: number, needed: number): void {
     const length = end - start;
     const waiting = this.bytes;
+    this.#needed = needed;
     if (this.end + length > this.buffer.length) {
       const doubled = Math.min(waiting * 2, GROWTH_BYTES_MAX);
       const size = Math.max(waiting + length, needed, doubled, BUFFER_BYTES_MIN);
@@ -58,6 +61,7 @@ export class PendingInput {
   clear(): void {
     this.start = 0;
     this.end = 0;
+    this.#needed = 0;
   }
 
   /** The connection has gone. */
@@ -76,8 +80,8 @@ export class PendingInput {
       else if (this.capacity > waiting + BUFFER_BYTES_MIN) this.#resize(waiting);
       return true;
     }
-    if (this.capacity > KEPT_BYTES && peak < this.capacity / 2)
-      this.#resize(Math.max(peak, BUFFER_BYTES_MIN));
+    const wanted = Math.max(peak, this.#needed, BUFFER_BYTES_MIN);
+    if (this.capacity > KEPT_BYTES && wanted < this.capacity / 2) this.#resize(wanted);
     return false;
   }
 
