@@ -12,7 +12,17 @@ import * as errors from './errors.ts';
 import { refusalWhileSubscribed } from './pubsub.ts';
 import { ttlRefusal } from './require-ttl.ts';
 import { route } from './route.ts';
-import { DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, READONLY, STALE, WRITE } from './row.ts';
+import {
+  DENYOOM,
+  LOADING,
+  MAY_REPLICATE,
+  NO_AUTH,
+  NO_MULTI,
+  READONLY,
+  SKIP_MONITOR,
+  STALE,
+  WRITE,
+} from './row.ts';
 import { endTransaction } from './transaction.ts';
 
 /** What `execute` did with the request. */
@@ -174,7 +184,10 @@ export class Executor {
     const exact = observer.exact || entry.varies || call.argc > ARGUMENTS_TIMED || calls < TIMED_EVERY;
     const weight = exact ? 1 : calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
     const startedMs = weight === 0 ? 0 : performance.now();
+    const traceless = call.client.noTouch && entry.name !== 'touch';
+    if (traceless) keyspace.holdTouches();
     entry.run(call);
+    if (traceless) keyspace.releaseTouches();
     if (call.waits) call.waits = false;
     else {
       if (weight !== 0) observer.timed(call, entry, performance.now() - startedMs, weight);
@@ -195,7 +208,7 @@ export class Executor {
     if (context.tracking.clients !== 0 && (entry.flags & READONLY) !== 0) rememberKeys(call, entry);
     if (reply.errors !== failures) {
       entry.failed += 1;
-      this.#countError(reply.lastErrorCode);
+      this.#countError(reply.lastErrorCode, (entry.flags & SKIP_MONITOR) !== 0);
       // It counts once, not again for the transaction or script around it.
       reply.errors = failures;
     }
@@ -356,12 +369,12 @@ export class Executor {
   }
 
   /** No code: it was counted where it arose. */
-  #countError(code: string): void {
+  #countError(code: string, byScript = false): void {
     if (code === '') return;
     const stats = this.#context.stats;
     stats.totalErrorReplies++;
     // Scripts can invent codes: what comes when the table is full is counted together.
-    const known = stats.errors.size < ERROR_CODES_MAX || stats.errors.has(code);
+    const known = !byScript || stats.errors.size < ERROR_CODES_MAX || stats.errors.has(code);
     const name = known ? code : OTHER_ERRORS;
     stats.errors.set(name, (stats.errors.get(name) ?? 0) + 1);
   }

@@ -113,7 +113,8 @@ export function splitCommandLine(argv: readonly string[]): CommandLine {
   let standardInput = false;
   for (const [index, word] of rest.entries()) {
     const last = options.at(-1);
-    const waiting = last !== undefined && last.words.length === 0 && !takesMany(last.name);
+    // The word after a name is its value whatever it looks like, but for `save`, which may have none.
+    const waiting = last !== undefined && last.words.length === 0 && last.name !== 'save';
     if (word === '-' && index === rest.length - 1) standardInput = true;
     else if (word.startsWith('--') && !waiting) options.push(splitOption(word.slice(2)));
     else if (last !== undefined) last.words.push(word);
@@ -126,10 +127,6 @@ export function splitCommandLine(argv: readonly string[]): CommandLine {
 function splitOption(text: string): { name: string; words: string[] } {
   const [name = '', ...words] = splitWords(text) ?? text.split(' ');
   return { name, words };
-}
-
-function takesMany(name: string): boolean {
-  return findParameter(name)?.kind.many ?? false;
 }
 
 function optionLine(option: { name: string; words: string[] }): string {

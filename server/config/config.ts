@@ -6,7 +6,7 @@
 import { matchesGlob } from '../structures/glob.ts';
 import { type Kind, Refusal } from './kinds.ts';
 import { findParameter, type Parameter, parameterTable, wordsOf } from './parameter-table.ts';
-import { FIXED, GUARDED, HIDDEN, type ParameterName, type Values } from './parameters.ts';
+import { FIXED, GUARDED, HIDDEN, OWN, type ParameterName, type Values } from './parameters.ts';
 
 /** Told after a value changed; a returned text refuses the change, which is then taken back. */
 export type Listener<Name extends ParameterName> = (
@@ -86,6 +86,8 @@ export class Config {
       if (parameter === undefined) {
         return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
       }
+      const same = parameter.kind.print(this.values[parameter.name]) === value;
+      if ((parameter.flags & OWN) !== 0 && same) continue;
       const reason = this.#refuse(parameter, changes, local);
       if (reason !== undefined) return failed(name, reason);
       const previous = this.values[parameter.name];

@@ -41,6 +41,8 @@ export const GUARDED = 4;
 export const INERT = 8;
 export const SECRET = 16;
 export const HIDDEN = 32;
+/** This server's own: setting a fixed one to what it is anyway is no error. */
+export const OWN = 128;
 /** Not while a dataset is loaded. */
 export const NOT_LOADING = 64;
 
@@ -116,8 +118,8 @@ export const parameters = [
   ['bind',                             addresses,         '* -::*',              LIVE,            'Addresses to listen on.'],
   ['bind-source-addr',                 any,               '',                    LIVE | INERT,    'Address that outgoing links start from.'],
   ['port',                             port,              '6379',                LIVE,            'TCP port for clients; 0 closes it.'],
-  ['admin-port',                       port,              '0',                   FIXED,           'HTTP port of /livez, /readyz and /metrics; 0: none. Not in Redis.'],
-  ['admin-bind',                       any,               '0.0.0.0',             FIXED,           'Address that the HTTP port listens on. Not in Redis.'],
+  ['admin-port',                       port,              '0',                   FIXED | OWN,     'HTTP port of /livez, /readyz and /metrics; 0: none. Not in Redis.'],
+  ['admin-bind',                       any,               '0.0.0.0',             FIXED | OWN,     'Address that the HTTP port listens on. Not in Redis.'],
   ['unixsocket',                       any,               '',                    FIXED,           'Path of the Unix socket; empty: none.'],
   ['unixsocketperm',                   fileMode,          '0',                   FIXED | INERT,   'Permission bits of the Unix socket.'],
   ['tcp-backlog',                      count,             '511',                 FIXED,           'Connections the kernel queues before they are accepted.'],
@@ -139,7 +141,7 @@ export const parameters = [
   ['dir',                              folder,            '.',                   GUARDED | NOT_LOADING, 'Folder of all data files.'],
   ['loglevel',                         oneOf('debug', 'verbose', 'notice', 'warning'), 'notice', LIVE, 'Least important line that is logged.'],
   ['logfile',                          any,               '',                    FIXED,           'File to log to; empty: standard output.'],
-  ['log-format',                       oneOf('redis', 'json'), 'redis',          FIXED,           'Form of a log line. Not in Redis.'],
+  ['log-format',                       oneOf('redis', 'json'), 'redis',          FIXED | OWN,     'Form of a log line. Not in Redis.'],
   ['syslog-enabled',                   yesNo,             'no',                  FIXED | INERT,   'Log to syslog as well.'],
   ['syslog-ident',                     any,               'redis',               FIXED | INERT,   'Name in syslog.'],
   ['syslog-facility',                  oneOf('user', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7'), 'local0', FIXED | INERT, 'Facility in syslog.'],

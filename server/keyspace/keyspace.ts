@@ -54,6 +54,7 @@ export class Keyspace {
   nowMs = 0;
   /** 24-bit access clock that a new or touched record gets; set with `nowMs`. */
   freshClock = 0;
+  #held: [(ref: number) => void, (ref: number) => void] = [noTrace, noTrace];
   /** Stamps or counts an access. */
   touchAccess: (ref: number) => void;
   /** Like `touchAccess`, for a record that is about to change. */
@@ -127,6 +128,17 @@ export class Keyspace {
     this.setNow(this.nowMs);
   }
 
+  /** From here on accesses leave no trace, until `releaseTouches`. */
+  holdTouches(): void {
+    this.#held = [this.touchAccess, this.touchChange];
+    this.touchAccess = noTrace;
+    this.touchChange = noTrace;
+  }
+
+  releaseTouches(): void {
+    [this.touchAccess, this.touchChange] = this.#held;
+  }
+
   /** Every change of a key ends here: counts it and breaks the WATCH of others. */
   changed(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
     this.dirty++;
@@ -184,3 +196,5 @@ export class Keyspace {
     return size;
   }
 }
+
+function noTrace(): void {}
