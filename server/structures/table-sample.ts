@@ -23,6 +23,9 @@ import {
   SLOTS_PER_BUCKET,
 } from './table-layout.ts';
 
+/** Slots tried blindly for each record wanted, before all are gone through in their order. */
+const TRIES = 8;
+
 export class TableSample {
   readonly #words: Uint32Array[];
   readonly #records: Records;
@@ -46,70 +49,77 @@ export class TableSample {
     const root = words[at + ROOT];
     if ((shape & DIRECTORY) === 0) {
       const buckets = shape >>> 16;
-      return this.#fromBuckets(
-        root,
-        0,
-        buckets,
-        Math.floor(random() * buckets * SLOTS_PER_BUCKET),
-        into,
-        0,
-        max,
-      );
+      return this.#fromSlots(root, 0, buckets, random, into, 0, max);
     }
     const directory = this.#words[root >>> SEGMENT_SHIFT];
     const first = (root & UNIT_MASK) << 1;
     const entries = 1 << (shape & 31);
     let entry = Math.floor(random() * entries);
-    let start = Math.floor(random() * SEGMENT_BUCKETS * SLOTS_PER_BUCKET);
     let found = 0;
     for (let left = entries; left > 0 && found < max; ) {
       const segment = directory[first + entry];
-      found = this.#fromSegment(segment, start, into, found, max);
+      found = this.#fromSegment(segment, random, into, found, max);
       const head = (segment & UNIT_MASK) << 1;
       const width = entries >>> this.#words[segment >>> SEGMENT_SHIFT][head + LOCAL_DEPTH];
       // Entries of one segment lie side by side, from a multiple of their number on.
       entry = ((entry & ~(width - 1)) + width) & (entries - 1);
       left -= width;
-      start = 0;
     }
     return found;
   }
 
-  #fromSegment(segment: number, start: number, into: Uint32Array, found: number, max: number): number {
+  #fromSegment(segment: number, random: () => number, into: Uint32Array, found: number, max: number): number {
     const words = this.#words[segment >>> SEGMENT_SHIFT];
     const head = (segment & UNIT_MASK) << 1;
     if (this.#expiring && words[head + MIN_EXPIRY_LOW + 1] === NO_EXPIRY_LOW) return found;
     for (let part = segment; part !== 0 && found < max; ) {
-      found = this.#fromBuckets(part, BUCKET_WORDS, SEGMENT_BUCKETS, start, into, found, max);
+      found = this.#fromSlots(part, BUCKET_WORDS, SEGMENT_BUCKETS, random, into, found, max);
       part = this.#words[part >>> SEGMENT_SHIFT][((part & UNIT_MASK) << 1) + CHAIN];
     }
     return found;
   }
 
-  /** From place `start` around to the one before it; a place is a slot of a bucket. */
-  #fromBuckets(
+  /** From slots chosen by chance; when too few of them help, from all that follow a chosen one. */
+  #fromSlots(
     part: number,
     skip: number,
     buckets: number,
-    start: number,
+    random: () => number,
     into: Uint32Array,
     found: number,
     max: number,
   ): number {
     const words = this.#words[part >>> SEGMENT_SHIFT];
     const first = ((part & UNIT_MASK) << 1) + skip;
-    let bucket = Math.floor(start / SLOTS_PER_BUCKET);
-    let slot = start - bucket * SLOTS_PER_BUCKET;
-    for (let left = buckets * SLOTS_PER_BUCKET; left > 0; left--) {
-      const ref = words[first + bucket * BUCKET_WORDS + slot];
-      if (++slot === SLOTS_PER_BUCKET) {
-        slot = 0;
-        if (++bucket === buckets) bucket = 0;
-      }
-      if (ref === 0 || (this.#expiring && !this.#records.expires(ref))) continue;
+    const places = buckets * SLOTS_PER_BUCKET;
+    const from = found;
+    for (let tries = (max - found) * TRIES; tries > 0; tries--) {
+      const ref = words[slotAt(first, Math.floor(random() * places))];
+      if (!this.#wants(ref) || isIn(into, from, found, ref)) continue;
+      into[found++] = ref;
+      if (found === max) return found;
+    }
+    const start = Math.floor(random() * places);
+    for (let step = 0; step < places; step++) {
+      const ref = words[slotAt(first, (start + step) % places)];
+      if (!this.#wants(ref) || isIn(into, from, found, ref)) continue;
       into[found++] = ref;
       if (found === max) return found;
     }
     return found;
   }
+
+  #wants(ref: number): boolean {
+    return ref !== 0 && (!this.#expiring || this.#records.expires(ref));
+  }
+}
+
+function slotAt(first: number, place: number): number {
+  const bucket = Math.floor(place / SLOTS_PER_BUCKET);
+  return first + bucket * BUCKET_WORDS + place - bucket * SLOTS_PER_BUCKET;
+}
+
+function isIn(refs: Uint32Array, from: number, end: number, ref: number): boolean {
+  for (let index = from; index < end; index++) if (refs[index] === ref) return true;
+  return false;
 }

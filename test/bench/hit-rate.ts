@@ -31,6 +31,14 @@ const DRIFT_EVERY = 0.1;
 const DRIFT = 0.002;
 const ROOM = 0.1;
 const SEED = 42;
+/** Batches between two looks at the number of keys. */
+const ADJUST_EVERY = 5;
+
+/** maxmemory as it is now, and what a key takes. */
+interface Memory {
+  limit: number;
+  readonly keyBytes: number;
+}
 
 interface Trace {
   readonly keys: number;
@@ -129,8 +137,9 @@ async function measure(kind: ServerKind, policy: Policy, trace: Trace): Promise<
     }
     const limit = await contestant.usedBytes();
     print(`${contestant.name}: ${policy}, ${((limit - empty) / trace.room).toFixed(0)} bytes a key`);
+    const keyBytes = (limit - empty) / trace.room;
     await callOnce(contestant.port, ['CONFIG', 'SET', 'maxmemory', String(limit)]);
-    const hits = await replay(connection, policy, trace);
+    const hits = await replay(connection, policy, trace, { limit, keyBytes });
     connection.close();
     return hits / trace.accesses.length;
   } finally {
@@ -138,8 +147,21 @@ async function measure(kind: ServerKind, policy: Policy, trace: Trace): Promise<
   }
 }
 
+/** Buffers count as memory here and there: the limit follows the number of keys, so that all have room for as many. */
+async function adjust(connection: RawConnection, trace: Trace, memory: Memory): Promise<void> {
+  const reply = await connection.call(['DBSIZE']);
+  const held = Number(reply.toString('latin1', 1));
+  memory.limit = Math.round(memory.limit + ((trace.room - held) * memory.keyBytes) / 2);
+  await connection.call(['CONFIG', 'SET', 'maxmemory', String(memory.limit)]);
+}
+
 /** Reads every key of the trace and writes those that are missing; the number that were there. */
-async function replay(connection: RawConnection, policy: Policy, trace: Trace): Promise<number> {
+async function replay(
+  connection: RawConnection,
+  policy: Policy,
+  trace: Trace,
+  memory: Memory,
+): Promise<number> {
   const startMs = performance.now();
   let hits = 0;
   for (let from = 0; from < trace.accesses.length; from += BATCH) {
@@ -154,6 +176,7 @@ async function replay(connection: RawConnection, policy: Policy, trace: Trace): 
       const commands = missing.map((key) => setCommand(policy, key));
       await connection.send(Buffer.concat(commands), missing.length);
     }
+    if ((from / BATCH) % ADJUST_EVERY === 0) await adjust(connection, trace, memory);
     const dueMs = startMs + (from / trace.accesses.length) * trace.seconds * 1000;
     if (dueMs > performance.now() + 5) await sleep(dueMs - performance.now());
   }
