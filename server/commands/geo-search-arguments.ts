@@ -1,5 +1,5 @@
 /** What the geo searches read from their words, in both grammars. */
-import type { Place, Shape } from '../structures/geohash.ts';
+import { type Place, polygonOf, type Shape } from '../structures/geohash.ts';
 import type { SortedSetBody } from '../values/sorted-set-body.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
@@ -87,7 +87,15 @@ export function readRadius(
 /** GEOSEARCH and GEOSEARCHSTORE; `body` null: there is no such key. null after an error was answered. */
 export function readGeoSearch(call: Call, body: SortedSetBody | null, stores: boolean): GeoSearch | null {
   const search = newSearch(stores ? 1 : 0);
-  const area: Area = { byMember: false, byPlace: false, kind: '', center: NOWHERE, width: 0, height: 0 };
+  const area: Area = {
+    byMember: false,
+    byPlace: false,
+    kind: '',
+    center: NOWHERE,
+    corners: [],
+    width: 0,
+    height: 0,
+  };
   for (let index = stores ? 3 : 2; index < call.argc; ) {
     if (stores && call.is(index, 'STOREDIST')) {
       search.storesDistance = true;
@@ -103,6 +111,10 @@ export function readGeoSearch(call: Call, body: SortedSetBody | null, stores: bo
   const name = call.text(0);
   if (search.storeIndex > 0 && (search.withDistance || search.withHash || search.withPlace))
     return finish(call, search, 'GEOSEARCHSTORE');
+  if (area.kind === 'polygon') {
+    search.shape = polygonOf(area.corners);
+    return finish(call, search, 'GEOSEARCHSTORE');
+  }
   if (!area.byMember && !area.byPlace)
     return refuse(call, `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ${name}`);
   if (area.kind === '')
@@ -120,8 +132,9 @@ export function readGeoSearch(call: Call, body: SortedSetBody | null, stores: bo
 interface Area {
   byMember: boolean;
   byPlace: boolean;
-  kind: '' | 'circle' | 'box';
+  kind: '' | 'circle' | 'box' | 'polygon';
   center: Place;
+  corners: Place[];
   width: number;
   height: number;
 }
@@ -137,6 +150,9 @@ function readArea(
   area: Area,
 ): number {
   const left = call.argc - index - 1;
+  const free = area.kind === '' && !area.byMember && !area.byPlace;
+  if (left >= 2 && free && call.is(index, 'BYPOLYGON')) return readPolygon(call, index, area);
+  if (area.kind === 'polygon') return 0;
   if (left >= 1 && !area.byPlace && call.is(index, 'FROMMEMBER')) {
     const place = placeOfMember(call, body, index + 1);
     if (body !== null && place === null) {
@@ -168,6 +184,23 @@ function readArea(
     return search.meters < 0 ? -1 : 4;
   }
   return 0;
+}
+
+/** BYPOLYGON in word `index`: words taken, -1 after an error was answered. */
+function readPolygon(call: Call, index: number, area: Area): number {
+  const corners = readLong(call, index + 1, 'ERR invalid number of vertices');
+  if (Number.isNaN(corners)) return -1;
+  if (corners < 3 || corners * 2 > call.argc - index - 2) {
+    call.reply.error('ERR GEOSEARCH BYPOLYGON must have at least 3 vertices');
+    return -1;
+  }
+  for (let corner = 0; corner < corners; corner++) {
+    const place = readPlace(call, index + 2 + corner * 2);
+    if (place === null) return -1;
+    area.corners.push(place);
+  }
+  area.kind = 'polygon';
+  return 2 + corners * 2;
 }
 
 function readLength(call: Call, index: number, what: string): number {

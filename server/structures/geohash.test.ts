@@ -7,6 +7,7 @@ import {
   interleave,
   LATITUDE_MAX,
   placeOf,
+  polygonOf,
   type Shape,
   scoreOf,
   scoresOf,
@@ -64,6 +65,34 @@ describe('geohash', () => {
         const score = scoreOf(place);
         const found = ranges.filter(([from, to]) => score >= from && score < to).length;
         expect(found, `seed ${seed}`).toBe(1);
+      }
+    }
+  });
+
+  it('covers a polygon and finds what lies in it', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const random = new Prng(seed);
+      const west = random.fraction() * 300 - 150;
+      const south = random.fraction() * 120 - 65;
+      const size = random.fraction() * 4 + 0.01;
+      // An L: the upper right quarter is missing.
+      const shape = polygonOf([
+        { longitude: west, latitude: south },
+        { longitude: west + size, latitude: south },
+        { longitude: west + size, latitude: south + size / 2 },
+        { longitude: west + size / 2, latitude: south + size / 2 },
+        { longitude: west + size / 2, latitude: south + size },
+        { longitude: west, latitude: south + size },
+      ]);
+      const ranges = cellsCovering(shape).map((cell) => scoresOf(cell));
+      for (let round = 0; round < 100; round++) {
+        const right = random.fraction();
+        const up = random.fraction();
+        const place = { longitude: west + right * size, latitude: south + up * size };
+        const inside = right < 0.5 || up < 0.5;
+        expect(distanceWithin(shape, place) >= 0, `seed ${seed}`).toBe(inside);
+        const score = scoreOf(place);
+        if (inside) expect(ranges.filter(([from, to]) => score >= from && score < to)).toHaveLength(1);
       }
     }
   });

@@ -4,8 +4,8 @@
  *
  *   cell of `step` bits an axis:  x = longitude, y = latitude bits;  interleaved:  x25 y25 x24 y24 … x0 y0
  *
- * Cells of fewer bits are the places that share them, a run of scores. A search covers a circle or a box with
- * the cell of its centre and the eight around it, as large as the shape needs. Distances are those of the
+ * Cells of fewer bits are the places that share them, a run of scores. A search covers a circle, box or
+ * polygon with the cell of its centre and the eight around it, as large as the shape needs. Distances are those of the
  * haversine on a sphere. Latitudes beyond the limits of Web Mercator have no place.
  */
 
@@ -42,7 +42,8 @@ interface Bounds {
 /** What is searched around `center`; lengths in meters. */
 export type Shape =
   | { readonly kind: 'circle'; readonly center: Place; readonly radius: number }
-  | { readonly kind: 'box'; readonly center: Place; readonly width: number; readonly height: number };
+  | { readonly kind: 'box'; readonly center: Place; readonly width: number; readonly height: number }
+  | { readonly kind: 'polygon'; readonly center: Place; readonly corners: readonly Place[] };
 
 /** The cell of a place; the latitude's range is ±`latitudeMax`. */
 export function cellOf(place: Place, step: number, latitudeMax = LATITUDE_MAX): Cell {
@@ -159,14 +160,68 @@ export function distanceWithin(shape: Shape, place: Place): number {
     const distance = distanceBetween(center, place);
     return distance > shape.radius ? -1 : distance;
   }
+  if (shape.kind === 'polygon') return isInside(shape.corners, place) ? distanceBetween(center, place) : -1;
   if (latitudeDistance(place.latitude, center.latitude) > shape.height / 2) return -1;
   const across = { longitude: center.longitude, latitude: place.latitude };
   if (distanceBetween(place, across) > shape.width / 2) return -1;
   return distanceBetween(center, place);
 }
 
+/** A line to the east crosses the sides of the polygon an odd number of times. */
+function isInside(corners: readonly Place[], { longitude, latitude }: Place): boolean {
+  let inside = false;
+  let from = corners[corners.length - 1];
+  for (const to of corners) {
+    if (to.latitude > latitude !== from.latitude > latitude) {
+      const share = (latitude - to.latitude) / (from.latitude - to.latitude);
+      if (longitude < to.longitude + share * (from.longitude - to.longitude)) inside = !inside;
+    }
+    from = to;
+  }
+  return inside;
+}
+
+/** The polygon with these corners; its centre is that of the corners in space, seen from the centre of the earth. */
+export function polygonOf(corners: readonly Place[]): Shape {
+  let x = 0;
+  let y = 0;
+  let z = 0;
+  for (const { longitude, latitude } of corners) {
+    x += Math.cos(latitude * RADIANS) * Math.cos(longitude * RADIANS);
+    y += Math.cos(latitude * RADIANS) * Math.sin(longitude * RADIANS);
+    z += Math.sin(latitude * RADIANS);
+  }
+  const longitude = Math.atan2(y, x) / RADIANS;
+  const latitude = Math.atan2(z, Math.hypot(x, y)) / RADIANS;
+  const center = { longitude, latitude: limited(latitude, LATITUDE_MAX) };
+  return { kind: 'polygon', center, corners };
+}
+
+/** Meters from the centre within which a shape lies. */
+function reachOf(shape: Shape): number {
+  if (shape.kind === 'circle') return shape.radius;
+  if (shape.kind === 'box') return Math.hypot(shape.width / 2, shape.height / 2);
+  const { west, east, south, north } = boundsAround(shape);
+  let reach = 0;
+  for (const longitude of [west, east]) {
+    for (const latitude of [south, north])
+      reach = Math.max(reach, distanceBetween(shape.center, { longitude, latitude }));
+  }
+  return reach;
+}
+
 /** The rectangle of degrees around a shape, wide enough at its edge that is nearer to the pole. */
 function boundsAround(shape: Shape): Bounds {
+  if (shape.kind === 'polygon') {
+    const bounds = { west: LONGITUDE_MAX, east: -LONGITUDE_MAX, south: LATITUDE_MAX, north: -LATITUDE_MAX };
+    for (const { longitude, latitude } of shape.corners) {
+      bounds.west = Math.min(bounds.west, longitude);
+      bounds.east = Math.max(bounds.east, longitude);
+      bounds.south = Math.min(bounds.south, latitude);
+      bounds.north = Math.max(bounds.north, latitude);
+    }
+    return bounds;
+  }
   const { longitude, latitude } = shape.center;
   const height = shape.kind === 'circle' ? shape.radius : shape.height / 2;
   const width = shape.kind === 'circle' ? shape.radius : shape.width / 2;
@@ -220,8 +275,7 @@ function moved(bits: number, by: number, step: number): number {
 export function cellsCovering(shape: Shape): Cell[] {
   const bounds = boundsAround(shape);
   const { center } = shape;
-  const radius = shape.kind === 'circle' ? shape.radius : Math.hypot(shape.width / 2, shape.height / 2);
-  let step = stepFor(radius, center.latitude);
+  let step = stepFor(reachOf(shape), center.latitude);
   let cell = cellOf(center, step);
   // Near the edge of its cell a shape may reach beyond the next one.
   const tooSmall =
