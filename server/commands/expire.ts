@@ -2,7 +2,7 @@
 import { NO_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
-import { EX, EXAT, type ExpiryUnit, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
+import { EX, EXAT, type ExpiryUnit, expiryText, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
 import { findKey, peekKey } from './find-key.ts';
 import { FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { isOver, removeOver } from './string-access.ts';
@@ -130,9 +130,14 @@ function setExpiry(call: Call, unit: ExpiryUnit): void {
     const kept = Math.max(0, expiresAtMs);
     call.database.setExpiry(ref, kept);
     call.notify(NOTIFY_GENERIC, 'expire', 1);
-    if (call.context.propagation.active) {
-      call.propagateAs(['PEXPIREAT', call.copy(1), BigInt(kept).toString()]);
-    }
+    if (unit !== PXAT && call.context.propagation.active) propagateMoment(call, kept);
   }
   call.reply.integer(1);
+}
+
+/** The request with the moment in place of the time that it gave; its conditions stay. */
+function propagateMoment(call: Call, expiresAtMs: number): void {
+  const words: (string | Uint8Array)[] = ['PEXPIREAT', call.copy(1), expiryText(expiresAtMs)];
+  for (let index = 3; index < call.argc; index++) words.push(call.copy(index));
+  call.propagateAs(words);
 }

@@ -4,7 +4,7 @@ import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import { TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { EX, type ExpiryUnit, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
+import { EX, type ExpiryUnit, expiryText, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
 import {
   checkKey,
   equalsWord,
@@ -112,7 +112,7 @@ export function msetex(call: Call): void {
   }
   if (timed && !over) {
     const words = Array.from({ length: count * 2 }, (_, at) => call.copy(2 + at));
-    call.propagateAs(['MSETEX', String(count), ...words, 'PXAT', BigInt(expiresAtMs).toString()]);
+    call.propagateAs(['MSETEX', String(count), ...words, 'PXAT', expiryText(expiresAtMs)]);
   }
   call.reply.integer(1);
 }
@@ -233,7 +233,7 @@ function storeTimed(call: Call, value: number, expiresAtMs: number, asItCame = f
   setPlain(call, 1, value, expiresAtMs);
   call.notify(NOTIFY_GENERIC, 'expire', 1);
   if (asItCame || !call.context.propagation.active) return;
-  call.propagateAs(['SET', call.copy(1), call.copy(value), 'PXAT', BigInt(expiresAtMs).toString()]);
+  call.propagateAs(['SET', call.copy(1), call.copy(value), 'PXAT', expiryText(expiresAtMs)]);
 }
 
 function propagatePlain(call: Call, options: StringOptions): void {

@@ -4,7 +4,7 @@ import { NOTIFY_GENERIC, NOTIFY_STRING } from '../keyspace/events.ts';
 import { TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { readExpiresAt } from './expiry-arguments.ts';
+import { expiryText, readExpiresAt } from './expiry-arguments.ts';
 import {
   ALL_KEYS,
   DENYOOM,
@@ -142,7 +142,7 @@ function expireRead(call: Call, ref: number, expiresAtMs: number): void {
   }
   call.database.setExpiry(ref, expiresAtMs);
   call.notify(NOTIFY_GENERIC, 'expire', 1);
-  call.propagateAs(['PEXPIREAT', call.copy(1), BigInt(expiresAtMs).toString()]);
+  call.propagateAs(['PEXPIREAT', call.copy(1), expiryText(expiresAtMs)]);
 }
 
 function getrange(call: Call): void {
