@@ -116,7 +116,7 @@ export const parameters = [
   // name                              kind               default                flags            summary                                                                  older name
   // --- network
   ['bind',                             addresses,         '* -::*',              LIVE,            'Addresses to listen on.'],
-  ['bind-source-addr',                 any,               '',                    LIVE | INERT,    'Address that outgoing links start from.'],
+  ['bind-source-addr',                 any,               '',                    LIVE,            'Address that outgoing links start from.'],
   ['port',                             port,              '6379',                LIVE,            'TCP port for clients; 0 closes it.'],
   ['admin-port',                       port,              '0',                   FIXED | OWN,     'HTTP port of /livez, /readyz and /metrics; 0: none. Not in Redis.'],
   ['admin-bind',                       any,               '0.0.0.0',             FIXED | OWN,     'Address that the HTTP port listens on. Not in Redis.'],

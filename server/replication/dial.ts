@@ -45,8 +45,17 @@ async function resolveByAnyMeans(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map((entry) => entry.address);
 }
 
-/** Tries the host's addresses one after the other until one takes the connection. */
-export function dial(host: string, port: number, deadlineMs: number, handlers: DialHandlers): Dialled {
+/**
+ * Tries the host's addresses one after the other until one takes the connection, from `sourceAddress` unless that
+ * is empty.
+ */
+export function dial(
+  host: string,
+  port: number,
+  deadlineMs: number,
+  handlers: DialHandlers,
+  sourceAddress = '',
+): Dialled {
   let socket: Socket | null = null;
   let over = false;
   const end = (reason: string): void => {
@@ -79,7 +88,9 @@ export function dial(host: string, port: number, deadlineMs: number, handlers: D
     next.on('data', (bytes: Uint8Array) => {
       if (!over) handlers.received(bytes);
     });
-    next.connect(port, addresses[index] as string);
+    const address = addresses[index] as string;
+    if (sourceAddress === '') next.connect(port, address);
+    else next.connect({ port, host: address, localAddress: sourceAddress });
   };
   resolveHost(host, deadlineMs).then(
     (addresses) => attempt(addresses, 0),

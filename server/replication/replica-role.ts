@@ -2,7 +2,7 @@
  * This server as a replica: the connection to its primary, the dataset that arrives, the stream that follows.
  * Decisions are the link's (primary-link.ts); here its effects meet sockets, dataset and history.
  */
-import type { Dialled, dial } from './dial.ts';
+import type { DialHandlers, Dialled, dial } from './dial.ts';
 import {
   type Introduction,
   type LogLevel,
@@ -105,7 +105,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
   connect(host: string, port: number): void {
     const deadlineMs = Math.min(this.#parts.settings.timeoutSeconds * 1000, CONNECT_DEADLINE_MS);
     const { runtime } = this.#parts;
-    const connection = this.#hooks.dial(host, port, deadlineMs, {
+    const handlers: DialHandlers = {
       opened: () => this.link.opened(runtime.nowMs()),
       received: (bytes) => {
         this.#parts.counters.totalReplInputBytes += bytes.length;
@@ -116,7 +116,9 @@ export class ReplicaRole implements PrimaryLinkEffects {
         this.#connection = null;
         this.link.failed(reason, runtime.nowMs());
       },
-    });
+    };
+    const source = this.#parts.settings.sourceAddress;
+    const connection = this.#hooks.dial(host, port, deadlineMs, handlers, source);
     this.#connection = connection;
   }
 

@@ -48,6 +48,8 @@ export interface ReplicationSeams {
 /** Parameters, read anew at every use because they are live. */
 export interface ReplicationSettings {
   readonly port: number;
+  /** Where links to a primary start from; empty: the system chooses. */
+  readonly sourceAddress: string;
   readonly primaryUser: string;
   readonly primaryPassword: string;
   readonly announceAddress: string;

@@ -9,6 +9,9 @@ export function replicationSettings(config: Config, listeningPort: () => number)
     get port() {
       return listeningPort();
     },
+    get sourceAddress() {
+      return values['bind-source-addr'];
+    },
     get primaryUser() {
       return values['masteruser'];
     },

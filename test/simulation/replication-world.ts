@@ -138,6 +138,7 @@ export class WorldNode {
       port: 1,
       primaryUser: '',
       primaryPassword: '',
+      sourceAddress: '',
       announceAddress: name,
       announcePort: 0,
       announced: true,
