@@ -7,6 +7,8 @@ import { SortedSetBody } from './sorted-set-body.ts';
 import type { ValueStore } from './value-store.ts';
 import type { DetachedValue, ValueType } from './value-type.ts';
 
+const NOTHING = (): void => {};
+
 export class SortedSets implements ValueType {
   readonly type = TYPE_ZSET;
   readonly name = 'zset';
@@ -14,6 +16,7 @@ export class SortedSets implements ValueType {
   readonly #records: Records;
   readonly #elements: Table;
   readonly #trees: RankTree;
+  readonly #walk: TableWalk;
   readonly #opened: SortedSetBody;
   readonly #releaseElement = (ref: number): void => this.#records.release(ref);
 
@@ -22,6 +25,7 @@ export class SortedSets implements ValueType {
     this.#records = store.records;
     this.#elements = store.elements;
     this.#trees = new RankTree(store.arena, store.records);
+    this.#walk = new TableWalk(store.arena);
     this.#opened = new SortedSetBody(store, this.#trees);
   }
 
@@ -63,16 +67,17 @@ export class SortedSets implements ValueType {
     else this.releaseSome(encoding, root, Number.POSITIVE_INFINITY);
   }
 
-  /** Empties the tree in order; the table only knows refs by then and is freed in one go at the end. */
+  /** Empties the tree in order, then frees the table, which only knows refs of what has gone by then. */
   releaseSome(encoding: number, root: number, budget: number): number {
     if (encoding === ENCODING_LISTPACK) {
       this.#store.arena.free(root);
       return 0;
     }
-    const count = this.#trees.count(root);
-    this.#trees.removeRange(root, 0, Math.min(count, budget), this.#releaseElement);
-    if (count > budget) return root;
-    this.#elements.destroy(this.#trees.owner(root), () => {});
+    const count = Math.min(this.#trees.count(root), budget);
+    this.#trees.removeRange(root, 0, count, this.#releaseElement);
+    if (this.#trees.count(root) > 0) return root;
+    const table = this.#trees.owner(root);
+    if (!this.#walk.releaseSome(this.#elements, table, budget - count, NOTHING)) return root;
     this.#trees.destroy(root);
     return 0;
   }
