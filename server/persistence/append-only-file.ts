@@ -127,12 +127,18 @@ export class AppendOnlyFile {
   }
 
   /** CONFIG SET appendonly yes: a first rewrite, and from its T0 on every change. */
-  enable(): void {
+  enable(later: boolean): void {
     if (this.state !== 'off') return;
     this.state = 'waiting';
     this.consecutiveFailures = 0;
     this.#retryAtMs = 0;
-    this.rewrite();
+    if (!later) this.rewrite();
+    else {
+      this.scheduled = true;
+      this.#environment.log.notice(
+        'AOF was enabled during a transaction. An AOF background was scheduled to start when possible.',
+      );
+    }
   }
 
   /** CONFIG SET appendonly no, or the end of the server. What was appended is written and synced first. */

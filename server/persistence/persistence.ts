@@ -46,6 +46,8 @@ export interface PersistenceOptions {
   applier(): CommandApplier;
   /** The AOF wants every change from now on, or none any more. */
   attach(sink: ChangeReader): void;
+  /** Commands of a transaction or a script run: what they change may not be torn by a rewrite. */
+  inUnit(): boolean;
   detach(sink: ChangeReader): void;
   /** `releasedOffset` grew: replies that waited may leave. */
   onReleased(): void;
@@ -314,7 +316,7 @@ export class Persistence {
     } catch (error) {
       return messageOf(error);
     }
-    this.aof.enable();
+    this.aof.enable(this.#options.inUnit());
     if (this.aof.consecutiveFailures !== 0 && !this.aof.rewriting) {
       this.aof.disable();
       return 'Unable to turn on AOF. Check server logs.';

@@ -81,6 +81,11 @@ export class Propagation {
     this.#opened.delete(sink);
   }
 
+  /** A transaction or a script is running. */
+  get inUnit(): boolean {
+    return this.#unit;
+  }
+
   /** One command in canonical RESP. */
   bytes(database: number, bytes: Uint8Array, start: number, end: number): void {
     if (!this.#unit) {

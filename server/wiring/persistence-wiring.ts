@@ -17,6 +17,7 @@ export function makePersistence(server: Server): Persistence {
     applier: () => server.makeApplier('aof'),
     attach: (sink) => propagation.addSink(sink, TO_FILE),
     detach: (sink) => propagation.removeSink(sink),
+    inUnit: () => propagation.inUnit,
     onReleased: () => server.turn.release(),
     fatal: (message) => {
       log.warning(message);

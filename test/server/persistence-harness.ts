@@ -93,6 +93,7 @@ export class Node {
       serverVersion: '7.2.0',
       applier: () => new StringApplier(this.keyspace),
       attach: (sink) => this.propagation.addSink(sink, TO_FILE),
+      inUnit: () => this.propagation.inUnit,
       detach: (sink) => this.propagation.removeSink(sink),
       onReleased: () => {
         this.released += 1;
