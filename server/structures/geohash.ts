@@ -5,8 +5,8 @@
  *   cell of `step` bits an axis:  x = longitude, y = latitude bits;  interleaved:  x25 y25 x24 y24 … x0 y0
  *
  * Cells of fewer bits are the places that share them, a run of scores. A search covers a circle, box or
- * polygon with the cell of its centre and the eight around it, as large as the shape needs. Distances are those of the
- * haversine on a sphere. Latitudes beyond the limits of Web Mercator have no place.
+ * polygon with the cell of its centre and the eight around it, as large as the shape needs. Distances are
+ * those of the haversine on a sphere. Latitudes beyond the limits of Web Mercator have no place.
  */
 
 export const LONGITUDE_MAX = 180;
@@ -181,7 +181,7 @@ function isInside(corners: readonly Place[], { longitude, latitude }: Place): bo
   return inside;
 }
 
-/** The polygon with these corners; its centre is that of the corners in space, seen from the centre of the earth. */
+/** The polygon with these corners; its centre is the mean of the corners in space, brought to the surface. */
 export function polygonOf(corners: readonly Place[]): Shape {
   let x = 0;
   let y = 0;
