@@ -24,6 +24,10 @@ export type EvictionPolicy =
   | 'volatile-random'
   | 'volatile-ttl';
 
+/** Keys that a command evicts when its turn has spent its time on another one. */
+const KEYS_PER_COMMAND = 3;
+/** Data beyond this share of maxmemory is not left to the slices. */
+const OVERSHOOT_MAX = 1.1;
 /** Keys evicted between two looks at the clock. */
 const CLOCK_EVERY = 8;
 const SLICE_PAUSE_MS = 1;
@@ -55,6 +59,8 @@ export class Eviction {
   readonly #pool = new EvictionPool();
   readonly #refs = new Uint32Array(64);
   #nextDatabase = 0;
+  /** The turn that has spent its time on evicting. */
+  #turn = -1;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(keyspace: Keyspace) {
@@ -87,11 +93,17 @@ export class Eviction {
   makeRoom(): boolean {
     if (this.dataBytes <= this.maxmemory) return true;
     if (this.#policy === 'noeviction') return false;
-    const endMs = this.monotonicMs() + this.turnMs;
+    // The first command of a turn pays for it; the others go on by a few keys, so that a long pipeline is no
+    // pause for everybody, unless they write faster than that.
+    const first = this.#turn !== this.#keyspace.turn;
+    this.#turn = this.#keyspace.turn;
+    const hurry = first || this.dataBytes > this.maxmemory * OVERSHOOT_MAX;
+    const endMs = hurry ? this.monotonicMs() + this.turnMs : 0;
     for (let evicted = 1; ; evicted++) {
       if (!this.#evictOne()) return false;
       if (this.dataBytes <= this.maxmemory) return true;
-      if (evicted % CLOCK_EVERY === 0 && this.monotonicMs() >= endMs) break;
+      if (!hurry ? evicted === KEYS_PER_COMMAND : evicted % CLOCK_EVERY === 0 && this.monotonicMs() >= endMs)
+        break;
     }
     if (this.#timer === null) this.#schedule();
     return true;

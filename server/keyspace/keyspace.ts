@@ -50,6 +50,8 @@ export class Keyspace {
   readonly eviction: Eviction;
   readonly stats: Stats;
   readonly random: () => number;
+  /** Counts the turns. */
+  turn = 0;
   /** Unix ms, set once a turn by the server. */
   nowMs = 0;
   /** 24-bit access clock that a new or touched record gets; set with `nowMs`. */
@@ -107,6 +109,7 @@ export class Keyspace {
   /** Sets the clock of this turn. */
   setNow(nowMs: number): void {
     this.nowMs = nowMs;
+    this.turn++;
     this.values.store.nowMs = nowMs;
     this.freshClock = this.#lfu
       ? ((Math.floor(nowMs / 60000) & 0xffff) << 8) | LFU_INITIAL
