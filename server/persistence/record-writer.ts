@@ -111,7 +111,7 @@ export class RecordWriter {
   /** The record for being written piece by piece; null when its value is written at once. */
   openPieces(database: number, ref: number, compression: boolean): OpenPieces | null {
     const type = this.#keyspace.records.type(ref);
-    const pieces = type === TYPE_STRING ? undefined : this.codecs.of(type).pieces?.(ref);
+    const pieces = type === TYPE_STRING ? undefined : this.codecs.of(type).pieces?.(ref, this.version);
     if (pieces === undefined || pieces === null) return null;
     const head = new RdbWriter(compression);
     this.#head(head, ref, this.rdbType(ref));

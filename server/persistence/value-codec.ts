@@ -50,7 +50,7 @@ export interface ValueCodec {
   /** How the key's value is written by elements; null while they stand in no table. */
   elements?(ref: number, version: number): ElementWriter | null;
   /** The key's value in pieces; null when it is small enough to be written at once. */
-  pieces?(ref: number): PieceWriter | null;
+  pieces?(ref: number, version: number): PieceWriter | null;
   decoder(rdbType: number): ValueDecoder;
   /** Commands that make the key's value from nothing, a few elements each; for AOF files without RDB. */
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void;

@@ -13,6 +13,7 @@ import {
   type StreamLayout,
 } from './stream-layout.ts';
 import { ENTRY_DELETED, ENTRY_SAME_FIELDS, NodeView, type StreamNodes } from './stream-nodes.ts';
+import type { StreamSnapshot } from './stream-snapshot.ts';
 import type { ValueStore } from './value-store.ts';
 
 /** The words of a command, as Call holds them. */
@@ -39,6 +40,8 @@ const MAX_ID = new StreamId();
 MAX_ID.setMax();
 
 export class StreamEntries {
+  /** Streams of which somebody writes the nodes they had, by their refs. */
+  readonly snapshots: Map<number, StreamSnapshot> = new Map();
   readonly #store: ValueStore;
   readonly #layout: StreamLayout;
   readonly #nodes: IdTree;
@@ -69,7 +72,7 @@ export class StreamEntries {
   append(stream: number, words: Words, first: number, pairs: number, id: StreamId): void {
     const layout = this.#layout;
     const cursor = this.#cursor;
-    if (!this.#nodes.last(stream, cursor) || !this.#appendToNode(words, first, pairs, id))
+    if (!this.#nodes.last(stream, cursor) || !this.#appendToNode(stream, words, first, pairs, id))
       this.#nodes.insert(stream, id, this.#newNode(words, first, pairs));
     const length = layout.word(stream, STREAM_LENGTH) + 1;
     layout.setWord(stream, STREAM_LENGTH, length);
@@ -92,8 +95,7 @@ export class StreamEntries {
       if (trim.limit !== 0 && removed + live > trim.limit) break;
       this.#nodes.idAt(cursor, this.#nodeId);
       if (trim.minId === null ? length - live >= trim.maxLength : this.#endsBelow(trim.minId)) {
-        this.#nodes.delete(stream, this.#nodeId);
-        this.#blocks.free(ref);
+        this.#removeNode(stream, ref);
         layout.setWord(stream, STREAM_LENGTH, length - live);
         removed += live;
         continue;
@@ -116,9 +118,10 @@ export class StreamEntries {
     const live = blocks.integer(iterator.view, listpack.HEADER_BYTES);
     if (live === 1) {
       this.#nodes.idAt(cursor, this.#nodeId);
-      this.#nodes.delete(stream, this.#nodeId);
-      blocks.free(ref);
+      this.#removeNode(stream, ref);
     } else {
+      this.#nodes.idAt(cursor, this.#nodeId);
+      this.#beforeChange(stream, ref);
       ref = blocks.replaceInteger(ref, flagsAt, iterator.flags | ENTRY_DELETED);
       this.#nodes.setValueAt(cursor, this.#moveCounts(ref, live, 1));
     }
@@ -149,10 +152,22 @@ export class StreamEntries {
     this.#layout.writeId(stream, STREAM_FIRST_ID, this.#id);
   }
 
+  /** The node `ref`, whose id is `#nodeId`, is about to change. */
+  #beforeChange(stream: number, ref: number): void {
+    if (this.snapshots.size !== 0) this.snapshots.get(stream)?.beforeChange(this.#nodeId, ref);
+  }
+
+  /** Takes the node `ref`, whose id is `#nodeId`, out of the stream. */
+  #removeNode(stream: number, ref: number): void {
+    this.#nodes.delete(stream, this.#nodeId);
+    const kept = this.snapshots.size !== 0 && this.snapshots.get(stream)?.take(this.#nodeId, ref);
+    if (kept !== true) this.#blocks.free(ref);
+  }
+
   // --- adding
 
   /** Adds to the node under the cursor; false when it is full (and is made as small as it can be). */
-  #appendToNode(words: Words, first: number, pairs: number, id: StreamId): boolean {
+  #appendToNode(stream: number, words: Words, first: number, pairs: number, id: StreamId): boolean {
     const blocks = this.#blocks;
     const limits = this.#store.limits;
     const ref = this.#nodes.valueAt(this.#cursor);
@@ -176,6 +191,7 @@ export class StreamEntries {
     const added = this.#entryBytes(words, first, pairs, same);
     const grown = edit.integerEntryBytes(0, live + 1) - edit.integerEntryBytes(0, live);
     if (total + added + grown > BLOCK_BYTES_MAX) return this.#close(ref);
+    this.#beforeChange(stream, ref);
     const roomy = blocks.replaceInteger(
       blocks.reserve(ref, total + added + grown, bytesMax),
       listpack.HEADER_BYTES,
@@ -288,6 +304,7 @@ export class StreamEntries {
     const entry = this.#entry;
     const layout = this.#layout;
     const length = layout.word(stream, STREAM_LENGTH);
+    this.#beforeChange(stream, ref);
     let at = listpack.seek(bytes, start, 2);
     at = listpack.read(bytes, start, at, entry);
     const nodeFields = entry.value;

@@ -8,6 +8,7 @@ import { StreamIterator } from './stream-iterator.ts';
 import * as words from './stream-layout.ts';
 import { StreamLayout } from './stream-layout.ts';
 import { NodeView, StreamNodes } from './stream-nodes.ts';
+import { StreamSnapshot } from './stream-snapshot.ts';
 import type { ValueStore } from './value-store.ts';
 import type { DetachedValue, ValueType } from './value-type.ts';
 
@@ -71,11 +72,31 @@ export class Streams implements ValueType {
     return this.layout.number(stream, words.STREAM_ADDED);
   }
 
-  release(_encoding: number, root: number): void {
-    this.releaseSome(_encoding, root, Number.POSITIVE_INFINITY);
+  /** Begins a snapshot of the nodes; `endSnapshot` must follow. One at a time for each stream. */
+  snapshot(stream: number): StreamSnapshot {
+    const { snapshots } = this.entries;
+    if (snapshots.has(stream)) throw new Error('a stream is in two snapshots at once');
+    const snapshot = new StreamSnapshot(stream, this.nodes, this.blocks, this.#store.arena);
+    snapshots.set(stream, snapshot);
+    return snapshot;
+  }
+
+  endSnapshot(snapshot: StreamSnapshot): void {
+    this.entries.snapshots.delete(snapshot.stream);
+    snapshot.end();
+    if (snapshot.orphaned) this.release(ENCODING_STREAM, snapshot.stream);
+  }
+
+  release(encoding: number, root: number): void {
+    this.releaseSome(encoding, root, Number.POSITIVE_INFINITY);
   }
 
   releaseSome(_encoding: number, root: number, budget: number): number {
+    const snapshot = this.entries.snapshots.get(root);
+    if (snapshot !== undefined) {
+      snapshot.orphaned = true;
+      return 0;
+    }
     const before = this.nodes.count(root);
     if (!this.nodes.releaseSome(root, budget, (node) => this.blocks.free(node))) return root;
     if (budget - before <= 0) return root;

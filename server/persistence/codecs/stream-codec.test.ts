@@ -162,6 +162,46 @@ describe('StreamCodec', () => {
     );
   });
 
+  it.each([1, 2, 3, 4, 5, 6])(
+    'writes in pieces what a stream was, whatever happens meanwhile, seed %i',
+    (seed) => {
+      const random = new Prng(seed);
+      const made = make();
+      const { streams } = made.keyspace.values;
+      const ref = addStream(made, 400);
+      const stream = streams.root(ref);
+      const whole = new RdbWriter(false);
+      made.codec.write(whole, ref, 11);
+      const pieces = made.codec.pieces(ref, 11);
+      if (pieces === null) throw new Error('a stream of 40 nodes is written at once');
+      expect(made.codec.pieces(ref, 11)).toBeNull();
+      const writer = new RdbWriter(false);
+      pieces.head(writer);
+      let clock = 400;
+      for (let done = false; !done; done = pieces.step(writer)) {
+        for (let change = random.below(60); change > 0; change--) {
+          const at = 1 + random.below(clock);
+          const kind = random.below(seed === 6 ? 40 : 400);
+          if (kind === 0) {
+            const maxLength = random.below(300);
+            streams.entries.trim(stream, { maxLength, minId: null, approximate: false, limit: 0 });
+          } else if (random.below(2) === 0) addEntry(made, stream, ++clock);
+          else streams.entries.delete(stream, StreamId.of(at, at % 3));
+        }
+        if (seed === 5) {
+          streams.groups.find(stream, Buffer.from('a'), 0, 1);
+          if (streams.groups.count(stream) > 1)
+            streams.groups.destroyFound(stream, streams.groups.at(stream, 0));
+        }
+        if (seed === 4 && made.keyspace.databases[0].size > 0) made.keyspace.databases[0].remove(name, 0, 3);
+      }
+      pieces.end();
+      expect(Buffer.from(writer.take()).equals(Buffer.from(whole.take()))).toBe(true);
+      made.keyspace.databases[0].flush();
+      expect(made.keyspace.arena.usedBytes).toBe(0);
+    },
+  );
+
   it('writes commands that name all of it', () => {
     const made = make();
     const commands: string[] = [];

@@ -17,9 +17,10 @@ import { StreamId } from '../../structures/stream-id.ts';
 import type { Streams } from '../../values/stream.ts';
 import * as words from '../../values/stream-layout.ts';
 import { NodeView } from '../../values/stream-nodes.ts';
+import type { StreamSnapshot } from '../../values/stream-snapshot.ts';
 import { LENGTH_64 } from '../rdb-format.ts';
-import type { RdbWriter } from '../rdb-writer.ts';
-import type { ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { RdbWriter } from '../rdb-writer.ts';
+import type { PieceWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { streamCommands } from './stream-commands.ts';
 import { StreamDecoder } from './stream-decoder.ts';
 
@@ -30,6 +31,8 @@ export const RDB_STREAM_3 = 21;
 const VERSION_STREAM_2 = 10;
 const VERSION_STREAM_3 = 11;
 const ID_BYTES = 16;
+/** Streams of more nodes are written in pieces of so many nodes. */
+const NODES_PER_PIECE = 8;
 
 export class StreamCodec implements ValueCodec {
   readonly type = TYPE_STREAM;
@@ -52,7 +55,7 @@ export class StreamCodec implements ValueCodec {
 
   write(writer: RdbWriter, ref: number, version: number): void {
     const streams = this.#streams;
-    const { nodes, groups } = streams;
+    const { nodes } = streams;
     const stream = streams.root(ref);
     const cursor = new IdCursor();
     const view = new NodeView();
@@ -65,6 +68,22 @@ export class StreamCodec implements ValueCodec {
       streams.blocks.open(node, view);
       writer.string(view.bytes, view.start, view.start + streams.blocks.bytes(node));
     }
+    this.#writeRest(writer, stream, version);
+  }
+
+  pieces(ref: number, version: number): PieceWriter | null {
+    const streams = this.#streams;
+    const stream = streams.root(ref);
+    if (streams.nodes.count(stream) <= NODES_PER_PIECE || streams.entries.snapshots.has(stream)) return null;
+    const rest = new RdbWriter(false);
+    this.#writeRest(rest, stream, version);
+    return new StreamPieces(streams, streams.snapshot(stream), rest.take());
+  }
+
+  /** All that stands behind the nodes. */
+  #writeRest(writer: RdbWriter, stream: number, version: number): void {
+    const streams = this.#streams;
+    const { groups } = streams;
     writer.size(streams.length(stream));
     this.#writeId(writer, stream, words.STREAM_LAST_ID);
     if (version >= VERSION_STREAM_2) {
@@ -137,6 +156,45 @@ export class StreamCodec implements ValueCodec {
   #writeNumber(writer: RdbWriter, ref: number, word: number): void {
     const { layout } = this.#streams;
     writeSize64(writer, layout.word(ref, word + 1), layout.word(ref, word));
+  }
+}
+
+/**
+ * The nodes that a stream had when this was made, and what stood behind them then: groups are few and written at
+ * once.
+ */
+class StreamPieces implements PieceWriter {
+  readonly #streams: Streams;
+  readonly #snapshot: StreamSnapshot;
+  readonly #rest: Uint8Array;
+  readonly #idBytes = new Uint8Array(ID_BYTES);
+
+  constructor(streams: Streams, snapshot: StreamSnapshot, rest: Uint8Array) {
+    this.#streams = streams;
+    this.#snapshot = snapshot;
+    this.#rest = rest;
+  }
+
+  head(writer: RdbWriter): void {
+    writer.size(this.#snapshot.left);
+  }
+
+  step(writer: RdbWriter): boolean {
+    const snapshot = this.#snapshot;
+    for (let left = NODES_PER_PIECE; left > 0; left--) {
+      if (!snapshot.next()) {
+        writer.raw(this.#rest, 0, this.#rest.length);
+        return true;
+      }
+      snapshot.id.writeBytes(this.#idBytes, 0);
+      writer.string(this.#idBytes, 0, ID_BYTES);
+      writer.string(snapshot.view.bytes, snapshot.view.start, snapshot.view.start + snapshot.bytes);
+    }
+    return false;
+  }
+
+  end(): void {
+    this.#streams.endSnapshot(this.#snapshot);
   }
 }
 
