@@ -35,7 +35,7 @@ import type { Tracking } from './pubsub/tracking.ts';
 import { Propagation } from './replication/propagation.ts';
 import type { Replication } from './replication/replication.ts';
 import { replicationInfo } from './replication/replication-info.ts';
-import { bindAddress } from './sessions/listener.ts';
+import { bindAddress, restrictSocket } from './sessions/listener.ts';
 import { Clients, Sessions } from './sessions/sessions.ts';
 import { Turn } from './sessions/turn.ts';
 import { loadUsers, renameCommands } from './wiring/access-wiring.ts';
@@ -137,7 +137,10 @@ export class Server implements ServerContext {
         this.keyspace.activeExpire &&
         !this.keyspace.switches.cronPaused &&
         this.persistence.loading === null,
-      afterSlice: () => this.turn.schedule(),
+      afterSlice: (tookMs) => {
+        this.observer.latency.note('expire-cycle', tookMs, this.keyspace.nowMs);
+        this.turn.schedule();
+      },
       monotonicMs: () => performance.now(),
     });
     this.guard = new ContainerGuard(this.keyspace.arena, {
@@ -246,6 +249,7 @@ export class Server implements ServerContext {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
       await this.sessions.listen({ path: values.unixsocket });
+      restrictSocket(values.unixsocket, values.unixsocketperm, values.unixsocketgroup);
     }
   }
 

@@ -99,7 +99,7 @@ function stats(call: Call): void {
   const { reply, context } = call;
   const figures = memoryFigures(context);
   const { keyspace } = context;
-  const databases = keyspace.databases.filter((database) => database.size > 0);
+  const databases = keyspace.databases.filter((database) => database.tables > 0);
   const integers: readonly (readonly [string, number])[] = [
     ['peak.allocated', figures.peak],
     ['total.allocated', figures.used],

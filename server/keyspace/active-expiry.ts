@@ -13,7 +13,7 @@ export interface ActiveExpiryOptions {
   /** Whether expired keys may be deleted now. */
   allowed(): boolean;
   /** After each slice: what it deleted must be told. */
-  afterSlice(): void;
+  afterSlice(tookMs: number): void;
   /** Milliseconds that only grow, with fractions. */
   monotonicMs(): number;
 }
@@ -41,14 +41,15 @@ export class ActiveExpiry {
   #slice(): void {
     this.#timer = null;
     if (!this.#options.allowed()) return;
-    const endMs = this.#options.monotonicMs() + SLICE_MS;
+    const startedMs = this.#options.monotonicMs();
+    const endMs = startedMs + SLICE_MS;
     const late = (): boolean => this.#options.monotonicMs() >= endMs;
     let finished = true;
     for (const database of this.#keyspace.databases) {
       if (!database.expireSome(BUDGET, late)) finished = false;
       if (!database.fields.expireSome(database, late)) finished = false;
     }
-    this.#options.afterSlice();
+    this.#options.afterSlice(this.#options.monotonicMs() - startedMs);
     if (finished) return;
     this.#timer = setTimeout(() => {
       this.#keyspace.setNow(Date.now());

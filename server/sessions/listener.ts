@@ -2,6 +2,7 @@
  * Listening sockets that can be made while nobody waits: a change of `port` or `bind` must succeed or fail
  * within its command. Node binds without waiting only through the handle under its servers.
  */
+import { chmodSync, chownSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 
 interface TcpHandle {
@@ -54,4 +55,17 @@ const FAMILY_NOT_SUPPORTED = -97;
 /** Whether an optional address that fails so is simply left out. */
 export function isMissingAddress(error: number): boolean {
   return error === ADDRESS_NOT_AVAILABLE || error === FAMILY_NOT_SUPPORTED;
+}
+
+/** Gives a Unix socket its permission bits (0: as they are) and group. Throws when the system refuses. */
+export function restrictSocket(path: string, mode: number, group: string): void {
+  if (mode !== 0) chmodSync(path, mode);
+  if (group !== '') chownSync(path, process.getuid?.() ?? 0, groupId(group));
+}
+
+function groupId(name: string): number {
+  const lines = readFileSync('/etc/group', 'utf8').split('\n');
+  const fields = lines.map((line) => line.split(':')).find(([known]) => known === name);
+  if (fields?.[2] === undefined) throw new Error(`unknown group ${name} in unixsocketgroup`);
+  return Number(fields[2]);
 }
