@@ -328,7 +328,8 @@ export class Database {
   /** Removes every key; the number removed. */
   flush(): number {
     const removed = this.size;
-    for (let slot = 0; slot < this.#headers.length; slot++) this.flushSlot(slot);
+    this.#keyspace.noteFlushed(this);
+    for (let slot = 0; slot < this.#headers.length; slot++) this.#dropSlot(slot);
     this.fields.clear();
     return removed;
   }
@@ -352,6 +353,11 @@ export class Database {
 
   /** Removes every key of a slot (0 outside cluster mode); the number removed. */
   flushSlot(slot: number): number {
+    this.#keyspace.noteFlushed(this, slot);
+    return this.#dropSlot(slot);
+  }
+
+  #dropSlot(slot: number): number {
     const header = this.#headers[slot];
     if (header === 0) return 0;
     const keyspace = this.#keyspace;
@@ -359,11 +365,9 @@ export class Database {
     this.expiring -= keyspace.table.expiring(header);
     this.size -= removed;
     this.#headers[slot] = 0;
-    const unseen = keyspace.snapshotHook === null && keyspace.watches.size === 0;
-    if (unseen && keyspace.lazyFree.releaseTable(header)) return removed;
+    if (keyspace.snapshotHook === null && keyspace.lazyFree.releaseTable(header)) return removed;
     keyspace.table.destroy(header, (ref) => {
       this.beforeChange(ref);
-      keyspace.noteFlushed(this.index, ref);
       keyspace.release(ref);
     });
     return removed;
@@ -454,12 +458,12 @@ export class Database {
    */
   expireSome(budget: number, late: () => boolean): boolean {
     if (this.expiring === 0) return true;
-    const { table, nowMs } = this.#keyspace;
+    const { expiry, nowMs } = this.#keyspace;
     const expired = (ref: number): void => this.expireRecord(ref);
     for (let left = Math.max(budget, 1); left > 0; ) {
       const header = this.#headers[this.#expireSlot];
       if (header !== 0)
-        this.#expireEntry = table.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
+        this.#expireEntry = expiry.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
       left -= this.#expireEntry === 0 ? 1 : SEGMENTS_PER_STEP;
       if (this.#expireEntry === 0) {
         this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
@@ -517,6 +521,10 @@ export class Database {
     const has = expiresAtMs >= 0;
     if (!had && !has) return;
     const change = (has ? 1 : 0) - (had ? 1 : 0);
+    if (has && expiresAtMs < this.#keyspace.soonestExpiryMs) {
+      this.#keyspace.soonestExpiryMs = expiresAtMs;
+      this.#keyspace.onSooner();
+    }
     this.expiring += change;
     if (!inserting) {
       this.#keyspace.table.noteExpiry(this.#headers[this.#slot], change, this.#hash, expiresAtMs);

@@ -3,8 +3,10 @@
  * of changes for save points. The rooms above hang in by the fields marked as hooks.
  */
 import { Arena } from '../structures/arena.ts';
+import { keySlot } from '../structures/crc16.ts';
 import { Records, TYPE_STRING } from '../structures/record.ts';
 import { Table } from '../structures/table.ts';
+import { TableExpiry } from '../structures/table-expiry.ts';
 import { TableSample } from '../structures/table-sample.ts';
 import { ValueStore } from '../values/value-store.ts';
 import { Values } from '../values/values.ts';
@@ -19,6 +21,8 @@ import { ReplicaExpiry } from './replica-expiry.ts';
 import type { Stats } from './stats.ts';
 import { StringRecords } from './string-records.ts';
 import { Watches } from './watch.ts';
+
+const ALL_SLOTS = -1;
 
 export interface KeyspaceOptions {
   readonly databases: number;
@@ -37,6 +41,12 @@ export class Keyspace {
   readonly records: Records;
   readonly strings: StringRecords;
   readonly table: Table;
+  /** What has expired in the tables of keys. */
+  readonly expiry: TableExpiry;
+  /** No key expires before this moment, unix ms, as far as is known. */
+  soonestExpiryMs = Number.POSITIVE_INFINITY;
+  /** Hook: a key will expire before all that were known. */
+  onSooner: () => void = () => {};
   readonly tableSample: TableSample;
   /** What keys of other types than strings hold. */
   readonly values: Values;
@@ -86,6 +96,7 @@ export class Keyspace {
     this.records = new Records(this.arena);
     this.strings = new StringRecords(this.arena, this.records);
     this.table = new Table(this.arena, this.records);
+    this.expiry = new TableExpiry(this.arena, this.records);
     this.tableSample = new TableSample(this.arena, this.records);
     this.values = new Values(new ValueStore(this.arena, this.records, options.random));
     this.lazyFree = new LazyFree(this);
@@ -159,25 +170,28 @@ export class Keyspace {
     if (!this.adopt?.(ref)) this.lazyFree.release(ref);
   }
 
-  /** A record goes with its whole table: no count, but its watchers must know. */
-  noteFlushed(databaseIndex: number, ref: number): void {
+  /** All keys of a database, or of one slot of it, go with their tables: who watches one must know. */
+  noteFlushed(database: Database, slot = ALL_SLOTS): void {
     if (this.watches.watchedKeys === 0) return;
-    const start = this.records.keyStart(ref);
-    this.watches.touchWatchers(databaseIndex, this.records.segment(ref), start, this.records.keyLength(ref));
+    this.watches.touchWhere(database.index, (key) => {
+      const concerned = slot === ALL_SLOTS || !this.perSlot || keySlot(key, 0, key.length) === slot;
+      return concerned && database.findLive(key, 0, key.length) !== 0;
+    });
   }
 
   /**
-   * Removes every key of every database; the number removed. At once, however many there are, unless somebody
-   * must learn of each (a snapshot, WATCH) or a dataset is being loaded beside this one in the same arena.
+   * Removes every key of every database; the number removed. At once, however many there are, unless a
+   * snapshot must see each, or a dataset is being loaded beside this one in the same arena.
    */
   flushAll(): number {
     const removed = this.size;
     let tables = this.lazyFree.pendingTables;
     for (const database of this.databases) tables += database.tables;
-    if (this.snapshotHook !== null || this.watches.watchedKeys !== 0 || tables !== this.table.live) {
+    if (this.snapshotHook !== null || tables !== this.table.live) {
       for (const database of this.databases) database.flush();
       return removed;
     }
+    for (const database of this.databases) this.noteFlushed(database);
     this.arena.clear();
     this.table.live = 0;
     this.values.elements.live = 0;

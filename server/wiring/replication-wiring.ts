@@ -36,6 +36,8 @@ export function makeReplication(server: Server): Replication {
         replaced: () => {
           persistence.datasetReplaced();
           server.tracking.flushed(server.clients.all());
+          // Who waits for a key that is there now has missed its coming.
+          for (const database of keyspace.databases) keyspace.noteFlushed(database);
         },
       }),
       applier: server.makeApplier('primary'),
