@@ -118,7 +118,7 @@ export class StreamListener {
   }
 }
 
-/** Where the dataset ends that SYNC sends: `$length`, or `$EOF:` with a mark that ends it; -1: not all there. */
+/** Where the dataset of SYNC ends: `$length`, or `$EOF:` with a mark that ends it; -1: not all there. */
 function datasetEnd(bytes: Buffer): number {
   let at = 0;
   while (bytes[at] === LF) at++;
