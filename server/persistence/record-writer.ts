@@ -102,6 +102,7 @@ export class RecordWriter {
     const elements = this.codecs.of(type).elements?.(ref, this.version) ?? null;
     if (elements === null) return null;
     const table = values.of(type).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
+    if (table === 0) throw new Error('a value is written by elements and has no table of them');
     const head = new RdbWriter(compression);
     this.#head(head, ref, this.rdbType(ref));
     elements.head(head);

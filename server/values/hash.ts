@@ -261,7 +261,7 @@ export class Hashes implements ValueType {
   ): number {
     const root = this.#records.root(ref);
     const records = this.#records;
-    return this.store.elements.expire(root, from, segmentsMax, nowMs, (record) => {
+    return this.store.expiry.expire(root, from, segmentsMax, nowMs, (record) => {
       const field = records.copyKey(record);
       expired(field);
       const hash = hashBytes(field, 0, field.length);
@@ -309,6 +309,10 @@ export class Hashes implements ValueType {
     elements.insert(root, hash, record);
     if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
     return true;
+  }
+
+  tableOf(encoding: number, root: number): number {
+    return encoding === ENCODING_TABLE ? root : 0;
   }
 
   release(encoding: number, root: number): void {
