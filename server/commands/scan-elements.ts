@@ -1,6 +1,7 @@
-/** SSCAN and HSCAN: walks over the elements of a value, some at a time. */
+/** SSCAN, HSCAN and ZSCAN: walks over the elements of a value, some at a time. */
+import { formatDouble, formatDouble17 } from '../structures/double.ts';
 import { matchesGlob } from '../structures/glob.ts';
-import { ENCODING_TABLE, TYPE_HASH, TYPE_SET } from '../structures/record.ts';
+import { ENCODING_LISTPACK, ENCODING_TABLE, TYPE_HASH, TYPE_SET, TYPE_ZSET } from '../structures/record.ts';
 import type { ElementText } from '../values/element-text.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
@@ -66,6 +67,33 @@ export function scanHash(call: Call): void {
   endScan(call, scan, 0);
 }
 
+/** ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES] */
+export function scanSortedSet(call: Call): void {
+  const scan = beginScan(call, TYPE_ZSET);
+  if (scan === null) return;
+  const { keyspace } = call.context;
+  const { records } = keyspace;
+  const body = keyspace.values.sortedSets.open(scan.ref);
+  const take = (bytes: Uint8Array, start: number, length: number, score: string): void => {
+    if (scan.pattern !== null && !matchesGlob(scan.pattern, bytes, start, start + length, false)) return;
+    scan.found.push(Buffer.from(bytes.subarray(start, start + length)));
+    if (scan.withValues) scan.found.push(Buffer.from(score));
+  };
+  if (body.encoding !== ENCODING_LISTPACK) {
+    scanTable(call, scan, (from) =>
+      body.scan(from, (record) => {
+        scan.seen++;
+        const score = scan.withValues ? formatDouble17(records.score(record)) : '';
+        take(records.segment(record), records.keyStart(record), records.keyLength(record), score);
+      }),
+    );
+    return;
+  }
+  for (let more = body.seek(0); more; more = body.next())
+    take(body.bytes, body.start, body.length, formatDouble(body.score));
+  endScan(call, scan, 0);
+}
+
 interface Scan {
   readonly ref: number;
   readonly from: number;
@@ -114,9 +142,11 @@ function readOptions(call: Call, type: number, scan: Scan): boolean {
     } else if (more && call.is(index, 'MATCH')) {
       const pattern = call.copy(++index);
       scan.pattern = pattern.length === 1 && pattern[0] === 42 ? null : pattern;
-    } else if (call.is(index, 'NOVALUES')) {
-      if (type !== TYPE_HASH) {
-        call.reply.error('ERR NOVALUES option can only be used in HSCAN');
+    } else if (call.is(index, 'NOVALUES') || call.is(index, 'NOSCORES')) {
+      const ofHashes = call.is(index, 'NOVALUES');
+      if (type !== (ofHashes ? TYPE_HASH : TYPE_ZSET)) {
+        const [option, command] = ofHashes ? ['NOVALUES', 'HSCAN'] : ['NOSCORES', 'ZSCAN'];
+        call.reply.error(`ERR ${option} option can only be used in ${command}`);
         return false;
       }
       scan.withValues = false;
