@@ -43,6 +43,8 @@ export class Eviction {
   /** Bytes; 0 = no limit. */
   maxmemory = 0;
   samples = 5;
+  /** Data is being imported: its source says what goes. */
+  importing = false;
   /** Minutes; the LFU counter of a key is one lower after each. */
   lfuDecayMinutes = 1;
   /** Milliseconds one turn may take; the rest follows in slices. */
@@ -92,7 +94,7 @@ export class Eviction {
   /** Evicts until the data fits; false when it does not fit and nothing can go. */
   makeRoom(): boolean {
     if (this.dataBytes <= this.maxmemory) return true;
-    if (this.#policy === 'noeviction') return false;
+    if (this.#policy === 'noeviction' || this.importing) return false;
     // The first command of a turn pays for it; the others go on by a few keys, so that a long pipeline is no
     // pause for everybody, unless they write faster than that.
     const first = this.#turn !== this.#keyspace.turn;

@@ -87,6 +87,7 @@ export function applyLiveSettings(server: Server): void {
   const importing = (): void => {
     const { role, writesPaused } = server.replication;
     keyspace.deletesExpired = role === 'primary' && !writesPaused && !values['import-mode'];
+    keyspace.eviction.importing = values['import-mode'];
     server.executor.calm = false;
   };
   const level = (): void => {
