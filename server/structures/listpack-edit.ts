@@ -138,9 +138,3 @@ export function insertText(
   splice(bytes, start, at, 0, textEntryBytes(source, from, length), 1);
   writeTextEntry(bytes, start + at, source, from, length);
 }
-
-/** As `insertText`, with an integer. */
-export function insertInteger(bytes: Uint8Array, start: number, at: number, high: number, low: number): void {
-  splice(bytes, start, at, 0, integerEntryBytes(high, low), 1);
-  writeIntegerEntry(bytes, start + at, high, low);
-}

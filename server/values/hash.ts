@@ -1,7 +1,8 @@
 /**
  * Hashes: fields with values.
  *
- *   ENCODING_LISTPACK   root = listpack of fields and values in turn: few (hash-max-listpack-entries), short ones
+ *   ENCODING_LISTPACK   root = listpack of fields and values in turn: few and short ones
+ *                       (hash-max-listpack-entries, hash-max-listpack-value)
  *   ENCODING_TABLE      root = table of field records; only here a field may have an expiry of its own
  *
  * A hash becomes a table and never a listpack again. A field that has ended is not seen any more (unless the
