@@ -62,4 +62,31 @@ describe('ActiveExpiry', () => {
       vi.useRealTimers();
     }
   });
+
+  it('comes at the moment of the soonest expiry, however late the next tick is', () => {
+    vi.useFakeTimers({ now: START_MS });
+    try {
+      const keyspace = new Keyspace({ databases: 2, perSlot: false, stats: new Stats(), random: () => 0.5 });
+      keyspace.setNow(START_MS);
+      const options = { allowed: () => true, afterSlice: () => {}, monotonicMs: () => 0 };
+      const expiry = new ActiveExpiry(keyspace, options);
+      expiry.tick();
+      const put = (name: string, expiresAtMs: number): void => {
+        const key = Buffer.from(name);
+        keyspace.databases[1].setString(key, 0, key.length, key, 0, 1, expiresAtMs);
+      };
+      put('later', START_MS + 60);
+      put('soon', START_MS + 20);
+      put('far', START_MS + 60_000);
+      vi.advanceTimersByTime(19);
+      expect(keyspace.databases[1].size).toBe(3);
+      vi.advanceTimersByTime(3);
+      expect(keyspace.databases[1].size).toBe(2);
+      vi.advanceTimersByTime(42);
+      expect(keyspace.databases[1].size).toBe(1);
+      expiry.stop();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

@@ -521,10 +521,7 @@ export class Database {
     const has = expiresAtMs >= 0;
     if (!had && !has) return;
     const change = (has ? 1 : 0) - (had ? 1 : 0);
-    if (has && expiresAtMs < this.#keyspace.soonestExpiryMs) {
-      this.#keyspace.soonestExpiryMs = expiresAtMs;
-      this.#keyspace.onSooner();
-    }
+    if (has) this.#keyspace.noteExpiry(expiresAtMs);
     this.expiring += change;
     if (!inserting) {
       this.#keyspace.table.noteExpiry(this.#headers[this.#slot], change, this.#hash, expiresAtMs);

@@ -43,6 +43,7 @@ export class FieldExpiry {
   }
 
   #note(key: Buffer, start: number, length: number, earliest: number): void {
+    this.#keyspace.noteExpiry(earliest);
     const { records, values } = this.#keyspace;
     const { elements } = values;
     if (this.#header === 0) this.#header = elements.create();
@@ -79,7 +80,7 @@ export class FieldExpiry {
     do {
       const from = this.#entry;
       due.length = 0;
-      this.#entry = values.elements.expire(this.#header, from, SEGMENTS_PER_STEP, nowMs, (record) =>
+      this.#entry = values.store.expiry.expire(this.#header, from, SEGMENTS_PER_STEP, nowMs, (record) =>
         due.push(this.#takeName(record)),
       );
       for (let index = 0; index < due.length; index++) {

@@ -153,6 +153,13 @@ export class Keyspace {
     [this.touchAccess, this.touchChange] = this.#held;
   }
 
+  /** A key or a field will expire then. */
+  noteExpiry(expiresAtMs: number): void {
+    if (expiresAtMs >= this.soonestExpiryMs) return;
+    this.soonestExpiryMs = expiresAtMs;
+    this.onSooner();
+  }
+
   /** Every change of a key ends here: counts it and breaks the WATCH of others. */
   changed(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
     this.dirty++;

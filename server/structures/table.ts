@@ -38,7 +38,6 @@ import {
   MIN_EXPIRY_LOW,
   POSITIONS,
   ROOT,
-  readMs,
   resetMinimum,
   SEGMENT_BUCKETS,
   SEGMENTS,
@@ -223,55 +222,6 @@ export class Table {
     const width = 1 << (DEPTH_MAX - depth);
     const next = (Math.floor(top / width) + 1) * width;
     return next >= CURSOR_TOP ? 0 : next * CURSOR_DEPTHS * CURSOR_POSITIONS;
-  }
-
-  /**
-   * Hands out what expired by `nowMs`, from directory entry `from` on, in at most `segmentsMax` segments.
-   * Returns the entry to go on with, 0 at the end.
-   */
-  expire(
-    header: number,
-    from: number,
-    segmentsMax: number,
-    nowMs: number,
-    expired: (ref: number) => void,
-  ): number {
-    const words = this.#words[header >>> SEGMENT_SHIFT];
-    const at = (header & UNIT_MASK) << 1;
-    const shape = words[at + SHAPE];
-    if (words[at + EXPIRING] === 0) return 0;
-    if ((shape & DIRECTORY) === 0) {
-      if (readMs(words, at + MIN_EXPIRY_LOW) <= nowMs) {
-        resetMinimum(words, at);
-        this.#expireBuckets(words, at + MIN_EXPIRY_LOW, words[at + ROOT], shape >>> 16, 0, nowMs, expired);
-      }
-      return 0;
-    }
-    const depth = shape & 31;
-    const entries = 1 << depth;
-    for (let entry = from; entry < entries; segmentsMax--) {
-      if (segmentsMax === 0) return entry;
-      let segment =
-        this.#words[words[at + ROOT] >>> SEGMENT_SHIFT][((words[at + ROOT] & UNIT_MASK) << 1) + entry];
-      const head = (segment & UNIT_MASK) << 1;
-      const segmentWords = this.#words[segment >>> SEGMENT_SHIFT];
-      entry += 1 << (depth - segmentWords[head + LOCAL_DEPTH]);
-      if (readMs(segmentWords, head + MIN_EXPIRY_LOW) > nowMs) continue;
-      resetMinimum(segmentWords, head);
-      while (segment !== 0) {
-        this.#expireBuckets(
-          segmentWords,
-          head + MIN_EXPIRY_LOW,
-          segment,
-          SEGMENT_BUCKETS,
-          BUCKET_WORDS,
-          nowMs,
-          expired,
-        );
-        segment = this.#words[segment >>> SEGMENT_SHIFT][((segment & UNIT_MASK) << 1) + CHAIN];
-      }
-    }
-    return 0;
   }
 
   /** A record chosen by `random` (a function to [0, 1)), 0 in an empty table. Close to uniform. */
@@ -475,26 +425,5 @@ export class Table {
       this.#arena.free(segment);
       segment = next;
     }
-  }
-
-  /** Lowers the minimum, which the caller has cleared, to what stays, and hands out what expired. */
-  #expireBuckets(
-    minimumWords: Uint32Array,
-    minimumAt: number,
-    segment: number,
-    buckets: number,
-    skip: number,
-    nowMs: number,
-    expired: (ref: number) => void,
-  ): void {
-    const records = this.#records;
-    const refs: number[] = [];
-    for (const ref of this.#refsIn(segment, buckets, skip)) {
-      const expiresAtMs = records.expiresAtMs(ref);
-      if (expiresAtMs < 0) continue;
-      if (expiresAtMs <= nowMs) refs.push(ref);
-      else lowerMinimum(minimumWords, minimumAt, expiresAtMs);
-    }
-    for (const ref of refs) expired(ref);
   }
 }

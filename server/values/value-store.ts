@@ -2,6 +2,7 @@
 import type { Arena } from '../structures/arena.ts';
 import type { Records } from '../structures/record.ts';
 import { Table } from '../structures/table.ts';
+import { TableExpiry } from '../structures/table-expiry.ts';
 
 /** When a compact encoding ends: the config parameters of the same names. */
 export interface ValueLimits {
@@ -28,6 +29,8 @@ export class ValueStore {
   readonly records: Records;
   /** Tables of hash fields and of set and sorted-set members. */
   readonly elements: Table;
+  /** What has expired in such a table. */
+  readonly expiry: TableExpiry;
   /** Random numbers in [0, 1). */
   readonly random: () => number;
   readonly limits: ValueLimits = {
@@ -58,6 +61,7 @@ export class ValueStore {
     this.arena = arena;
     this.records = records;
     this.elements = new Table(arena, records);
+    this.expiry = new TableExpiry(arena, records);
     this.random = random;
   }
 
