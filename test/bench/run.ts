@@ -11,6 +11,7 @@ import { memory } from './memory.ts';
 import { snapshot } from './snapshot.ts';
 import { startup } from './startup.ts';
 import { table } from './table.ts';
+import { tail } from './tail.ts';
 import { ALL_TESTS, throughput } from './throughput.ts';
 
 const MINUTES_MAX = 90;
@@ -34,6 +35,7 @@ const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
   table: () => table(quick),
   snapshot: () => snapshot(quick, peers),
   startup: () => startup(peers),
+  tail: () => tail(quick, peers),
   hits: () => hitRate(quick, peers),
 };
 

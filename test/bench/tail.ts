@@ -1,0 +1,139 @@
+/**
+ * What one client notices while the server does something large: a PING every half millisecond on a connection
+ * of its own, its longest answers during growth, freeing, expiry, eviction and compaction.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerKind } from '../support/server-process.ts';
+import { Contestant, callOnce } from './contestant.ts';
+import { percentile, print, tableText } from './figures.ts';
+import { fill, LineConnection } from './load.ts';
+
+const PROBE_PAUSE_MS = 0.5;
+const PING = Buffer.from('*1\r\n$4\r\nPING\r\n');
+const SETTLE_MS = 1000;
+const VALUE = 'v'.repeat(32);
+
+/** Asks again and again until it is stopped; milliseconds of every answer. */
+class Probe {
+  readonly #connection: LineConnection;
+  readonly #answersMs: number[] = [];
+  #running = true;
+  #done: Promise<void> = Promise.resolve();
+
+  private constructor(connection: LineConnection) {
+    this.#connection = connection;
+  }
+
+  static async start(port: number): Promise<Probe> {
+    const probe = new Probe(await LineConnection.open(port));
+    probe.#done = probe.#ask();
+    return probe;
+  }
+
+  async stop(): Promise<Float64Array> {
+    this.#running = false;
+    await this.#done;
+    this.#connection.close();
+    return Float64Array.from(this.#answersMs).sort();
+  }
+
+  async #ask(): Promise<void> {
+    while (this.#running) {
+      this.#answersMs.push(await this.#connection.batch(PING, 1));
+      await sleep(PROBE_PAUSE_MS);
+    }
+  }
+}
+
+interface Scene {
+  readonly name: string;
+  /** Done before the probe starts. */
+  prepare?(port: number): Promise<void>;
+  run(port: number): Promise<void>;
+}
+
+const keyOf = (index: number): string => `key:${String(index).padStart(12, '0')}`;
+
+/** Every key but one in ten, in no order. */
+async function deleteMost(port: number, keys: number): Promise<void> {
+  const step = 7_919_993;
+  await fill(port, keys, (index) => {
+    const key = (index * step) % keys;
+    return key % 10 === 0 ? ['PING'] : ['DEL', keyOf(key)];
+  });
+}
+
+function scenes(keys: number): Scene[] {
+  const elements = keys / 10;
+  return [
+    { name: 'nothing', run: () => sleep(3000) },
+    {
+      name: `growing to ${keys} keys`,
+      run: (port) => fill(port, keys, (index) => ['SET', keyOf(index), VALUE]),
+    },
+    {
+      name: `DEL of a hash of ${elements} fields`,
+      prepare: (port) => fill(port, elements, (index) => ['HSET', 'hash', `field:${index}`, VALUE]),
+      run: (port) => callOnce(port, ['DEL', 'hash']).then(() => sleep(SETTLE_MS)),
+    },
+    {
+      name: `${elements} keys expire at once`,
+      prepare: (port) => expireSoon(port, elements),
+      run: () => sleep(6000),
+    },
+    {
+      name: 'evicting a tenth',
+      run: (port) => evictTenth(port),
+    },
+    {
+      name: 'compacting after nine of ten were deleted',
+      prepare: (port) => deleteMost(port, keys),
+      run: () => sleep(15_000),
+    },
+    { name: 'FLUSHALL', run: (port) => callOnce(port, ['FLUSHALL']).then(() => sleep(SETTLE_MS)) },
+  ];
+}
+
+async function expireSoon(port: number, count: number): Promise<void> {
+  const atMs = Date.now() + 3000 + count / 200;
+  await fill(port, count, (index) => ['SET', `soon:${index}`, VALUE, 'PXAT', String(atMs)]);
+}
+
+async function evictTenth(port: number): Promise<void> {
+  const memory = await callOnce(port, ['INFO', 'memory']);
+  const used = Number(/used_memory:(\d+)/.exec(memory)?.[1]);
+  await callOnce(port, ['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru']);
+  await callOnce(port, ['CONFIG', 'SET', 'maxmemory', String(Math.floor(used * 0.9))]);
+  await fill(port, 20_000, (index) => ['SET', `more:${index}`, VALUE]);
+  await sleep(SETTLE_MS * 3);
+  await callOnce(port, ['CONFIG', 'SET', 'maxmemory', '0']);
+}
+
+export async function tail(quick: boolean, peers: readonly ServerKind[]): Promise<void> {
+  const keys = quick ? 1_000_000 : 10_000_000;
+  const rows: string[][] = [];
+  for (const kind of ['redwarden-server', ...peers] as const) {
+    const contestant = await Contestant.start(kind);
+    try {
+      for (const scene of scenes(keys)) {
+        await scene.prepare?.(contestant.port);
+        const probe = await Probe.start(contestant.port);
+        await scene.run(contestant.port);
+        const answers = await probe.stop();
+        const text = (ms: number): string => ms.toFixed(2);
+        rows.push([
+          scene.name,
+          contestant.name,
+          String(answers.length),
+          text(percentile(answers, 50)),
+          text(percentile(answers, 99)),
+          text(percentile(answers, 99.9)),
+          text(answers.at(-1) ?? 0),
+        ]);
+      }
+    } finally {
+      await contestant.stop();
+    }
+  }
+  print(tableText(['while', 'server', 'answers', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms'], rows));
+}
