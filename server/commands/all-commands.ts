@@ -26,6 +26,7 @@ import { listBlockingCommands } from './list-blocking.ts';
 import { listMovingCommands } from './list-moving.ts';
 import { memoryCommands } from './memory.ts';
 import { migrateCommands } from './migrate.ts';
+import { moduleCommands } from './module.ts';
 import { persistenceCommands } from './persistence.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { replicationCommands } from './replication.ts';
@@ -77,6 +78,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('list', listMovingCommands),
   ...inGroup('server', memoryCommands),
   ...inGroup('generic', migrateCommands),
+  ...inGroup('server', moduleCommands),
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),

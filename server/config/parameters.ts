@@ -167,7 +167,7 @@ export const parameters = [
   ['dynamic-hz',                       yesNo,             'yes',                 LIVE | INERT,    'More background turns with more clients.'],
   ['enable-protected-configs',         guard,             'no',                  FIXED,           'Who may set guarded parameters while the server runs.'],
   ['enable-debug-command',             guard,             'no',                  FIXED,           'Who may call DEBUG.'],
-  ['enable-module-command',            guard,             'no',                  FIXED | INERT,   'Who may call MODULE.'],
+  ['enable-module-command',            guard,             'no',                  FIXED,           'Who may call MODULE.'],
   // --- security
   ['requirepass',                      any,               '',                    LIVE | SECRET,   'Password of the default user; empty: none.'],
   ['aclfile',                          any,               '',                    FIXED,           'File with users.'],

@@ -10,6 +10,9 @@ export class Stats {
   totalErrorReplies = 0;
   totalReplInputBytes = 0;
   totalReplOutputBytes = 0;
+  /** Reads and writes of client sockets. */
+  totalReads = 0;
+  totalWrites = 0;
   expiredKeys = 0;
   /** Fields of hashes that ended. */
   expiredFields = 0;

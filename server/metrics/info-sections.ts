@@ -52,6 +52,7 @@ export function memoryLines(context: ServerContext): string[] {
     `allocator_allocated:${used}`,
     `allocator_active:${held}`,
     `allocator_resident:${held}`,
+    'allocator_muzzy:0',
     `total_system_memory:${total}`,
     `total_system_memory_human:${humanBytes(total)}`,
     `used_memory_lua:${vm}`,

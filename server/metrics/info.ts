@@ -68,6 +68,11 @@ const ABSENT_STATS: readonly string[] = [
   'current_active_defrag_time:0',
   'io_threaded_reads_processed:0',
   'io_threaded_writes_processed:0',
+  'io_threaded_freed_objects:0',
+  'io_threaded_accept_processed:0',
+  'io_threaded_poll_processed:0',
+  'io_threaded_total_prefetch_batches:0',
+  'io_threaded_total_prefetch_entries:0',
   'reply_buffer_shrinks:0',
   'reply_buffer_expands:0',
 ];
@@ -165,6 +170,8 @@ export class Info implements InfoSource {
       'arch_bits:64',
       'monotonic_clock:POSIX clock_gettime',
       'multiplexing_api:epoll',
+      'atomicvar_api:c11-builtin',
+      'gcc_version:0.0.0',
       `node_version:${process.versions.node}`,
       `process_id:${process.pid}`,
       'process_supervised:no',
@@ -278,6 +285,8 @@ export class Info implements InfoSource {
       `client_query_buffer_limit_disconnections:${stats.clientQueryLimitDisconnections}`,
       `client_output_buffer_limit_disconnections:${stats.clientOutputLimitDisconnections}`,
       ...this.loop.statsLines(this.#parts.table.entries),
+      `total_reads_processed:${stats.totalReads}`,
+      `total_writes_processed:${stats.totalWrites}`,
       ...ABSENT_STATS,
     ];
   }
@@ -285,6 +294,7 @@ export class Info implements InfoSource {
 
 function cpuLines(): string[] {
   const usage = process.cpuUsage();
+  const main = process.threadCpuUsage();
   const system = (usage.system / 1e6).toFixed(6);
   const user = (usage.user / 1e6).toFixed(6);
   return [
@@ -292,6 +302,8 @@ function cpuLines(): string[] {
     `used_cpu_user:${user}`,
     'used_cpu_sys_children:0.000000',
     'used_cpu_user_children:0.000000',
+    `used_cpu_sys_main_thread:${(main.system / 1e6).toFixed(6)}`,
+    `used_cpu_user_main_thread:${(main.user / 1e6).toFixed(6)}`,
   ];
 }
 

@@ -93,7 +93,9 @@ export class Connection implements ClientLink, TurnMember {
   /** Input from the shared buffer, valid only during the call; false: stop reading for now. */
   receive(bytes: Uint8Array, length: number): boolean {
     if (this.#closed) return false;
-    this.#session.context.stats.totalNetInputBytes += length;
+    const { stats } = this.#session.context;
+    stats.totalNetInputBytes += length;
+    stats.totalReads++;
     this.client.netInputBytes += length;
     if (this.#input.end === 0 && !this.#blocked && !this.#resuming) {
       const rest = this.#run(bytes, 0, length);
@@ -173,7 +175,9 @@ export class Connection implements ClientLink, TurnMember {
   send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
     if (this.#exceeds(this.pendingBytes + bytes.length)) return true;
-    this.#session.context.stats.totalNetOutputBytes += bytes.length;
+    const { stats } = this.#session.context;
+    stats.totalNetOutputBytes += bytes.length;
+    stats.totalWrites++;
     this.client.netOutputBytes += bytes.length;
     if (this.pendingBytes === 0) return this.#pass(bytes);
     this.#queue.push(Buffer.from(bytes));
