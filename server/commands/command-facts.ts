@@ -10,7 +10,6 @@ import {
   DENYOOM,
   FAST,
   LOADING,
-  MAY_REPLICATE,
   MOVABLE_KEYS,
   NO_ASYNC_LOADING,
   NO_AUTH,
@@ -27,7 +26,7 @@ import {
   WRITE,
 } from './row.ts';
 
-/** The names of flags in the order in which COMMAND INFO prints them. */
+/** The names of flags, those that COMMAND INFO shows, in the order in which COMMAND INFO prints them. */
 const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [WRITE, 'write'],
   [READONLY, 'readonly'],
@@ -43,7 +42,6 @@ const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [ASKING, 'asking'],
   [FAST, 'fast'],
   [NO_AUTH, 'no_auth'],
-  [MAY_REPLICATE, 'may_replicate'],
   [NO_MULTI, 'no_multi'],
   [NO_ASYNC_LOADING, 'no_async_loading'],
   [MOVABLE_KEYS, 'movablekeys'],

@@ -17,8 +17,8 @@ export const expireCommands: readonly Row[] = [
   ['PEXPIRE',     -3,   WRITE | FAST,    ONE_KEY, '2.6.0', pexpire,     'Sets the expiration time of a key in milliseconds.'],
   ['PEXPIREAT',   -3,   WRITE | FAST,    ONE_KEY, '2.6.0', pexpireat,   'Sets the expiration time of a key to a Unix milliseconds timestamp.'],
   ['PEXPIRETIME', 2,    READONLY | FAST, ONE_KEY, '7.0.0', pexpiretime, 'Returns the expiration time of a key as a Unix milliseconds timestamp.'],
-  ['PTTL',        2,    READONLY | FAST, ONE_KEY, '2.6.0', pttl,        'Returns the expiration time in milliseconds of a key.'],
-  ['TTL',         2,    READONLY | FAST, ONE_KEY, '1.0.0', ttl,         'Returns the expiration time in seconds of a key.'],
+  ['PTTL',        2,    READONLY | FAST, ONE_KEY, '2.6.0', pttl,        'Returns the expiration time in milliseconds of a key.', {tips: ['nondeterministic_output']}],
+  ['TTL',         2,    READONLY | FAST, ONE_KEY, '1.0.0', ttl,         'Returns the expiration time in seconds of a key.', {tips: ['nondeterministic_output']}],
 ];
 
 function expire(call: Call): void {

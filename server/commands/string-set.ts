@@ -60,7 +60,7 @@ export function getset(call: Call): void {
   if (ref === 0) call.reply.nullBulk();
   else writeString(call, ref);
   setPlain(call, 1, 2, NO_EXPIRY);
-  call.propagateAs(['SET', call.copy(1), call.copy(2)]);
+  if (call.context.propagation.active) call.propagateAs(['SET', call.copy(1), call.copy(2)]);
 }
 
 export function mset(call: Call): void {

@@ -98,7 +98,11 @@ const bitmaps: Words = [
   ...['', 'foobar', 'abcdef', '10', 'a'.repeat(100), Buffer.alloc(40, 255), Buffer.alloc(37)],
   ...[Buffer.from([0, 0, 0, 255]), Buffer.from([255, 255, 255]), Buffer.from([255, 240, 0])],
 ];
-const bitOffsets = ['0', '1', '5', '7', '8', '30', '63', '100', '1000', '-1', 'abc', '#1', '', '4294967296'];
+/** The last ones are about the ends of the chunks that a long string is made of. */
+const bitOffsets = [
+  ...['0', '1', '5', '7', '8', '30', '63', '100', '1000', '-1', 'abc', '#1', '', '4294967296'],
+  ...['2097151', '2097152', '2097149', '4194303', '3000000'],
+];
 const fieldTypes = ['u8', 'i8', 'i64', 'u63', 'u1', 'i5', 'u13', 'i32', 'u64', 'i65', 'x8', 'u0', 'i'];
 const amounts = [
   ...['0', '1', '-1', '100', '255', '256', '-129', '4294967296', '9223372036854775807'],
@@ -108,7 +112,21 @@ const amounts = [
 function bitfield(random: Random, key: string): Words {
   const steps = Array.from({ length: random.below(5) }, () => {
     const type = pick(random, fieldTypes);
-    const offset = pick(random, ['0', '1', '5', '7', '8', '30', '#0', '#1', '#3', '63', '100', '-1']);
+    const offset = pick(random, [
+      '0',
+      '1',
+      '5',
+      '7',
+      '8',
+      '30',
+      '#0',
+      '#1',
+      '#3',
+      '63',
+      '100',
+      '-1',
+      '2097130',
+    ]);
     const amount = pick(random, amounts);
     return pick<Words>(random, [
       ['GET', type, offset],
@@ -125,7 +143,8 @@ function bitfield(random: Random, key: string): Words {
 export function bitmapCommand(random: Random): RandomCommand {
   const key = pick(random, keys);
   const other = pick(random, keys);
-  const at = (): string => pick(random, ['0', '1', '-1', '3', '-3', '100', '-100', '17', '-8', 'x']);
+  const at = (): string =>
+    pick(random, ['0', '1', '-1', '3', '-3', '100', '-100', '17', '-8', 'x', '262143', '2097153']);
   const unit = (): Words => pick(random, [[], ['BIT'], ['BYTE'], ['bit'], ['nope']]);
   const range = (): Words => pick(random, [[], [at()], [at(), at(), ...unit()], [at(), at(), ...unit()]]);
   const choices: readonly (() => Words)[] = [
