@@ -62,6 +62,8 @@ const id = new StreamId();
 const from = new StreamId();
 const to = new StreamId();
 const cursor = new IdCursor();
+/** Half of what a pending entry holds: the effort counts it twice. */
+const PENDING_BYTES_HALF = 28;
 let entriesRead = UNKNOWN_READ;
 let makesStream = false;
 
@@ -166,7 +168,13 @@ function destroy(call: Call): void {
   if (stream === 0) return;
   const group = groupOf(call, stream, 3);
   if (group !== 0) {
-    streamsOf(call).groups.destroyFound(stream, group);
+    const { groups } = streamsOf(call);
+    groups.removeFound(stream);
+    const effort = groups.effort(group);
+    // Two entries of trees and one record for each pending entry.
+    const bytes = effort * PENDING_BYTES_HALF;
+    const release = (budget: number): boolean => groups.releaseSome(group, budget);
+    call.context.keyspace.lazyFree.releasePart(effort, bytes, release);
     // Who waits in the group wakes up and learns that it has gone.
     touched(call, 2);
     call.notify(NOTIFY_STREAM, 'xgroup-destroy', 2);

@@ -28,18 +28,16 @@ const EFFORT_MAX = 4096;
 const QUEUE_MAX = 65_536;
 /** Elements looked at to estimate what a value holds. */
 const SAMPLES = 5;
-/** In place of a type: a table of keys. */
-const TABLE = -1;
-
 export interface LazyFreeOptions {
   /** Milliseconds that only grow, with fractions. */
   monotonicMs(): number;
 }
 
+/** Frees about so many elements of what waits; true when all of it has gone. */
+type Step = (budget: number) => boolean;
+
 interface Waiting {
-  readonly type: number;
-  readonly encoding: number;
-  root: number;
+  readonly step: Step;
   /** Objects counted as pending; 0: uncounted. */
   readonly objects: number;
   /** Bytes that it still holds, about. */
@@ -116,8 +114,19 @@ export class LazyFree {
       kind.release(encoding, root);
       return;
     }
-    const bytes = kind.heldBytes(ref, SAMPLES);
-    this.#add({ type, encoding, root, objects: this.lazily ? 1 : 0, bytes });
+    let rest = root;
+    const step = (budget: number): boolean => {
+      rest = kind.releaseSome(encoding, rest, budget);
+      return rest === 0;
+    };
+    this.#add({ step, objects: this.lazily ? 1 : 0, bytes: kind.heldBytes(ref, SAMPLES) });
+  }
+
+  /** Frees a part of a value that its key does not name any more: `effort` elements that hold about `bytes`. */
+  releasePart(effort: number, bytes: number, step: Step): void {
+    const slices = this.#options !== null && effort > EFFORT_MAX && this.waiting < QUEUE_MAX;
+    if (slices) this.#add({ step, objects: 0, bytes });
+    else while (!step(Number.POSITIVE_INFINITY));
   }
 
   /**
@@ -129,8 +138,12 @@ export class LazyFree {
     const count = table.count(header);
     if (this.#options === null || count <= EFFORT_MAX || this.waiting >= QUEUE_MAX) return false;
     this.pendingTables++;
-    const bytes = this.#bytesOf(header, count);
-    this.#add({ type: TABLE, encoding: 0, root: header, objects: this.lazily ? count : 0, bytes });
+    const step = (budget: number): boolean => {
+      const done = this.#walk.releaseSome(table, header, budget, (ref) => this.#keyspace.release(ref));
+      if (done) this.pendingTables--;
+      return done;
+    };
+    this.#add({ step, objects: this.lazily ? count : 0, bytes: this.#bytesOf(header, count) });
     return true;
   }
 
@@ -151,15 +164,14 @@ export class LazyFree {
 
   /** Frees from the queue until `late`; true when nothing waits any more. */
   freeSome(late: () => boolean): boolean {
-    const { arena, values } = this.#keyspace;
+    const { arena } = this.#keyspace;
     // A value that waited with its table is in line already.
     const { lazily } = this;
     this.lazily = false;
     while (this.#next < this.#queue.length) {
       const waiting = this.#queue[this.#next];
       const before = arena.usedBytes;
-      const done =
-        waiting.type === TABLE ? this.#freeTable(waiting) : this.#freeValue(waiting, values.of(waiting.type));
+      const done = waiting.step(BUDGET);
       const freed = Math.min(before - arena.usedBytes, waiting.bytes);
       waiting.bytes -= freed;
       this.pendingBytes -= freed;
@@ -168,16 +180,6 @@ export class LazyFree {
     }
     this.lazily = lazily;
     return this.#next >= this.#queue.length;
-  }
-
-  #freeValue(waiting: Waiting, kind: ReturnType<Keyspace['values']['of']>): boolean {
-    waiting.root = kind.releaseSome(waiting.encoding, waiting.root, BUDGET);
-    return waiting.root === 0;
-  }
-
-  #freeTable(waiting: Waiting): boolean {
-    const { table } = this.#keyspace;
-    return this.#walk.releaseSome(table, waiting.root, BUDGET, (ref) => this.#keyspace.release(ref));
   }
 
   #add(waiting: Waiting): void {
@@ -191,7 +193,6 @@ export class LazyFree {
     this.pendingObjects -= waiting.objects;
     this.count(waiting.objects);
     this.pendingBytes -= waiting.bytes;
-    if (waiting.type === TABLE) this.pendingTables--;
     this.#next++;
     if (this.#next < this.#queue.length) return;
     this.#queue = [];

@@ -73,10 +73,14 @@ export class StreamGroups {
     return group;
   }
 
-  /** Removes the group that `find` has just found, with all it holds. */
-  destroyFound(stream: number, group: number): void {
+  /** Takes out the group that `find` has just found; the caller frees it by `releaseSome`. */
+  removeFound(stream: number): void {
     this.#groups.removeFound(stream);
-    this.releaseSome(group, Number.POSITIVE_INFINITY);
+  }
+
+  /** Elements that freeing a group would visit. */
+  effort(group: number): number {
+    return this.pending.count(group) * 2 + this.#consumers.count(group);
   }
 
   /** Frees about `budget` entries of a group that no stream names; true when all of it has gone. */
