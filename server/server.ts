@@ -179,6 +179,8 @@ export class Server implements ServerContext {
     const { values } = this.config;
     const problem = renameCommands(this) ?? loadUsers(this);
     if (problem !== undefined) throw new Error(problem);
+    // What is loaded may hold functions.
+    await this.scripts.scripting.engine.start();
     await this.#listen();
     const mode = values['cluster-enabled'] ? 'cluster' : 'standalone';
     // Who waits for these lines connects at once.
@@ -189,7 +191,7 @@ export class Server implements ServerContext {
       if (reason !== null) throw new Error(reason);
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    await Promise.all([this.persistence.load(), this.#openAdmin(), this.scripts.scripting.engine.start()]);
+    await Promise.all([this.persistence.load(), this.#openAdmin()]);
     this.keyspace.dirty = 0;
     this.#restoreReplication();
     this.cluster?.dataLoaded();

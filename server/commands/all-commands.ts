@@ -10,6 +10,7 @@ import { connectionCommands } from './connection.ts';
 import { debugCommands } from './debug.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
+import { functionCommands } from './functions.ts';
 import { genericCommands } from './generic.ts';
 import { geoCommands } from './geo.ts';
 import { geoSearchCommands } from './geo-search.ts';
@@ -82,6 +83,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
+  ...inGroup('scripting', functionCommands),
   ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),
   ...inGroup('set', setCommands),

@@ -3,6 +3,7 @@
  * transaction, their value is the reply.
  */
 import { TO_ALL } from '../replication/propagation.ts';
+import type { Library, LibraryFunction } from '../scripting/library.ts';
 import { LuaEngine } from '../scripting/lua-engine.ts';
 import type { Script } from '../scripting/script.ts';
 import type { ScriptFailure, ScriptHost, ScriptWords } from '../scripting/script-engine.ts';
@@ -52,8 +53,34 @@ export class ScriptRunner implements ScriptHost {
 
   /** Runs `script` for the call, whose keys begin at word `first`, and answers it. */
   run(call: Call, script: Script, first: number, keyCount: number, readOnlyCommand: boolean): void {
+    this.#runPiece(call, script.shebang.flags, readOnlyCommand, script.sha, '@user_script', () =>
+      this.scripting.run(script, call, first, keyCount, call.reply),
+    );
+  }
+
+  /** As `run`, for a function of a library. */
+  runFunction(
+    call: Call,
+    library: Library,
+    entry: LibraryFunction,
+    first: number,
+    keyCount: number,
+    readOnlyCommand: boolean,
+  ): void {
+    this.#runPiece(call, entry.flags, readOnlyCommand, entry.name, '@user_function', () =>
+      this.scripting.runFunction(library, entry, call, first, keyCount, call.reply),
+    );
+  }
+
+  #runPiece(
+    call: Call,
+    flags: number,
+    readOnlyCommand: boolean,
+    name: string,
+    place: string,
+    execute: () => ScriptFailure | undefined,
+  ): void {
     const { context, client, reply } = call;
-    const { flags } = script.shebang;
     const run = runOf(client, flags, readOnlyCommand, this.#isOutOfMemory(client));
     const refusal = refusalOfScript(context, run, flags, readOnlyCommand);
     if (refusal !== null) {
@@ -61,7 +88,6 @@ export class ScriptRunner implements ScriptHost {
       return;
     }
     this.#adopt(client);
-    const commands = this.#client.commandCount;
     this.#run = run;
     this.#errors = [];
     const { propagation } = context;
@@ -69,12 +95,11 @@ export class ScriptRunner implements ScriptHost {
     if (ownUnit) propagation.beginUnit();
     const start = reply.at;
     try {
-      const failure = this.scripting.run(script, call, first, keyCount, reply);
-      if (failure !== undefined) this.#answerFailure(reply, start, failure, script.sha);
+      const failure = execute();
+      if (failure !== undefined) this.#answerFailure(reply, start, failure, name, place);
       else this.#noteCounted(reply, start);
     } finally {
       this.#run = null;
-      client.commandCount += this.#client.commandCount - commands;
       propagation.targets = TO_ALL;
       if (ownUnit) propagation.endUnit();
       if (this.#client.writeOffset !== 0) client.writeOffset = context.replication.offset;
@@ -187,9 +212,9 @@ export class ScriptRunner implements ScriptHost {
     this.#errors.push(buffer.utf8Slice(1, at - 2));
   }
 
-  #answerFailure(reply: Reply, start: number, failure: ScriptFailure, sha: string): void {
+  #answerFailure(reply: Reply, start: number, failure: ScriptFailure, name: string, place: string): void {
     reply.at = start;
-    const where = failure.line === 0 ? '' : ` script: ${sha}, on @user_script:${failure.line}.`;
+    const where = failure.line === 0 ? '' : ` script: ${name}, on ${place}:${failure.line}.`;
     reply.error(`${failure.message}${where}`);
     // What a command answered was counted when it did.
     if (this.#errors.includes(failure.message)) reply.lastErrorCode = '';

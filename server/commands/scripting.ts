@@ -8,6 +8,7 @@ import {
   MAY_REPLICATE,
   MOVABLE_KEYS,
   NO_KEY,
+  NO_MANDATORY_KEYS,
   NOSCRIPT,
   READONLY,
   type Row,
@@ -16,7 +17,7 @@ import {
 } from './row.ts';
 import { flagsByScript } from './script-policy.ts';
 
-const RUNS = NOSCRIPT | SKIP_MONITOR | STALE | MOVABLE_KEYS;
+const RUNS = NOSCRIPT | SKIP_MONITOR | STALE | MOVABLE_KEYS | NO_MANDATORY_KEYS;
 const BY_SOURCE = { keys: keysByCount, flagsOf: flagsBySource };
 const BY_HASH = { keys: keysByCount, flagsOf: flagsByHash };
 const ON_ALL_NODES = { tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'] };
@@ -79,7 +80,7 @@ function keyCountOf(call: Call): number {
 }
 
 /** The keys of words 3 and on, as many as word 2 says. */
-function keysByCount(call: Call): number {
+export function keysByCount(call: Call): number {
   const count = call.integer(2);
   if (!(count >= 0 && count <= call.argc - FIRST_KEY)) return -1;
   call.reserveKeys(count);

@@ -36,6 +36,10 @@ export class CommandWriter implements RdbVisitor {
 
   aux(): void {}
 
+  library(code: Uint8Array): void {
+    this.#command(Buffer.from('FUNCTION'), Buffer.from('LOAD'), code);
+  }
+
   resize(): void {}
 
   selectDatabase(index: number): void {

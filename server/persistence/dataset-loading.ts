@@ -29,6 +29,7 @@ export interface LoadingEnvironment {
   attributes(): AccessAttributes;
   /** The present dataset is about to be replaced: snapshots of it must end. */
   beforeReplace(): void;
+  takeLibraries(codes: readonly Uint8Array[]): string | undefined;
 }
 
 export class DatasetLoading {
@@ -120,13 +121,14 @@ export class DatasetLoading {
   }
 
   buildOptions(skipExpired: boolean): BuildOptions {
-    const { config, attributes, beforeReplace, keyspace, log } = this.#environment;
+    const { config, attributes, beforeReplace, takeLibraries, keyspace, log } = this.#environment;
     return {
       verifyChecksum: config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums,
       skipExpired,
       keyDelayMicros: config.values['key-load-delay'],
       attributes: attributes(),
       beforeReplace,
+      takeLibraries,
       onEmpty: (key) => log.notice(`rdbLoadObject skipping empty key: ${printable(key)}`),
     };
   }

@@ -22,7 +22,7 @@ import { BackgroundSave } from './background-save.ts';
 import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { persistenceInfo } from './persistence-info.ts';
-import { writtenVersion } from './rdb-format.ts';
+import { LIBRARY_FIELD, writtenVersion } from './rdb-format.ts';
 import { DatasetBuilder } from './rdb-load.ts';
 import { type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
@@ -51,6 +51,11 @@ export interface PersistenceOptions {
   detach(sink: ChangeReader): void;
   /** `releasedOffset` grew: replies that waited may leave. */
   onReleased(): void;
+  /** The code of every library of functions, and how those of a file take their place (a text refuses them). */
+  readonly libraries?: {
+    codes(): Iterable<Uint8Array>;
+    replace(codes: readonly Uint8Array[]): string | undefined;
+  };
   /** Ends the process: the data cannot be written and was promised to be. */
   fatal(message: string): void;
   /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
@@ -82,6 +87,7 @@ export class Persistence {
       clock,
       applier: () => options.applier(),
       attributes: () => this.accessAttributes,
+      takeLibraries: (codes) => options.libraries?.replace(codes),
       beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced'),
     });
     const { values } = config;
@@ -211,12 +217,14 @@ export class Persistence {
 
   /** Fields of the header of every RDB, but for those of the replication. */
   rdbFields(): (readonly [name: string, value: string])[] {
-    const { keyspace, clock, serverVersion } = this.#options;
+    const { keyspace, clock, serverVersion, libraries } = this.#options;
+    const codes = [...(libraries?.codes() ?? [])];
     return [
       ['redis-ver', serverVersion],
       ['redis-bits', '64'],
       ['ctime', String(Math.floor(clock.wallMs() / 1000))],
       ['used-mem', String(keyspace.arena.usedBytes)],
+      ...codes.map((code) => [LIBRARY_FIELD, Buffer.from(code).toString('latin1')] as const),
     ];
   }
 

@@ -11,6 +11,8 @@
 export const OPCODE_SLOT_IMPORT = 243;
 export const OPCODE_SLOT_INFO = 244;
 export const OPCODE_FUNCTION2 = 245;
+/** A field of the header that is no field: the code of a library of functions, one character a byte. */
+export const LIBRARY_FIELD = '\0library';
 export const OPCODE_FUNCTION_PRE_GA = 246;
 export const OPCODE_MODULE_AUX = 247;
 export const OPCODE_IDLE = 248;

@@ -28,6 +28,8 @@ export interface BuildOptions {
   readonly attributes: AccessAttributes;
   /** Called when the new databases are about to replace the old ones: no snapshot may run any more then. */
   readonly beforeReplace?: () => void;
+  /** Told of all libraries of functions before the dataset is replaced; a text refuses it. */
+  readonly takeLibraries?: (codes: readonly Uint8Array[]) => string | undefined;
   /** Microseconds to wait after each key, for tests (`key-load-delay`). */
   readonly keyDelayMicros?: number;
   /** Told of a key whose value has no elements, which is left out. */
@@ -49,6 +51,7 @@ export class DatasetBuilder implements RdbVisitor {
   readonly #reader: RdbReader;
   readonly #databases: Database[];
   #database: Database;
+  readonly #libraries: Uint8Array[] = [];
   #failed = false;
 
   constructor(keyspace: Keyspace, options: BuildOptions) {
@@ -92,6 +95,8 @@ export class DatasetBuilder implements RdbVisitor {
     this.#options.beforeReplace?.();
     if (this.#keyspace.snapshotHook !== null)
       throw new Error('a snapshot runs over the dataset to be replaced');
+    const problem = this.#options.takeLibraries?.(this.#libraries);
+    if (problem !== undefined) throw new Error(`Failed loading a library of functions: ${problem}`);
     const old = this.#keyspace.databases;
     this.#keyspace.databases = this.#databases;
     for (const database of old) database.flush();
@@ -108,6 +113,10 @@ export class DatasetBuilder implements RdbVisitor {
 
   aux(name: string, value: string): void {
     this.fields.set(name, value);
+  }
+
+  library(code: Uint8Array): void {
+    this.#libraries.push(code.slice());
   }
 
   selectDatabase(index: number): void {

@@ -26,6 +26,8 @@ export interface KeyRecord {
 export interface RdbVisitor {
   /** A field of the header, such as redis-ver, repl-id, aof-base. */
   aux(name: string, value: string): void;
+  /** The code of a library of functions; valid only during the call. */
+  library(code: Uint8Array): void;
   selectDatabase(index: number): void;
   /** How many keys the database has, a hint. */
   resize(keys: number, expires: number): void;
@@ -237,11 +239,9 @@ export class RdbReader {
           return;
         }
         break;
-      case format.OPCODE_FUNCTION2: {
-        const code = latin1.decode(this.#source.string().subarray(0, 200));
-        const name = /name\s*=\s*['"]?(\w+)/.exec(code)?.[1] ?? 'without a name';
-        throw new RdbError(`Function library '${name}' found, and functions are not supported`, -1);
-      }
+      case format.OPCODE_FUNCTION2:
+        this.#visitor.library(this.#source.string());
+        return;
       case format.OPCODE_MODULE_AUX:
         throw new RdbError(
           `The RDB file contains AUX module data I can't load: no matching module '${this.#moduleName()}'`,

@@ -12,10 +12,12 @@ import {
   LENGTH_14,
   LENGTH_32,
   LENGTH_64,
+  LIBRARY_FIELD,
   OPCODE_AUX,
   OPCODE_EOF,
   OPCODE_EXPIRE_MS,
   OPCODE_FREQUENCY,
+  OPCODE_FUNCTION2,
   OPCODE_IDLE,
   OPCODE_RESIZEDB,
   OPCODE_SELECTDB,
@@ -173,14 +175,22 @@ export class RdbWriter {
     for (let k = 0; k < 4; k += 1, high >>>= 8) this.#bytes[this.#length++] = high & 255;
   }
 
+  /** Magic, version, fields, libraries (`LIBRARY_FIELD`). */
   header(version: number, fields: readonly (readonly [name: string, value: string])[]): void {
     const magic = version >= VALKEY_RDB_VERSION ? 'VALKEY' : 'REDIS';
     const bytes = encoder.encode(magic + String(version).padStart(9 - magic.length, '0'));
     this.raw(bytes, 0, bytes.length);
     for (const [name, value] of fields) {
+      if (name === LIBRARY_FIELD) continue;
       this.byte(OPCODE_AUX);
       this.text(name);
       this.text(value);
+    }
+    for (const [name, value] of fields) {
+      if (name !== LIBRARY_FIELD) continue;
+      const code = Buffer.from(value, 'latin1');
+      this.byte(OPCODE_FUNCTION2);
+      this.string(code, 0, code.length);
     }
   }
 

@@ -29,6 +29,9 @@ class Recorder implements RdbVisitor {
   aux(name: string, value: string): void {
     this.lines.push(`aux ${name}=${value}`);
   }
+  library(code: Uint8Array): void {
+    this.lines.push(`library ${decode(code)}`);
+  }
   selectDatabase(index: number): void {
     this.lines.push(`db ${index}`);
   }
@@ -198,7 +201,9 @@ describe('RdbReader', () => {
     expect(messageOf(() => read(with_(11, 7, 1, 104)))).toBe(
       "Key 'h' is a module (RDB type 7), which is not supported",
     );
-    expect(messageOf(() => read(with_(11, 16, 1, 104, 1, 0)))).toMatch(/Hash listpack integrity check failed/);
+    expect(messageOf(() => read(with_(11, 16, 1, 104, 1, 0)))).toMatch(
+      /Hash listpack integrity check failed/,
+    );
     expect(messageOf(() => read(with_(11, 99)))).toMatch(/Unknown RDB encoding type 99/);
     expect(messageOf(() => read(with_(80, 243)))).toMatch(/Unknown RDB opcode 243 in a file of version 80/);
     const library = [...encode('#!lua name=mylib\n')];

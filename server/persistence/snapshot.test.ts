@@ -79,6 +79,7 @@ function contentOf(sink: MemorySink): Map<string, string> {
   const reader = new RdbReader(
     {
       aux: () => {},
+      library: () => {},
       resize: () => {},
       selectDatabase: (index) => {
         database = index;

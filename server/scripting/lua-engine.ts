@@ -7,7 +7,9 @@
  * takes its place at once.
  */
 import type { Log } from '../config/log.ts';
-import type { Reply } from '../wire/reply.ts';
+import { Reply } from '../wire/reply.ts';
+import type { Library, LibraryFunction } from './library.ts';
+import { callingCode, describingCode, readDescription } from './lua-library.ts';
 import { type LuaExports, type LuaModule, makeLuaModule } from './lua-module.ts';
 import { HOST_LOG, HOST_MAY_RUN, HOST_SET_REPL, HOST_WAS_NULL, withPrelude } from './lua-prelude.ts';
 import { isNothing, ValueEncoder, writeValue } from './lua-values.ts';
@@ -17,6 +19,8 @@ import { WordBuffer } from './script-words.ts';
 
 /** Instructions that one script may run: some ten seconds. */
 const FUEL = 1_000_000_000;
+/** Instructions that a library may run while it is loaded: some half a second. */
+const LOAD_FUEL = 50_000_000;
 const INITIAL_BYTES = 16 * 1024;
 /** Larger areas in the interpreter's memory are given back after the script. */
 const AREA_BYTES_KEPT = 1024 * 1024;
@@ -28,6 +32,7 @@ const CHECK_CODE = Buffer.from(
 const HOST_NAME_MARK = 1;
 const UNDERSCORE = 95;
 const MARKER = '__RLUA_E__:';
+const TOO_LONG = 'Script ended: it ran more instructions than one script may';
 const OUT_OF_FUEL = 'Script killed by fuel limit';
 
 /** A piece of the interpreter's memory that is used again and again. */
@@ -49,7 +54,7 @@ export class LuaEngine implements ScriptEngine {
   #code: Area = { address: 0, size: 0 };
   #arguments: Area = { address: 0, size: 0 };
   /** Scripts as they are compiled. */
-  #prepared = new WeakMap<Script, Buffer>();
+  #prepared = new WeakMap<Script | LibraryFunction, Buffer>();
   /** The last reply of a command was the null of RESP 3. */
   #wasNull = false;
 
@@ -86,7 +91,59 @@ export class LuaEngine implements ScriptEngine {
     keyCount: number,
     out: Reply,
   ): ScriptFailure | undefined {
-    const result = this.#evaluate(this.#codeOf(script), words, first, keyCount);
+    return this.#runCode(this.#codeOf(script), words, first, keyCount, out);
+  }
+
+  describe(code: Buffer): readonly LibraryFunction[] | string {
+    const problem = this.compile(code);
+    if (problem !== undefined) return `Error compiling function: ${named(problem)}`;
+    this.#words.begin(0);
+    this.#exports._set_limits(LOAD_FUEL, 0, 0);
+    const out = new Reply();
+    const failure = this.#runCode(describingCode(code), this.#words, 0, 0, out);
+    this.#exports._set_limits(FUEL, 0, 0);
+    if (failure !== undefined) {
+      if (failure.message.includes(TOO_LONG)) return 'FUNCTION LOAD timeout';
+      return `Error registering functions: ${named(failure.message)}`;
+    }
+    // One bulk string.
+    const start = out.buffer.indexOf('\n') + 1;
+    return readDescription(out.buffer.latin1Slice(start, out.at - 2));
+  }
+
+  runFunction(
+    library: Library,
+    entry: LibraryFunction,
+    words: ScriptArguments,
+    first: number,
+    keyCount: number,
+    out: Reply,
+  ): ScriptFailure | undefined {
+    let code = this.#prepared.get(entry);
+    if (code === undefined) {
+      code = callingCode(library.code.subarray(library.codeStart), entry.name);
+      this.#prepared.set(entry, code);
+    }
+    const failure = this.#runCode(code, words, first, keyCount, out);
+    return failure === undefined ? undefined : { message: named(failure.message), line: failure.line };
+  }
+
+  kill(): boolean {
+    return false;
+  }
+
+  flush(): void {
+    this.#prepared = new WeakMap();
+  }
+
+  #runCode(
+    code: Buffer,
+    words: ScriptArguments,
+    first: number,
+    keyCount: number,
+    out: Reply,
+  ): ScriptFailure | undefined {
+    const result = this.#evaluate(code, words, first, keyCount);
     if (typeof result !== 'number') return result;
     if (isNothing(this.#heap, result)) {
       out.nullBulk();
@@ -96,14 +153,6 @@ export class LuaEngine implements ScriptEngine {
     const failure = writeValue(this.#heap, result, out);
     this.#exports._free_mem(result);
     return failure === undefined ? undefined : explain(failure);
-  }
-
-  kill(): boolean {
-    return false;
-  }
-
-  flush(): void {
-    this.#prepared = new WeakMap();
   }
 
   get #exports(): LuaExports {
@@ -286,6 +335,11 @@ export class LuaEngine implements ScriptEngine {
   }
 }
 
+/** The package names every piece of code as it does a script. */
+function named(message: string): string {
+  return message.replace(/\buser_script:/g, 'user_function:');
+}
+
 /** The package's words for an error, as Redis says it. */
 function explain(failure: ScriptFailure): ScriptFailure {
   const { message } = failure;
@@ -302,7 +356,7 @@ function explain(failure: ScriptFailure): ScriptFailure {
         ? `${message.slice(0, marker)}Script attempted to access nonexistent global variable '${name}'`
         : 'Command arguments must be strings or integers';
   }
-  if (text.endsWith(OUT_OF_FUEL)) text = 'Script ended: it ran more instructions than one script may';
+  if (text.endsWith(OUT_OF_FUEL)) text = TOO_LONG;
   const prefix = /^user_script:(\d+): /.exec(text);
   const line = failure.line !== 0 ? failure.line : Number(prefix?.[1] ?? 0);
   return { message: /^[A-Z][A-Z0-9]* /.test(text) ? text : `ERR ${text}`, line };

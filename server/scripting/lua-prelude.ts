@@ -137,8 +137,10 @@ const NUMBERS = new RegExp(
   ].join('|'),
 );
 
+/** Comments and quoted text. */
+const WORDS_FOR_PEOPLE = /--[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g;
+
 const mends: readonly Mend[] = [
-  { sign: NUMBERS, code: numberCode },
   {
     sign: new RegExp(
       [
@@ -162,22 +164,24 @@ const NAMES_TYPE = /\b(?:map|set|double|big_number|verbatim_string)\s*=[^=]/;
 /** What is no value stands for nothing in an array; the table of all globals has such things. */
 const NO_VALUES = /[{,]\s*function\b|\b_G\b/;
 
-/** The script as it is compiled. */
-export function withPrelude(code: Buffer): Buffer {
+/**
+ * The code as it is compiled: what it needs in front of it, then `before`, then the code, then `after`. What it
+ * returns is only looked at when `looksAtValue`.
+ */
+export function withPrelude(code: Buffer, before = '', after = '', looksAtValue = true): Buffer {
   const text = code.latin1Slice();
-  let before = '';
-  let after = '';
-  for (const { sign, code } of mends) if (sign.test(text)) before += code;
-  if (
-    NAMES_TYPE.test(text) ||
-    NO_VALUES.test(text) ||
-    (MAKES_TABLE.test(text) && PUTS_INTO_TABLE.test(text))
-  ) {
-    before += returnCode;
-    after = RETURN_END;
+  let head = '';
+  let tail = after;
+  if (NUMBERS.test(text.replace(WORDS_FOR_PEOPLE, ' "" '))) head += numberCode;
+  for (const mend of mends) if (mend.sign.test(text)) head += mend.code;
+  const unusual = NAMES_TYPE.test(text) || NO_VALUES.test(text);
+  if (looksAtValue && (unusual || (MAKES_TABLE.test(text) && PUTS_INTO_TABLE.test(text)))) {
+    head += returnCode;
+    tail += RETURN_END;
   }
-  if (before === '') return code;
-  return Buffer.concat([Buffer.from(before), code, Buffer.from(after)]);
+  head += before;
+  if (head === '') return code;
+  return Buffer.concat([Buffer.from(head), code, Buffer.from(tail)]);
 }
 
 /** Control characters as Lua writes them. */

@@ -3,6 +3,7 @@
  * commands and no policy; the commands room knows no Lua.
  */
 import type { Reply } from '../wire/reply.ts';
+import type { Library, LibraryFunction } from './library.ts';
 import type { Script } from './script.ts';
 
 /** The words of a command, with the same meaning as those of the request parser. */
@@ -51,6 +52,17 @@ export interface ScriptEngine {
   run(
     script: Script,
     words: ScriptWords | ScriptArguments,
+    first: number,
+    keyCount: number,
+    out: Reply,
+  ): ScriptFailure | undefined;
+  /** Runs a library's code to see what it registers; a string is the error's text without its code. */
+  describe(code: Buffer): readonly LibraryFunction[] | string;
+  /** As `run`, for a function of a library. */
+  runFunction(
+    library: Library,
+    entry: LibraryFunction,
+    words: ScriptArguments,
     first: number,
     keyCount: number,
     out: Reply,

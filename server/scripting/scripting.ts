@@ -1,5 +1,6 @@
 /** Scripts of one server: what is known by its SHA1, and the engine that runs it. */
 import type { Reply } from '../wire/reply.ts';
+import { Libraries, type Library, type LibraryFunction } from './library.ts';
 import { readShebang, type Script, sha1Hex } from './script.ts';
 import { ScriptCache } from './script-cache.ts';
 import type { ScriptArguments, ScriptEngine, ScriptFailure } from './script-engine.ts';
@@ -9,11 +10,13 @@ const SHA_LENGTH = 40;
 export class Scripting {
   readonly cache = new ScriptCache();
   readonly engine: ScriptEngine;
+  readonly libraries: Libraries;
   /** The script that is running. */
   running: Script | null = null;
 
   constructor(engine: ScriptEngine) {
     this.engine = engine;
+    this.libraries = new Libraries((code) => engine.describe(code));
   }
 
   /** A script by the SHA1 that a client sent, in any case. */
@@ -55,6 +58,18 @@ export class Scripting {
       this.running = null;
       this.cache.used(script);
     }
+  }
+
+  /** See `ScriptEngine.runFunction`. */
+  runFunction(
+    library: Library,
+    entry: LibraryFunction,
+    words: ScriptArguments,
+    first: number,
+    keyCount: number,
+    out: Reply,
+  ): ScriptFailure | undefined {
+    return this.engine.runFunction(library, entry, words, first, keyCount, out);
   }
 
   flush(): void {

@@ -19,6 +19,10 @@ export function makePersistence(server: Server): Persistence {
     detach: (sink) => propagation.removeSink(sink),
     inUnit: () => propagation.inUnit,
     onReleased: () => server.turn.release(),
+    libraries: {
+      codes: () => [...server.scripts.scripting.libraries.all()].map(({ code }) => code),
+      replace: (codes) => server.scripts.scripting.libraries.replaceAll(codes),
+    },
     fatal: (message) => {
       log.warning(message);
       process.exit(1);

@@ -1,0 +1,167 @@
+/** Libraries of functions: what their first line says, which functions they bring, which library has which. */
+
+/** A function as the library registered it. */
+export interface LibraryFunction {
+  readonly name: string;
+  readonly description: string | null;
+  /** Bits of `script.ts`. */
+  readonly flags: number;
+}
+
+export interface Library {
+  readonly name: string;
+  /** All of it, the first line included. */
+  readonly code: Buffer;
+  /** Where the code behind the first line begins: at its end, so that lines keep their numbers. */
+  readonly codeStart: number;
+  readonly functions: readonly LibraryFunction[];
+}
+
+export interface LibraryHead {
+  readonly name: string;
+  readonly codeStart: number;
+}
+
+const LINE_FEED = 10;
+const NAME = /^[A-Za-z0-9_]+$/;
+
+/** Reads `#!lua name=<name>`; a string is the error's text without its code. */
+export function readLibraryHead(code: Buffer): LibraryHead | string {
+  if (code.latin1Slice(0, 2) !== '#!') return 'Missing library metadata';
+  const end = code.indexOf(LINE_FEED);
+  if (end < 0) return 'Invalid library metadata';
+  const [engine = '', ...parts] = code.utf8Slice(2, end).split(/\s+/).filter(Boolean);
+  let name: string | undefined;
+  for (const part of parts) {
+    if (!/^name=/i.test(part)) return `Invalid metadata value given: ${part}`;
+    if (name !== undefined) return 'Invalid metadata value, name argument was given multiple times';
+    name = part.slice('name='.length);
+  }
+  if (name === undefined) return 'Library name was not given';
+  if (!NAME.test(name)) {
+    return 'Library names can only contain letters, numbers, or underscores(_) and must be at least one character long';
+  }
+  if (engine.toLowerCase() !== 'lua') return `Engine '${engine}' not found`;
+  return { name, codeStart: end };
+}
+
+/** What an engine says of the functions of a library. */
+export type Describe = (code: Buffer) => readonly LibraryFunction[] | string;
+
+/** What happens when a library of that name is there already. */
+export type OnCollision = 'refuse' | 'replace';
+
+export class Libraries {
+  #byName = new Map<string, Library>();
+  #byFunction = new Map<string, { readonly library: Library; readonly entry: LibraryFunction }>();
+  readonly #describe: Describe;
+
+  constructor(describe: Describe) {
+    this.#describe = describe;
+  }
+
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  get functionCount(): number {
+    return this.#byFunction.size;
+  }
+
+  get memoryBytes(): number {
+    let bytes = 0;
+    for (const { code } of this.#byName.values()) bytes += code.length;
+    return bytes;
+  }
+
+  all(): Iterable<Library> {
+    return this.#byName.values();
+  }
+
+  find(functionName: string): { readonly library: Library; readonly entry: LibraryFunction } | undefined {
+    return this.#byFunction.get(functionName);
+  }
+
+  /** Reads and runs a library to see what it registers; a string is the error's text without its code. */
+  read(code: Buffer): Library | string {
+    const head = readLibraryHead(code);
+    if (typeof head === 'string') return head;
+    const functions = this.#describe(code.subarray(head.codeStart));
+    if (typeof functions === 'string') return functions;
+    const names = new Set<string>();
+    for (const { name } of functions) {
+      if (!NAME.test(name)) {
+        return 'Function names can only contain letters, numbers, or underscores(_) and must be at least one character long';
+      }
+      if (names.has(name)) return 'Function already exists in the library';
+      names.add(name);
+    }
+    if (functions.length === 0) return 'No functions registered';
+    return { name: head.name, code: Buffer.from(code), codeStart: head.codeStart, functions };
+  }
+
+  /** Adds a library; the error's text when it collides, and nothing has changed then. */
+  load(code: Buffer, onCollision: OnCollision): Library | string {
+    const head = readLibraryHead(code);
+    if (typeof head === 'string') return head;
+    if (onCollision === 'refuse' && this.#byName.has(head.name))
+      return `Library '${head.name}' already exists`;
+    const library = this.read(code);
+    if (typeof library === 'string') return library;
+    return this.#collision([library], onCollision) ?? this.#link(library);
+  }
+
+  /** Adds several or none; the error's text. */
+  join(libraries: readonly Library[], onCollision: OnCollision): string | undefined {
+    for (const { name } of libraries) {
+      if (onCollision === 'refuse' && this.#byName.has(name)) return `Library ${name} already exists`;
+    }
+    const problem = this.#collision(libraries, onCollision);
+    if (problem === undefined) for (const library of libraries) this.#link(library);
+    return problem;
+  }
+
+  /** Takes the libraries of a dataset in place of those there are; the error's text, and nothing has changed then. */
+  replaceAll(codes: readonly Uint8Array[]): string | undefined {
+    const read: Library[] = [];
+    for (const code of codes) {
+      const library = this.read(Buffer.from(code));
+      if (typeof library === 'string') return library;
+      read.push(library);
+    }
+    this.clear();
+    return this.join(read, 'refuse');
+  }
+
+  /** False when there is none of that name. */
+  delete(name: string): boolean {
+    const library = this.#byName.get(name);
+    if (library === undefined) return false;
+    for (const entry of library.functions) this.#byFunction.delete(entry.name);
+    return this.#byName.delete(name);
+  }
+
+  clear(): void {
+    this.#byName.clear();
+    this.#byFunction.clear();
+  }
+
+  /** A function of a library that stays. */
+  #collision(libraries: readonly Library[], onCollision: OnCollision): string | undefined {
+    const going = onCollision === 'replace' ? new Set(libraries.map(({ name }) => name)) : new Set<string>();
+    for (const { functions } of libraries) {
+      for (const { name } of functions) {
+        const known = this.#byFunction.get(name);
+        if (known !== undefined && !going.has(known.library.name)) return `Function ${name} already exists`;
+      }
+    }
+    return undefined;
+  }
+
+  #link(library: Library): Library {
+    this.delete(library.name);
+    this.#byName.set(library.name, library);
+    for (const entry of library.functions) this.#byFunction.set(entry.name, { library, entry });
+    return library;
+  }
+}
