@@ -9,7 +9,7 @@ import * as errors from './errors.ts';
 import { lateSet } from './late-head.ts';
 import { readAtLeast } from './list-arguments.ts';
 import { countedKeys } from './list-moving.ts';
-import { ALL_KEYS, DENYOOM, NO_KEY, READONLY, type Row, WRITE } from './row.ts';
+import { ALL_KEYS, DENYOOM, MOVABLE_KEYS, NO_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { checkNames, setsOf, storeSet, writeElement } from './set-access.ts';
 import { readValue, WRONG } from './value-access.ts';
 
@@ -18,14 +18,14 @@ const SINTERCARD_KEYS = { keys: (call: Call): number => countedKeys(call, 1) };
 
 // biome-ignore format: a table, one command a row
 export const setAlgebraCommands: readonly Row[] = [
-  // name         arity flags            keys      since    run          summary
-  ['SDIFF',       -2,   READONLY,        ALL_KEYS, '1.0.0', sdiff,       'Returns the difference of multiple sets.', ANY_ORDER],
-  ['SDIFFSTORE',  -3,   WRITE | DENYOOM, ALL_KEYS, '1.0.0', sdiffstore,  'Stores the difference of multiple sets in a key.'],
-  ['SINTER',      -2,   READONLY,        ALL_KEYS, '1.0.0', sinter,      'Returns the intersect of multiple sets.', ANY_ORDER],
-  ['SINTERCARD',  -3,   READONLY,        NO_KEY,   '7.0.0', sintercard,  'Returns the number of members of the intersect of multiple sets.', SINTERCARD_KEYS],
-  ['SINTERSTORE', -3,   WRITE | DENYOOM, ALL_KEYS, '1.0.0', sinterstore, 'Stores the intersect of multiple sets in a key.'],
-  ['SUNION',      -2,   READONLY,        ALL_KEYS, '1.0.0', sunion,      'Returns the union of multiple sets.', ANY_ORDER],
-  ['SUNIONSTORE', -3,   WRITE | DENYOOM, ALL_KEYS, '1.0.0', sunionstore, 'Stores the union of multiple sets in a key.'],
+  // name         arity flags                    keys      since    run          summary
+  ['SDIFF',       -2,   READONLY,                ALL_KEYS, '1.0.0', sdiff,       'Returns the difference of multiple sets.', ANY_ORDER],
+  ['SDIFFSTORE',  -3,   WRITE | DENYOOM,         ALL_KEYS, '1.0.0', sdiffstore,  'Stores the difference of multiple sets in a key.'],
+  ['SINTER',      -2,   READONLY,                ALL_KEYS, '1.0.0', sinter,      'Returns the intersect of multiple sets.', ANY_ORDER],
+  ['SINTERCARD',  -3,   READONLY | MOVABLE_KEYS, NO_KEY,   '7.0.0', sintercard,  'Returns the number of members of the intersect of multiple sets.', SINTERCARD_KEYS],
+  ['SINTERSTORE', -3,   WRITE | DENYOOM,         ALL_KEYS, '1.0.0', sinterstore, 'Stores the intersect of multiple sets in a key.'],
+  ['SUNION',      -2,   READONLY,                ALL_KEYS, '1.0.0', sunion,      'Returns the union of multiple sets.', ANY_ORDER],
+  ['SUNIONSTORE', -3,   WRITE | DENYOOM,         ALL_KEYS, '1.0.0', sunionstore, 'Stores the union of multiple sets in a key.'],
 ];
 
 const number = new Int64();
