@@ -4,7 +4,7 @@
  *
  *   OW update @1 r0,1,0     flags, keys from word 1: the last one 0 words on, step 1, no limit
  *   RO access @1 n0,1,1     a count stands in word 1, keys begin 1 word after it, step 1
- *   ?STORE,6                keys follow the word STORE, which is looked for from word 6 (negative: from the end)
+ *   ?STORE,6                keys follow the word STORE, looked for from word 6 (negative: from the end)
  *   *                       cannot be written down
  */
 import type { CommandEntry } from './command-table.ts';

@@ -4,7 +4,7 @@ import { TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { writeHelp } from './help.ts';
-import { memoryFigures, tableBytes } from './memory-figures.ts';
+import { type MemoryFigures, memoryFigures, tableBytes } from './memory-figures.ts';
 import { LOADING, NO_KEY, READONLY, type Row, STALE } from './row.ts';
 
 const SECOND_KEY = [2, 2, 1] as const;
@@ -95,12 +95,49 @@ function purge(call: Call): void {
   call.reply.ok();
 }
 
+type Fields = readonly (readonly [name: string, value: number])[];
+
+/** Integers, ratios and the tables of each database, in Redis' order. */
 function stats(call: Call): void {
   const { reply, context } = call;
   const figures = memoryFigures(context);
   const { keyspace } = context;
   const databases = keyspace.databases.filter((database) => database.tables > 0);
-  const integers: readonly (readonly [string, number])[] = [
+  const buffers = bufferFields(figures);
+  const data = dataFields(figures, keyspace.size);
+  const ratios: Fields = [
+    ['dataset.percentage', percentage(figures.dataset, figures.used)],
+    ['peak.percentage', percentage(figures.used, figures.peak)],
+  ];
+  const allocator: Fields = [
+    ['allocator.allocated', figures.used],
+    ['allocator.active', figures.held],
+    ['allocator.resident', figures.held],
+    ['allocator.muzzy', 0],
+  ];
+  const waste = wasteFields(figures);
+  const lists = [buffers, databases, data, ratios, allocator, waste];
+  reply.map(lists.reduce((sum, { length }) => sum + length, 0));
+  writeIntegers(call, buffers);
+  for (const database of databases) {
+    reply.bulkText(`db.${database.index}`);
+    reply.map(2);
+    writeIntegers(call, [
+      ['overhead.hashtable.main', tableBytes(database.size)],
+      ['overhead.hashtable.expires', 0],
+    ]);
+  }
+  writeIntegers(call, data);
+  writeRatios(call, ratios);
+  writeIntegers(call, allocator);
+  for (const [name, value] of waste) {
+    if (name.endsWith('bytes')) writeIntegers(call, [[name, value]]);
+    else writeRatios(call, [[name, value]]);
+  }
+}
+
+function bufferFields(figures: MemoryFigures): Fields {
+  return [
     ['peak.allocated', figures.peak],
     ['total.allocated', figures.used],
     ['startup.allocated', figures.startup],
@@ -112,69 +149,46 @@ function stats(call: Call): void {
     ['lua.caches', 0],
     ['functions.caches', 0],
   ];
-  const rest: readonly (readonly [string, number])[] = [
-    ['overhead.db.hashtable.lut', tableBytes(keyspace.size)],
+}
+
+function dataFields(figures: MemoryFigures, keys: number): Fields {
+  return [
+    ['overhead.db.hashtable.lut', tableBytes(keys)],
     ['overhead.db.hashtable.rehashing', 0],
     ['overhead.total', figures.overhead],
     ['db.dict.rehashing.count', 0],
-    ['keys.count', keyspace.size],
-    ['keys.bytes-per-key', keyspace.size === 0 ? 0 : Math.floor(figures.dataset / keyspace.size)],
+    ['keys.count', keys],
+    ['keys.bytes-per-key', keys === 0 ? 0 : Math.floor(figures.dataset / keys)],
     ['dataset.bytes', figures.dataset],
   ];
-  const ratios: readonly (readonly [string, number])[] = [
-    ['dataset.percentage', figures.used === 0 ? 0 : (figures.dataset / figures.used) * 100],
-    ['peak.percentage', figures.peak === 0 ? 0 : (figures.used / figures.peak) * 100],
-  ];
-  const allocator: readonly (readonly [string, number])[] = [
-    ['allocator.allocated', figures.used],
-    ['allocator.active', figures.held],
-    ['allocator.resident', figures.held],
-    ['allocator.muzzy', 0],
-  ];
-  const fragmentation: readonly (readonly [string, number, boolean])[] = [
-    ['allocator-fragmentation.ratio', figures.fragmentation, true],
-    ['allocator-fragmentation.bytes', figures.held - figures.base, false],
-    ['allocator-rss.ratio', 1, true],
-    ['allocator-rss.bytes', 0, false],
-    ['rss-overhead.ratio', figures.resident / Math.max(figures.held, 1), true],
-    ['rss-overhead.bytes', figures.resident - figures.held, false],
-    ['fragmentation', figures.fragmentation, true],
-    ['fragmentation.bytes', figures.held - figures.base, false],
-  ];
-  reply.map(
-    integers.length +
-      databases.length +
-      rest.length +
-      ratios.length +
-      allocator.length +
-      fragmentation.length,
-  );
-  writeIntegers(call, integers);
-  for (const database of databases) {
-    reply.bulkText(`db.${database.index}`);
-    reply.map(2);
-    reply.bulkText('overhead.hashtable.main');
-    reply.integer(tableBytes(database.size));
-    reply.bulkText('overhead.hashtable.expires');
-    reply.integer(0);
-  }
-  writeIntegers(call, rest);
-  writeRatios(call, ratios);
-  writeIntegers(call, allocator);
-  for (const [name, value, ratio] of fragmentation) {
-    if (ratio) writeRatios(call, [[name, value]]);
-    else writeIntegers(call, [[name, value]]);
-  }
 }
 
-function writeIntegers(call: Call, fields: readonly (readonly [string, number])[]): void {
+/** What is held and not used: ratios, and differences in bytes. */
+function wasteFields(figures: MemoryFigures): Fields {
+  return [
+    ['allocator-fragmentation.ratio', figures.fragmentation],
+    ['allocator-fragmentation.bytes', figures.held - figures.base],
+    ['allocator-rss.ratio', 1],
+    ['allocator-rss.bytes', 0],
+    ['rss-overhead.ratio', figures.resident / Math.max(figures.held, 1)],
+    ['rss-overhead.bytes', figures.resident - figures.held],
+    ['fragmentation', figures.fragmentation],
+    ['fragmentation.bytes', figures.held - figures.base],
+  ];
+}
+
+function percentage(part: number, whole: number): number {
+  return whole === 0 ? 0 : (part / whole) * 100;
+}
+
+function writeIntegers(call: Call, fields: Fields): void {
   for (const [name, value] of fields) {
     call.reply.bulkText(name);
     call.reply.integer(Math.round(value));
   }
 }
 
-function writeRatios(call: Call, fields: readonly (readonly [string, number])[]): void {
+function writeRatios(call: Call, fields: Fields): void {
   for (const [name, value] of fields) {
     call.reply.bulkText(name);
     call.reply.double(String(value));

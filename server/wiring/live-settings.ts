@@ -36,32 +36,12 @@ const lazyFreeSettings: readonly ParameterName[] = [
 export function applyLiveSettings(server: Server): void {
   const { config, keyspace, log } = server;
   const { values } = config;
-  const memory = (): void => {
-    keyspace.eviction.maxmemory = values.maxmemory;
-    keyspace.eviction.policy = values['maxmemory-policy'] as typeof keyspace.eviction.policy;
-    keyspace.eviction.samples = values['maxmemory-samples'];
-    keyspace.eviction.setTenacity(values['maxmemory-eviction-tenacity']);
-    const clock = /(lfu|lrm)$/.exec(values['maxmemory-policy'])?.[0] as 'lfu' | 'lrm' | undefined;
-    keyspace.useClock(clock ?? 'lru', values['lfu-decay-time'], values['lfu-log-factor']);
-    keyspace.eviction.begin();
-    server.guard.enabled = values['container-memory-guard'] && values.maxmemory === 0;
-    server.guard.tick();
-  };
   const password = (): void => {
     const { users } = server.access;
     users.setDefaultPassword(Buffer.from(values.requirepass).toString('latin1'));
     // Who is signed in stays so, as in Redis; a removed password lets everybody in.
     if (values.requirepass !== '') return;
     for (const client of server.clients.all()) client.authenticated = true;
-  };
-  const lazyFree = (): void => {
-    const { policy } = keyspace.lazyFree;
-    policy.eviction = values['lazyfree-lazy-eviction'];
-    policy.expire = values['lazyfree-lazy-expire'];
-    policy.serverDel = values['lazyfree-lazy-server-del'];
-    policy.userDel = values['lazyfree-lazy-user-del'];
-    policy.userFlush = values['lazyfree-lazy-user-flush'];
-    keyspace.lazyFree.lazily = policy.serverDel;
   };
   const bulk = (): void => {
     server.sessions.parser.bulkBytesMax = values['proto-max-bulk-len'];
@@ -71,18 +51,6 @@ export function applyLiveSettings(server: Server): void {
   };
   const notifications = (): void => {
     keyspace.events.flags = values['notify-keyspace-events'];
-  };
-  const observed = (): void => {
-    server.observer.configure({
-      slowerThan: values['slowlog-log-slower-than'],
-      slowLengthMax: values['slowlog-max-len'],
-      requestLargerThan: values['commandlog-request-larger-than'],
-      requestLengthMax: values['commandlog-large-request-max-len'],
-      replyLargerThan: values['commandlog-reply-larger-than'],
-      replyLengthMax: values['commandlog-large-reply-max-len'],
-      latencyThreshold: values['latency-monitor-threshold'],
-      latencyTracking: values['latency-tracking'],
-    });
   };
   const importing = (): void => {
     const { role, writesPaused } = server.replication;
@@ -95,25 +63,18 @@ export function applyLiveSettings(server: Server): void {
   };
   // biome-ignore format: a table
   const rows: readonly (readonly [names: readonly ParameterName[], apply: () => void])[] = [
-    [evictionSettings,       memory],
-    [lazyFreeSettings,       lazyFree],
+    [evictionSettings,       () => applyEviction(server)],
+    [lazyFreeSettings,       () => applyLazyFree(server)],
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
     [['loglevel'],           level],
     [['import-mode'],        importing],
-    [observerSettings,       observed],
+    [observerSettings,       () => applyObserver(server)],
     [limitParameters,        () => applyValueLimits(server)],
     [['notify-keyspace-events'], notifications],
     [['tracking-table-max-keys'], tracking],
   ];
-  config.onChange('port', (port, before) => {
-    const moved = server.sessions.moveTo(values.bind, port, values.bind, before);
-    return moved ? undefined : 'Unable to listen on this port. Check server logs.';
-  });
-  config.onChange('bind', (bind, before) => {
-    const moved = server.sessions.moveTo(bind, values.port, before, values.port);
-    return moved ? undefined : 'Failed to bind to specified addresses.';
-  });
+  moveListeners(server);
   for (const [names, apply] of rows) {
     apply();
     for (const name of names) {
@@ -123,4 +84,58 @@ export function applyLiveSettings(server: Server): void {
       });
     }
   }
+}
+
+function applyEviction(server: Server): void {
+  const { keyspace } = server;
+  const { values } = server.config;
+  keyspace.eviction.maxmemory = values.maxmemory;
+  keyspace.eviction.policy = values['maxmemory-policy'] as typeof keyspace.eviction.policy;
+  keyspace.eviction.samples = values['maxmemory-samples'];
+  keyspace.eviction.setTenacity(values['maxmemory-eviction-tenacity']);
+  const clock = /(lfu|lrm)$/.exec(values['maxmemory-policy'])?.[0] as 'lfu' | 'lrm' | undefined;
+  keyspace.useClock(clock ?? 'lru', values['lfu-decay-time'], values['lfu-log-factor']);
+  keyspace.eviction.begin();
+  server.guard.enabled = values['container-memory-guard'] && values.maxmemory === 0;
+  server.guard.tick();
+}
+
+function applyLazyFree(server: Server): void {
+  const { keyspace } = server;
+  const { values } = server.config;
+  const { policy } = keyspace.lazyFree;
+  policy.eviction = values['lazyfree-lazy-eviction'];
+  policy.expire = values['lazyfree-lazy-expire'];
+  policy.serverDel = values['lazyfree-lazy-server-del'];
+  policy.userDel = values['lazyfree-lazy-user-del'];
+  policy.userFlush = values['lazyfree-lazy-user-flush'];
+  keyspace.lazyFree.lazily = policy.serverDel;
+}
+
+function applyObserver(server: Server): void {
+  const { values } = server.config;
+  server.observer.configure({
+    slowerThan: values['slowlog-log-slower-than'],
+    slowLengthMax: values['slowlog-max-len'],
+    requestLargerThan: values['commandlog-request-larger-than'],
+    requestLengthMax: values['commandlog-large-request-max-len'],
+    replyLargerThan: values['commandlog-reply-larger-than'],
+    replyLengthMax: values['commandlog-large-reply-max-len'],
+    latencyThreshold: values['latency-monitor-threshold'],
+    latencyTracking: values['latency-tracking'],
+  });
+}
+
+/** Both must succeed or fail within CONFIG SET. */
+function moveListeners(server: Server): void {
+  const { config } = server;
+  const { values } = config;
+  config.onChange('port', (port, before) => {
+    const moved = server.sessions.moveTo(values.bind, port, values.bind, before);
+    return moved ? undefined : 'Unable to listen on this port. Check server logs.';
+  });
+  config.onChange('bind', (bind, before) => {
+    const moved = server.sessions.moveTo(bind, values.port, before, values.port);
+    return moved ? undefined : 'Failed to bind to specified addresses.';
+  });
 }
