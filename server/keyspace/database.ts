@@ -1,9 +1,9 @@
 /**
- * One numbered database: its keys in one table, or in one table a slot in cluster mode, so that counting,
- * listing and flushing a slot never walks other keys. Every change of a record passes `beforeChange` first.
+ * One numbered database: its keys found, changed, expired and deleted. Every change of a record passes
+ * `beforeChange` first.
  */
 import { Arena } from '../structures/arena.ts';
-import { keySlot, SLOT_COUNT } from '../structures/crc16.ts';
+import { keySlot } from '../structures/crc16.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
   CHUNKED_BYTES_MIN,
@@ -13,11 +13,10 @@ import {
   Records,
   TYPE_STRING,
 } from '../structures/record.ts';
-import type { TableTidy } from '../structures/table-tidy.ts';
-import type { TableTouch } from '../structures/table-touch.ts';
 import { NOTIFY_KEY_MISS, NOTIFY_NEW } from './events.ts';
 import { FieldExpiry } from './field-expiry.ts';
 import type { Keyspace } from './keyspace.ts';
+import { SlotTables } from './slot-tables.ts';
 
 /** In place of an expiry: none. */
 export const NO_EXPIRY = -1;
@@ -27,20 +26,15 @@ export const KEEP_EXPIRY = -2;
 /** Table segments that one step of the expiry walk looks at. */
 const SEGMENTS_PER_STEP = 1;
 
-export class Database {
+export class Database extends SlotTables {
   /** Its number; SWAPDB changes it. */
   index: number;
   /** The number it had when the running or last snapshot began. */
   snapshotIndex: number;
-  /** Keys, expired ones that nobody has met yet included. */
-  size = 0;
   /** Keys that have an expiry. */
   expiring = 0;
   /** Hashes with fields that have one. */
   readonly fields: FieldExpiry;
-  readonly #keyspace: Keyspace;
-  /** Headers of the tables: one, or one a slot (0: no key was ever there). */
-  readonly #headers: Uint32Array;
   #hash = 0;
   #slot = 0;
   /** Where the expiry walk of `expireSome` goes on. */
@@ -48,24 +42,18 @@ export class Database {
   #expireEntry = 0;
 
   constructor(keyspace: Keyspace, index: number) {
-    this.#keyspace = keyspace;
+    super(keyspace);
     this.index = index;
     this.snapshotIndex = index;
     this.fields = new FieldExpiry(keyspace);
-    this.#headers = new Uint32Array(keyspace.perSlot ? SLOT_COUNT : 1);
-  }
-
-  /** Reads the places of keys that will be looked up soon, by slot (0 outside cluster mode) and hash. */
-  touch(touch: TableTouch, slots: Uint16Array, hashes: Int32Array, count: number): number {
-    return touch.read(this.#headers, slots, hashes, count);
   }
 
   /** The key's record whether expired or not, 0 when there is none. Remembers hash and slot for a change. */
   findAny(key: Uint8Array, start: number, length: number): number {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     this.#slot = keyspace.perSlot ? keySlot(key, start, length) : 0;
     this.#hash = hashBytes(key, start, length);
-    const header = this.#headers[this.#slot];
+    const header = this.headers[this.#slot];
     return header === 0 ? 0 : keyspace.table.find(header, this.#hash, key, start, length);
   }
 
@@ -73,7 +61,7 @@ export class Database {
   find(key: Uint8Array, start: number, length: number): number {
     const ref = this.findAny(key, start, length);
     if (ref === 0) return 0;
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const expiresAtMs = keyspace.records.expiresAtMs(ref);
     if (expiresAtMs >= 0 && expiresAtMs <= keyspace.nowMs && !keyspace.seesExpired) {
       if (keyspace.deletesExpired) this.#expireFound(ref, key, start, length);
@@ -86,14 +74,14 @@ export class Database {
   findLive(key: Uint8Array, start: number, length: number): number {
     const ref = this.findAny(key, start, length);
     if (ref === 0) return 0;
-    const expiresAtMs = this.#keyspace.records.expiresAtMs(ref);
-    return expiresAtMs >= 0 && expiresAtMs <= this.#keyspace.nowMs && !this.#keyspace.seesExpired ? 0 : ref;
+    const expiresAtMs = this.keyspace.records.expiresAtMs(ref);
+    return expiresAtMs >= 0 && expiresAtMs <= this.keyspace.nowMs && !this.keyspace.seesExpired ? 0 : ref;
   }
 
   /** Like `find`, and counts hit or miss and refreshes the access clock. */
   read(key: Uint8Array, start: number, length: number): number {
     const ref = this.find(key, start, length);
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     if (ref === 0) {
       keyspace.stats.keyspaceMisses++;
       keyspace.events.emit(NOTIFY_KEY_MISS, 'keymiss', this.index, key, start, length);
@@ -119,7 +107,7 @@ export class Database {
     encoding = 0,
   ): void {
     if (keyLength > KEY_BYTES_MAX) throw new RangeError(`a key is at most ${KEY_BYTES_MAX} bytes long`);
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const records = keyspace.records;
     const old = this.findAny(key, keyStart, keyLength);
     if (expiresAtMs === KEEP_EXPIRY) expiresAtMs = old === 0 ? NO_EXPIRY : records.expiresAtMs(old);
@@ -171,7 +159,7 @@ export class Database {
    * to write into. Keeps expiry and key; the encoding becomes raw.
    */
   resizeString(ref: number, length: number): number {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const records = keyspace.records;
     const oldLength = records.valueLength(ref);
     const keyLength = records.keyLength(ref);
@@ -215,7 +203,7 @@ export class Database {
     expiresAtMs = NO_EXPIRY,
   ): number {
     if (length > KEY_BYTES_MAX) throw new RangeError(`a key is at most ${KEY_BYTES_MAX} bytes long`);
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const records = keyspace.records;
     const ref = keyspace.arena.allocate(Records.inlineBytes(length, 0, expiresAtMs >= 0));
     const first = type | (encoding << 4) | (keyspace.freshClock << 8);
@@ -227,7 +215,7 @@ export class Database {
 
   /** Adds a record that has this key and is in no database, in place of what the key holds. */
   adopt(ref: number, key: Uint8Array, start: number, length: number): void {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const expiresAtMs = keyspace.records.expiresAtMs(ref);
     const old = this.findAny(key, start, length);
     if (old !== 0) this.#removeFound(old);
@@ -249,23 +237,23 @@ export class Database {
   ): number {
     const old = this.findAny(key, start, length);
     if (expiresAtMs === KEEP_EXPIRY) {
-      expiresAtMs = old === 0 ? NO_EXPIRY : this.#keyspace.records.expiresAtMs(old);
+      expiresAtMs = old === 0 ? NO_EXPIRY : this.keyspace.records.expiresAtMs(old);
     }
     return this.addValue(key, start, length, type, encoding, root, expiresAtMs);
   }
 
   /** Takes the record that `find` just returned out of the database; the record is the caller's. */
   takeFound(ref: number): void {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     this.beforeChange(ref);
     if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
-    keyspace.table.removeFound(this.#headers[this.#slot]);
+    keyspace.table.removeFound(this.headers[this.#slot]);
     this.size--;
   }
 
   /** Sets or clears (NO_EXPIRY) the expiry of a record that `find` just returned. */
   setExpiry(ref: number, expiresAtMs: number): void {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const records = keyspace.records;
     this.beforeChange(ref);
     const had = records.expires(ref);
@@ -305,20 +293,20 @@ export class Database {
     const ref = this.find(key, start, length);
     if (ref === 0) return false;
     this.#removeFound(ref);
-    this.#keyspace.changed(this.index, key, start, length);
+    this.keyspace.changed(this.index, key, start, length);
     return true;
   }
 
   /** Deletes the record that `find` or `findAny` just returned. */
   removeFound(ref: number): void {
-    const key = this.#keyspace.records.copyKey(ref);
+    const key = this.keyspace.records.copyKey(ref);
     this.#removeFound(ref);
-    this.#keyspace.changed(this.index, key, 0, key.length);
+    this.keyspace.changed(this.index, key, 0, key.length);
   }
 
   /** Must be called before the record's bytes change in any way. */
   beforeChange(ref: number): void {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     keyspace.touchChange(ref);
     if (keyspace.snapshotHook !== null && keyspace.records.mark(ref) !== keyspace.epoch) {
       keyspace.snapshotHook(this.snapshotIndex, ref);
@@ -328,22 +316,15 @@ export class Database {
   /** Removes every key; the number removed. */
   flush(): number {
     const removed = this.size;
-    this.#keyspace.noteFlushed(this);
-    for (let slot = 0; slot < this.#headers.length; slot++) this.#dropSlot(slot);
+    this.keyspace.noteFlushed(this);
+    for (let slot = 0; slot < this.headers.length; slot++) this.#dropSlot(slot);
     this.fields.clear();
     return removed;
   }
 
-  /** Tables of this database. */
-  get tables(): number {
-    let tables = 0;
-    for (const header of this.#headers) if (header !== 0) tables++;
-    return tables;
-  }
-
   /** The arena was cleared, and with it every table and record. */
   forget(): void {
-    this.#headers.fill(0);
+    this.headers.fill(0);
     this.fields.forget();
     this.size = 0;
     this.expiring = 0;
@@ -353,18 +334,18 @@ export class Database {
 
   /** Removes every key of a slot (0 outside cluster mode); the number removed. */
   flushSlot(slot: number): number {
-    this.#keyspace.noteFlushed(this, slot);
+    this.keyspace.noteFlushed(this, slot);
     return this.#dropSlot(slot);
   }
 
   #dropSlot(slot: number): number {
-    const header = this.#headers[slot];
+    const header = this.headers[slot];
     if (header === 0) return 0;
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const removed = keyspace.table.count(header);
     this.expiring -= keyspace.table.expiring(header);
     this.size -= removed;
-    this.#headers[slot] = 0;
+    this.headers[slot] = 0;
     if (keyspace.snapshotHook === null && keyspace.lazyFree.releaseTable(header)) return removed;
     keyspace.table.destroy(header, (ref) => {
       this.beforeChange(ref);
@@ -373,102 +354,23 @@ export class Database {
     return removed;
   }
 
-  /** Slots that may have a table: 1 outside cluster mode. */
-  get slots(): number {
-    return this.#headers.length;
-  }
-
-  hasTable(slot: number): boolean {
-    return this.#headers[slot] !== 0;
-  }
-
-  /** One step of tidying the table of a slot, which there is: see TableTidy. */
-  tidySlot(slot: number, tidy: TableTidy, entry: number, move: (ref: number) => number): number {
-    if (entry === 0) this.#headers[slot] = tidy.moveHeader(this.#headers[slot]);
-    return tidy.step(this.#headers[slot], entry, move);
-  }
-
-  countInSlot(slot: number): number {
-    const header = this.#headers[slot];
-    return header === 0 ? 0 : this.#keyspace.table.count(header);
-  }
-
-  /** One step of a walk over all keys, with the guarantee of SCAN; a cursor is an integer below 2^51. */
-  scan(cursor: number, visit: (ref: number) => void): number {
-    const slots = this.#headers.length;
-    let slot = cursor % slots;
-    let position = Math.floor(cursor / slots);
-    while (slot < slots && this.#headers[slot] === 0) {
-      slot++;
-      position = 0;
-    }
-    if (slot >= slots) return 0;
-    position = this.#keyspace.table.scan(this.#headers[slot], position, visit);
-    if (position !== 0) return position * slots + slot;
-    return slot + 1 >= slots ? 0 : slot + 1;
-  }
-
-  /** Up to `max` keys of a slot, copied. */
-  keysInSlot(slot: number, max: number): Buffer[] {
-    const keys: Buffer[] = [];
-    const header = this.#headers[slot];
-    if (header === 0) return keys;
-    const { table, records } = this.#keyspace;
-    let cursor = 0;
-    do {
-      cursor = table.scan(header, cursor, (ref) => {
-        if (keys.length < max) keys.push(records.copyKey(ref));
-      });
-    } while (cursor !== 0 && keys.length < max);
-    return keys;
-  }
-
-  /** A random record, 0 when the database is empty. */
-  sample(): number {
-    if (this.size === 0) return 0;
-    const random = this.#keyspace.random;
-    let slot = 0;
-    if (this.#headers.length > 1) {
-      slot = Math.floor(random() * SLOT_COUNT);
-      while (this.countInSlot(slot) === 0) slot = (slot + 1) % SLOT_COUNT;
-    }
-    return this.#keyspace.table.sample(this.#headers[slot], random);
-  }
-
-  /**
-   * Fills `into` with up to `max` records from a random place on, only with ones that expire when `expiring`;
-   * how many there are.
-   */
-  sampleSome(into: Uint32Array, max: number, expiring: boolean): number {
-    const { random, tableSample } = this.#keyspace;
-    const slots = this.#headers.length;
-    let slot = slots === 1 ? 0 : Math.floor(random() * slots);
-    for (let left = slots; left > 0; left--) {
-      const header = this.#headers[slot];
-      const found = header === 0 ? 0 : tableSample.take(header, random, into, max, expiring);
-      if (found !== 0) return found;
-      if (++slot === slots) slot = 0;
-    }
-    return 0;
-  }
-
   /**
    * Deletes keys that expired, looking at no more than about `budget` table segments or slots, until `late`.
    * False when it was late; the next call goes on there.
    */
   expireSome(budget: number, late: () => boolean): boolean {
     if (this.expiring === 0) return true;
-    const { expiry, nowMs } = this.#keyspace;
+    const { expiry, nowMs } = this.keyspace;
     const expired = (ref: number): void => this.expireRecord(ref);
     for (let left = Math.max(budget, 1); left > 0; ) {
-      const header = this.#headers[this.#expireSlot];
+      const header = this.headers[this.#expireSlot];
       if (header !== 0)
         this.#expireEntry = expiry.expire(header, this.#expireEntry, SEGMENTS_PER_STEP, nowMs, expired);
       left -= this.#expireEntry === 0 ? 1 : SEGMENTS_PER_STEP;
       if (this.#expireEntry === 0) {
-        this.#expireSlot = (this.#expireSlot + 1) % this.#headers.length;
+        this.#expireSlot = (this.#expireSlot + 1) % this.headers.length;
         // Once around is enough.
-        if (this.#headers.length === 1) return true;
+        if (this.headers.length === 1) return true;
       }
       if (late()) return false;
     }
@@ -477,21 +379,21 @@ export class Database {
 
   /** Deletes one expired record, tells propagation and counts it. */
   expireRecord(ref: number): void {
-    const key = this.#keyspace.records.copyKey(ref);
+    const key = this.keyspace.records.copyKey(ref);
     if (this.findAny(key, 0, key.length) !== ref) return;
     this.#expireFound(ref, key, 0, key.length);
   }
 
   /** Frees what a key that is no string holds and leaves an empty string in its place. */
   #dropValue(ref: number): void {
-    const { records } = this.#keyspace;
-    this.#keyspace.releaseValue(ref);
+    const { records } = this.keyspace;
+    this.keyspace.releaseValue(ref);
     records.setRoot(ref, 0);
     records.setEmptyString(ref);
   }
 
   #expireFound(ref: number, key: Uint8Array, start: number, length: number): void {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     const { lazyFree } = keyspace;
     const { lazily } = lazyFree;
     lazyFree.lazily = lazyFree.policy.expire;
@@ -505,14 +407,14 @@ export class Database {
 
   #removeFound(ref: number): void {
     this.takeFound(ref);
-    this.#keyspace.release(ref);
+    this.keyspace.release(ref);
   }
 
   #insert(ref: number, expiresAtMs: number): void {
-    const table = this.#keyspace.table;
-    if (this.#headers[this.#slot] === 0) this.#headers[this.#slot] = table.create();
-    table.insert(this.#headers[this.#slot], this.#hash, ref);
-    if (expiresAtMs >= 0) table.noteExpiry(this.#headers[this.#slot], 1, this.#hash, expiresAtMs);
+    const table = this.keyspace.table;
+    if (this.headers[this.#slot] === 0) this.headers[this.#slot] = table.create();
+    table.insert(this.headers[this.#slot], this.#hash, ref);
+    if (expiresAtMs >= 0) table.noteExpiry(this.headers[this.#slot], 1, this.#hash, expiresAtMs);
     this.size++;
   }
 
@@ -521,10 +423,10 @@ export class Database {
     const has = expiresAtMs >= 0;
     if (!had && !has) return;
     const change = (has ? 1 : 0) - (had ? 1 : 0);
-    if (has) this.#keyspace.noteExpiry(expiresAtMs);
+    if (has) this.keyspace.noteExpiry(expiresAtMs);
     this.expiring += change;
     if (!inserting) {
-      this.#keyspace.table.noteExpiry(this.#headers[this.#slot], change, this.#hash, expiresAtMs);
+      this.keyspace.table.noteExpiry(this.headers[this.#slot], change, this.#hash, expiresAtMs);
     }
   }
 }
