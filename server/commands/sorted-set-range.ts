@@ -1,6 +1,6 @@
 /** Sorted set commands on ranges: by rank, by score, by member. */
 import { NOTIFY_ZSET } from '../keyspace/events.ts';
-import { TYPE_ZSET } from '../structures/record.ts';
+import { ENCODING_SKIPLIST, TYPE_ZSET } from '../structures/record.ts';
 import type { SortedSetBody } from '../values/sorted-set-body.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
@@ -180,9 +180,32 @@ function writeRange(call: Call, body: SortedSetBody, reverse: boolean): void {
   if (to === from) return;
   body.readsScores = withScores;
   let more = body.seek(reverse ? to - 1 : from);
+  if (!withScores && body.encoding === ENCODING_SKIPLIST) {
+    writeMembers(call, body, reverse);
+    return;
+  }
   for (let left = to - from; more && left > 0; left--) {
     writeElement(reply, body, withScores);
     if (left > 1) more = reverse ? body.previous() : body.next();
+  }
+}
+
+/** Records on their way into a reply. */
+const refs = new Uint32Array(64);
+
+/** The members of the interval from where `body` stands on: many at a time, which is what ranges are read for. */
+function writeMembers(call: Call, body: SortedSetBody, reverse: boolean): void {
+  const { reply } = call;
+  const { records } = call.context.keyspace;
+  for (let left = interval.to - interval.from; left > 0; ) {
+    const count = body.collect(reverse, left, refs);
+    if (count === 0) throw new Error('a sorted set has fewer elements than it counts');
+    for (let index = 0; index < count; index++) {
+      const ref = refs[index];
+      const start = records.keyStart(ref);
+      reply.bulkRange(records.segment(ref), start, start + records.keyLength(ref));
+    }
+    left -= count;
   }
 }
 

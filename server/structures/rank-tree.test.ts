@@ -245,6 +245,21 @@ function probe(model: Model, random: Prng): void {
   for (let at = index + 1; at <= Math.min(index + 150, elements.length); at++) {
     expect(tree.next(cursor)).toBe(elements[at]?.ref ?? 0);
   }
+  const refs = new Uint32Array(100);
+  for (const reverse of [false, true]) {
+    tree.at(header, index, cursor);
+    for (let at = index; ; ) {
+      const max = 1 + random.below(150);
+      const count = tree.collect(cursor, reverse, max, refs);
+      const expected = Array.from(
+        { length: Math.min(max, 100) },
+        (_, step) => elements[at + (reverse ? -step : step)],
+      );
+      expect([...refs.subarray(0, count)]).toEqual(expected.flatMap((other) => other?.ref ?? []));
+      at += reverse ? -count : count;
+      if (count < Math.min(max, 100)) break;
+    }
+  }
   tree.at(header, index, cursor);
   for (let at = index - 1; at >= Math.max(index - 150, -1); at--) {
     expect(tree.previous(cursor)).toBe(elements[at]?.ref ?? 0);

@@ -27,6 +27,7 @@ import {
   LEAF_CAPACITY,
   LEAF_COUNT,
   LEAF_NEXT,
+  LEAF_PREVIOUS,
   LEAF_REFS,
   TREE_COUNT,
   TREE_HEADER_BYTES,
@@ -201,6 +202,31 @@ export class RankTree {
       cursor.index = this.#nodes.count(cursor.leaf);
     }
     return this.#nodes.refAt(cursor.leaf, --cursor.index);
+  }
+
+  /**
+   * Up to target.length elements in a row into `target`, from the cursor's own on, which moves behind them;
+   * their number. Of what is left, `max` at most; the tree must not have changed.
+   */
+  collect(cursor: RankTreeCursor, reverse: boolean, max: number, target: Uint32Array): number {
+    const wanted = Math.min(max, target.length);
+    let found = 0;
+    while (found < wanted && cursor.leaf !== 0) {
+      const words = this.#words[cursor.leaf >>> SEGMENT_SHIFT];
+      const at = (cursor.leaf & UNIT_MASK) << 1;
+      const first = at + LEAF_REFS + cursor.index;
+      const here = reverse ? cursor.index + 1 : words[at + LEAF_COUNT] - cursor.index;
+      const taken = Math.min(here, wanted - found);
+      if (reverse) for (let step = 0; step < taken; step++) target[found++] = words[first - step];
+      else for (let step = 0; step < taken; step++) target[found++] = words[first + step];
+      if (taken < here) {
+        cursor.index += reverse ? -taken : taken;
+        return found;
+      }
+      cursor.leaf = words[at + (reverse ? LEAF_PREVIOUS : LEAF_NEXT)];
+      cursor.index = reverse && cursor.leaf !== 0 ? this.#nodes.count(cursor.leaf) - 1 : 0;
+    }
+    return found;
   }
 
   /**

@@ -203,6 +203,14 @@ export class SortedSetBody {
       : this.#showRecord(this.#trees.previous(this.#cursor));
   }
 
+  /**
+   * Records of up to `max` elements of a large set into `target`, from the one that `seek` or this found on;
+   * their number. The walk by `next` and `previous` ends with it.
+   */
+  collect(reverse: boolean, max: number, target: Uint32Array): number {
+    return this.#trees.collect(this.#cursor, reverse, max, target);
+  }
+
   #showPlace(at: number): boolean {
     this.#at = at;
     if (at === 0) return false;
