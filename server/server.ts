@@ -5,7 +5,7 @@
  *   a request: sessions/connection.ts -> commands/execute.ts -> handler -> keyspace -> propagation -> turn
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { unlinkSync, writeFileSync } from 'node:fs';
 import type { Cluster } from './cluster/cluster.ts';
 import { Access } from './commands/access.ts';
 import { allCommands } from './commands/all-commands.ts';
@@ -20,10 +20,7 @@ import { ScriptRunner } from './commands/script-runner.ts';
 import { setTransactionExecutor } from './commands/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './config/log.ts';
-import { ActiveExpiry } from './keyspace/active-expiry.ts';
-import { Compaction } from './keyspace/compaction.ts';
-import { ContainerGuard, containerLimit } from './keyspace/container-guard.ts';
-import { NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_HASH } from './keyspace/events.ts';
+import type { ContainerGuard } from './keyspace/container-guard.ts';
 import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
 import type { AdminServer } from './metrics/admin-server.ts';
@@ -45,21 +42,16 @@ import { makePersistence } from './wiring/persistence-wiring.ts';
 import { makeReplication } from './wiring/replication-wiring.ts';
 import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
 import { makeTracking } from './wiring/tracking-wiring.ts';
+import { Upkeep } from './wiring/upkeep.ts';
 
 const TICK_MS = 100;
-/** Fields that one propagated HDEL names. */
-const FIELDS_PER_COMMAND = 1024;
-/** Emptied segments of the arena that a tick gives back: one or two ms, 160 MiB a second. */
-const RELEASE_SEGMENTS = 4;
 const RUN_ID_BYTES = 20;
-const CONTAINER_HAS_ROOM = 'The container has room again: commands that add data are accepted.';
 
 export class Server implements ServerContext {
   readonly config: Config;
   readonly log: Log;
   readonly stats = new Stats();
   readonly keyspace: Keyspace;
-  readonly guard: ContainerGuard;
   readonly propagation = new Propagation();
   readonly persistence: Persistence;
   readonly replication: Replication;
@@ -80,8 +72,7 @@ export class Server implements ServerContext {
   readonly sessions: Sessions;
   #admin: AdminServer | null = null;
   readonly #shutdown: Shutdown;
-  readonly #expiry: ActiveExpiry;
-  readonly #compaction: Compaction;
+  readonly #upkeep: Upkeep;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(config: Config, log: Log, version: string) {
@@ -131,44 +122,9 @@ export class Server implements ServerContext {
     this.sessions = new Sessions(this, this.executor, this.table, this.turn, this.clients, {
       onClosed: (client) => this.#clientClosed(client),
     });
-    this.#expiry = new ActiveExpiry(this.keyspace, {
-      allowed: () =>
-        this.keyspace.deletesExpired &&
-        this.keyspace.activeExpire &&
-        !this.keyspace.switches.cronPaused &&
-        this.persistence.loading === null,
-      afterSlice: (tookMs) => {
-        this.observer.latency.note('expire-cycle', tookMs, this.keyspace.nowMs);
-        this.turn.schedule();
-      },
-      monotonicMs: () => performance.now(),
-    });
-    this.guard = new ContainerGuard(this.keyspace.arena, {
-      limitBytes: containerLimit((path) => readFileSync(path, 'latin1')),
-      residentBytes: () => process.memoryUsage.rss(),
-      onChange: (full) => this.log.warning(full ? this.#guardText() : CONTAINER_HAS_ROOM),
-    });
-    this.#compaction = new Compaction(this.keyspace, { monotonicMs: () => performance.now() });
-    this.keyspace.lazyFree.start({ monotonicMs: () => performance.now() });
-    this.keyspace.eviction.allowed = () =>
-      this.replication.role === 'primary' &&
-      this.replication.writesPausedUntilMs <= Date.now() &&
-      this.persistence.loading === null;
+    this.#upkeep = new Upkeep(this);
     this.#shutdown = new Shutdown(this, () => this.#close());
     applyLiveSettings(this);
-    const { events } = this.keyspace;
-    this.keyspace.onExpired = (database, key, start, length) => {
-      this.#propagateDelete(values['lazyfree-lazy-expire'], database, key, start, length);
-      events.emit(NOTIFY_EXPIRED, 'expired', database, key, start, length);
-    };
-    this.keyspace.onFieldsExpired = (database, key, fields) => {
-      this.#propagateFields(database, key, fields);
-      events.emit(NOTIFY_HASH, 'hexpired', database, key, 0, key.length);
-    };
-    this.keyspace.eviction.onEvicted = (database, key) => {
-      this.#propagateDelete(values['lazyfree-lazy-eviction'], database, key, 0, key.length);
-      events.emit(NOTIFY_EVICTED, 'evicted', database, key, 0, key.length);
-    };
   }
 
   /**
@@ -266,9 +222,8 @@ export class Server implements ServerContext {
     this.replication.restore(id, offset, Number(fields.get('repl-stream-db') ?? 0));
   }
 
-  #guardText(): string {
-    const mebibytes = Math.floor(this.guard.limitBytes / 2 ** 20);
-    return `The process has reached ${mebibytes} MiB, 90 % of the container's memory limit: commands that add data are refused (container-memory-guard). Set maxmemory, delete data or raise the limit.`;
+  get guard(): ContainerGuard {
+    return this.#upkeep.guard;
   }
 
   #tick(): void {
@@ -277,14 +232,10 @@ export class Server implements ServerContext {
     const nowMs = Date.now();
     const { keyspace } = this;
     keyspace.setNow(nowMs);
-    keyspace.arena.releaseSome(RELEASE_SEGMENTS);
+    this.#upkeep.release();
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
     if (this.persistence.loading === null) {
-      this.#expiry.tick();
-      if (this.replication.role === 'replica') keyspace.replicaExpiry.tick();
-      this.#compaction.tick();
-      this.guard.tick();
-      keyspace.profile.tick(nowMs);
+      this.#upkeep.tick(nowMs);
       this.replication.tick(nowMs);
     }
     this.persistence.tick(nowMs);
@@ -293,21 +244,6 @@ export class Server implements ServerContext {
     this.info.loop.tick(endedMs, (endedMs - startedMs) * 1000, this.stats.totalCommandsProcessed);
     this.sessions.tick(nowMs);
     if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
-    this.turn.schedule();
-  }
-
-  #propagateDelete(lazy: boolean, database: number, key: Uint8Array, start: number, length: number): void {
-    if (!this.propagation.active) return;
-    const name = lazy ? 'UNLINK' : 'DEL';
-    this.propagation.words(database, [name, Buffer.from(key.subarray(start, start + length))]);
-    this.turn.schedule();
-  }
-
-  #propagateFields(database: number, key: Buffer, fields: readonly Buffer[]): void {
-    if (!this.propagation.active) return;
-    for (let from = 0; from < fields.length; from += FIELDS_PER_COMMAND) {
-      this.propagation.words(database, ['HDEL', key, ...fields.slice(from, from + FIELDS_PER_COMMAND)]);
-    }
     this.turn.schedule();
   }
 
@@ -322,10 +258,7 @@ export class Server implements ServerContext {
   /** Ends every part; the process can exit after it. */
   #close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    this.#expiry.stop();
-    this.#compaction.stop();
-    this.keyspace.lazyFree.stop();
-    this.keyspace.eviction.stop();
+    this.#upkeep.stop();
     this.blocking.stop();
     this.replication.stop();
     this.cluster?.stop();
