@@ -26,6 +26,8 @@ export type EvictionPolicy =
 
 /** Keys that a command evicts when its turn has spent its time on another one. */
 const KEYS_PER_COMMAND = 3;
+/** What a dataset without keys counts: a limit of a few bytes is met by none, as in Redis. */
+const EMPTY_BYTES = 64;
 /** Data beyond this share of maxmemory is not left to the slices. */
 const OVERSHOOT_MAX = 1.1;
 /** Keys evicted between two looks at the clock. */
@@ -88,7 +90,7 @@ export class Eviction {
 
   /** Memory of the data, without what is on its way out. */
   get dataBytes(): number {
-    return this.#keyspace.arena.usedBytes - this.#keyspace.lazyFree.pendingBytes;
+    return EMPTY_BYTES + this.#keyspace.arena.usedBytes - this.#keyspace.lazyFree.pendingBytes;
   }
 
   /** Evicts until the data fits; false when it does not fit and nothing can go. */

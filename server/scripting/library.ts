@@ -53,6 +53,7 @@ export type OnCollision = 'refuse' | 'replace';
 
 export class Libraries {
   #byName = new Map<string, Library>();
+  /** By the name in lower case. */
   #byFunction = new Map<string, { readonly library: Library; readonly entry: LibraryFunction }>();
   readonly #describe: Describe;
 
@@ -79,7 +80,7 @@ export class Libraries {
   }
 
   find(functionName: string): { readonly library: Library; readonly entry: LibraryFunction } | undefined {
-    return this.#byFunction.get(functionName);
+    return this.#byFunction.get(functionName.toLowerCase());
   }
 
   /** Reads and runs a library to see what it registers; a string is the error's text without its code. */
@@ -137,7 +138,7 @@ export class Libraries {
   delete(name: string): boolean {
     const library = this.#byName.get(name);
     if (library === undefined) return false;
-    for (const entry of library.functions) this.#byFunction.delete(entry.name);
+    for (const entry of library.functions) this.#byFunction.delete(entry.name.toLowerCase());
     return this.#byName.delete(name);
   }
 
@@ -151,7 +152,7 @@ export class Libraries {
     const going = onCollision === 'replace' ? new Set(libraries.map(({ name }) => name)) : new Set<string>();
     for (const { functions } of libraries) {
       for (const { name } of functions) {
-        const known = this.#byFunction.get(name);
+        const known = this.#byFunction.get(name.toLowerCase());
         if (known !== undefined && !going.has(known.library.name)) return `Function ${name} already exists`;
       }
     }
@@ -161,7 +162,7 @@ export class Libraries {
   #link(library: Library): Library {
     this.delete(library.name);
     this.#byName.set(library.name, library);
-    for (const entry of library.functions) this.#byFunction.set(entry.name, { library, entry });
+    for (const entry of library.functions) this.#byFunction.set(entry.name.toLowerCase(), { library, entry });
     return library;
   }
 }

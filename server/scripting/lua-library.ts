@@ -41,8 +41,6 @@ const BEFORE = [
   'local api=setmetatable({},{__newindex=function() error("Attempt to modify a readonly table",2) end,',
   '__index=function(_,k) if loading then local v=atload[k] if v==nil then ',
   'error("Script attempted to access nonexistent global variable \'"..tostring(k).."\'",2) end return v end ',
-  'if k=="register_function" then return function() ',
-  'raise("server.register_function can only be called on FUNCTION LOAD command") end end ',
   'return redis[k] end}) ',
   'local function one(s) return format("%d:",#s)..s end ',
   'local library={} function library.describe() local r={} for i=1,#list do local f=list[i] ',
