@@ -126,7 +126,8 @@ function storeNumber(call: Call, found: number, number: Buffer, length: number, 
   let ref = found;
   if (ref === 0) ref = createHash(call);
   else call.database.beforeChange(ref);
-  const old = hashes.fieldExpiry(ref, call.bytes, start, fieldLength);
+  const expires = hashes.expiring(ref) !== 0;
+  const old = expires ? hashes.fieldExpiry(ref, call.bytes, start, fieldLength) : NO_FIELD_EXPIRY;
   const expiresAtMs = Number.isNaN(old) ? NO_FIELD_EXPIRY : old;
   const answer = hashes.set(ref, call.bytes, start, fieldLength, number, 0, length, expiresAtMs);
   changedBy(call, 1);

@@ -67,6 +67,24 @@ describe('listpack', () => {
     expect(listpack.equals(blocks.segment(ref), blocks.start(ref), fourth, seven, 0, 2)).toBe(false);
   });
 
+  it('finds what a search through an array finds, whatever the entries and the skip', () => {
+    const prng = new Prng(Date.now());
+    const blocks = new ListpackBlocks(new Arena());
+    for (let round = 0; round < 300; round++) {
+      const model = Array.from({ length: prng.below(20) }, () => randomText(prng));
+      let ref = blocks.create();
+      for (const text of model) ref = blocks.append(ref, Buffer.from(text, 'latin1'), 0, text.length);
+      for (let attempt = 0; attempt < 20; attempt++) {
+        const text = prng.below(2) === 0 ? randomText(prng) : (model[prng.below(model.length)] ?? '');
+        const skip = prng.below(3);
+        const at = blocks.find(ref, Buffer.from(`x${text}`, 'latin1'), 1, text.length, skip);
+        const index = model.findIndex((other, place) => place % (skip + 1) === 0 && other === text);
+        expect(at, `seed ${prng.seed}`).toBe(index < 0 ? 0 : blocks.seek(ref, index));
+      }
+      blocks.free(ref);
+    }
+  });
+
   it('counts beyond 65534 by walking and knows the count again below', () => {
     const blocks = new ListpackBlocks(new Arena());
     let ref = blocks.create();

@@ -189,29 +189,62 @@ export function find(
   needleLength: number,
   skip: number,
 ): number {
+  if (at === 0) return 0;
   const isInteger = parseInt64(needle, needleStart, needleLength, sought);
   const high = sought.high;
   const low = sought.low;
-  let skipping = 0;
-  while (at !== 0) {
-    if (skipping !== 0) {
-      skipping--;
-      at = next(bytes, start, at);
-      continue;
+  const small = isInteger && high === 0 && low < 0x80 ? low : -1;
+  const last = needleLength === 0 ? 0 : needle[needleStart + needleLength - 1];
+  let position = start + at;
+  for (;;) {
+    const head = bytes[position];
+    if (head < 0x80) {
+      if (head === small) return position - start;
+      position += 2;
+    } else if (head < 0xc0) {
+      const length = head & 0x3f;
+      // The last byte first: names that stand together often begin alike.
+      if (length === needleLength && (length === 0 || bytes[position + length] === last)) {
+        let same = 0;
+        while (same < length && bytes[position + 1 + same] === needle[needleStart + same]) same++;
+        if (same === length) return position - start;
+      }
+      position += length + 2;
+    } else {
+      if (head === END) return 0;
+      if (equalsLong(bytes, position, needle, needleStart, needleLength, isInteger, high, low)) {
+        return position - start;
+      }
+      position += entryBytes(bytes, position);
     }
-    skipping = skip;
-    const after = read(bytes, start, at, found);
-    if (found.isInteger) {
-      if (isInteger && found.low === low && found.high === high) return at;
-    } else if (found.length === needleLength) {
-      const from = found.start;
-      let same = 0;
-      while (same < needleLength && bytes[from + same] === needle[needleStart + same]) same++;
-      if (same === needleLength) return at;
+    for (let skipping = skip; skipping > 0; skipping--) {
+      const skipped = bytes[position];
+      if (skipped < 0x80) position += 2;
+      else if (skipped < 0xc0) position += (skipped & 0x3f) + 2;
+      else if (skipped === END) return 0;
+      else position += entryBytes(bytes, position);
     }
-    at = after;
   }
-  return 0;
+}
+
+/** Compares an entry that is neither a uint7 nor a short string. */
+function equalsLong(
+  bytes: Uint8Array,
+  position: number,
+  needle: Uint8Array,
+  needleStart: number,
+  needleLength: number,
+  isInteger: boolean,
+  high: number,
+  low: number,
+): boolean {
+  read(bytes, position, 0, found);
+  if (found.isInteger) return isInteger && found.low === low && found.high === high;
+  if (found.length !== needleLength) return false;
+  const from = found.start;
+  let same = 0;
+  while (same < needleLength && bytes[from + same] === needle[needleStart + same]) same++;
+  return same === needleLength;
 }
 
 /** True when the entry at `at` equals the needle, as `find` compares. */
