@@ -107,7 +107,7 @@ export function writeScore(reply: Reply, score: number): void {
   let at = DIGITS.length;
   let rest = Math.abs(score);
   do {
-    const quotient = Math.floor(rest / 10);
+    const quotient = (rest / 10) | 0;
     DIGITS[--at] = 48 + rest - quotient * 10;
     rest = quotient;
   } while (rest > 0);

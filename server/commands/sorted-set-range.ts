@@ -11,6 +11,7 @@ import {
   storeResult,
   writeElement,
   writeElementsHead,
+  writeScore,
 } from './sorted-set-access.ts';
 import { BY_MEMBER, BY_RANK, BY_SCORE, Interval, readLimit } from './sorted-set-interval.ts';
 import { findValue, readValue } from './value-access.ts';
@@ -180,8 +181,8 @@ function writeRange(call: Call, body: SortedSetBody, reverse: boolean): void {
   if (to === from) return;
   body.readsScores = withScores;
   let more = body.seek(reverse ? to - 1 : from);
-  if (!withScores && body.encoding === ENCODING_SKIPLIST) {
-    writeMembers(call, body, reverse);
+  if (body.encoding === ENCODING_SKIPLIST) {
+    writeRecords(call, body, reverse);
     return;
   }
   for (let left = to - from; more && left > 0; left--) {
@@ -193,17 +194,21 @@ function writeRange(call: Call, body: SortedSetBody, reverse: boolean): void {
 /** Records on their way into a reply. */
 const refs = new Uint32Array(64);
 
-/** The members of the interval from where `body` stands on: many at a time, which is what ranges are read for. */
-function writeMembers(call: Call, body: SortedSetBody, reverse: boolean): void {
+/** The elements of the interval from where `body` stands on, many at a time. */
+function writeRecords(call: Call, body: SortedSetBody, reverse: boolean): void {
   const { reply } = call;
   const { records } = call.context.keyspace;
+  const { withScores } = options;
+  const nested = withScores && reply.protocol === 3;
   for (let left = interval.to - interval.from; left > 0; ) {
     const count = body.collect(reverse, left, refs);
     if (count === 0) throw new Error('a sorted set has fewer elements than it counts');
     for (let index = 0; index < count; index++) {
       const ref = refs[index];
       const start = records.keyStart(ref);
+      if (nested) reply.array(2);
       reply.bulkRange(records.segment(ref), start, start + records.keyLength(ref));
+      if (withScores) writeScore(reply, records.score(ref));
     }
     left -= count;
   }
