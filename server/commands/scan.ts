@@ -23,15 +23,13 @@ const STEPS_PER_KEY = 10;
 
 export function keys(call: Call): void {
   const pattern = call.copy(1);
+  const all = pattern.length === 1 && pattern[0] === STAR;
   const found: Buffer[] = [];
-  const seen = new Set<number>();
   let cursor = 0;
+  // What has expired is left to others: nothing changes on the way, so that every key is met once.
   do {
     cursor = call.database.scan(cursor, (ref) => {
-      if (seen.has(ref)) return;
-      seen.add(ref);
-      const key = liveKey(call, ref);
-      if (key !== null && matchesGlob(pattern, key, 0, key.length, false)) found.push(key);
+      if ((all || matchesKey(call, ref, pattern)) && !hasExpired(call, ref)) found.push(keyOf(call, ref));
     });
   } while (cursor !== 0);
   call.reply.array(found.length);
@@ -91,9 +89,9 @@ function scanFrom(call: Call, cursor: number, options: ScanOptions, found: Buffe
     cursor = call.database.scan(cursor, (ref) => {
       seen++;
       if (type !== ANY_TYPE && records.type(ref) !== type) return;
+      if (pattern !== null && !matchesKey(call, ref, pattern)) return;
       const key = liveKey(call, ref);
-      if (key === null) return;
-      if (pattern === null || matchesGlob(pattern, key, 0, key.length, false)) found.push(key);
+      if (key !== null) found.push(key);
     });
   } while (cursor !== 0 && seen < count && --steps > 0);
   return cursor;
@@ -136,4 +134,18 @@ function scanRefusal(call: Call, index: number): string {
   if (call.is(index, 'NOVALUES')) return 'ERR NOVALUES option can only be used in HSCAN';
   if (call.is(index, 'NOSCORES')) return 'ERR NOSCORES option can only be used in ZSCAN';
   return errors.SYNTAX;
+}
+
+// --- what the commands share
+
+function matchesKey(call: Call, ref: number, pattern: Buffer): boolean {
+  const { records } = call.context.keyspace;
+  const start = records.keyStart(ref);
+  return matchesGlob(pattern, records.segment(ref), start, start + records.keyLength(ref));
+}
+
+function hasExpired(call: Call, ref: number): boolean {
+  const { records, nowMs, seesExpired } = call.context.keyspace;
+  const expiresAtMs = records.expiresAtMs(ref);
+  return expiresAtMs >= 0 && expiresAtMs <= nowMs && !seesExpired;
 }
