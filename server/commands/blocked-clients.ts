@@ -275,6 +275,7 @@ export class BlockedClients {
 
 /** One key that clients wait for. It watches the key as WATCH does. */
 class BlockedKey implements Watcher {
+  readonly waits = true;
   readonly name: string;
   readonly databaseIndex: number;
   readonly bytes: Buffer;

@@ -157,9 +157,11 @@ export function swapdb(call: Call): void {
   }
   if (left !== right) {
     // Who watches or waits for a key that either database has sees another one from now on. What has expired
-    // goes first: it would seem to expire in its new place.
-    const concerned = (key: Uint8Array): boolean =>
-      one.find(key, 0, key.length) !== 0 || other.find(key, 0, key.length) !== 0;
+    // and is watched goes first: it would seem to expire in its new place.
+    const concerned = (key: Uint8Array, waits: boolean): boolean =>
+      [one, other].some((database) =>
+        waits ? database.findLive(key, 0, key.length) !== 0 : database.find(key, 0, key.length) !== 0,
+      );
     keyspace.watches.touchWhere(left, concerned);
     keyspace.watches.touchWhere(right, concerned);
     swapDatabases(keyspace, left, right);

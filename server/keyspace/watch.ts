@@ -3,6 +3,8 @@
 /** The part of a client that WATCH needs. */
 export interface Watcher {
   watchBroken: boolean;
+  /** Waits for the key to come, rather than to stay as it is. */
+  readonly waits?: boolean;
 }
 
 /** Name of a key across databases, in latin1 so that any bytes are kept apart. */
@@ -51,11 +53,17 @@ export class Watches {
     if (watchers !== undefined) for (const watcher of watchers) watcher.watchBroken = true;
   }
 
-  /** Touches those watched keys of a database that `concerned` picks. */
-  touchWhere(databaseIndex: number, concerned: (key: Uint8Array) => boolean): void {
+  /**
+   * Touches those watched keys of a database that `concerned` picks; `waits`: all of the key's watchers wait
+   * for it.
+   */
+  touchWhere(databaseIndex: number, concerned: (key: Uint8Array, waits: boolean) => boolean): void {
     const prefix = `${databaseIndex}:`;
     for (const [name, watchers] of this.#watchers) {
-      if (!name.startsWith(prefix) || !concerned(Buffer.from(name.slice(prefix.length), 'latin1'))) continue;
+      if (!name.startsWith(prefix)) continue;
+      let waits = true;
+      for (const watcher of watchers) waits &&= watcher.waits === true;
+      if (!concerned(Buffer.from(name.slice(prefix.length), 'latin1'), waits)) continue;
       for (const watcher of watchers) watcher.watchBroken = true;
     }
   }
