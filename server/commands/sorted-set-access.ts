@@ -14,6 +14,11 @@ export const BAD_RANGE = 'ERR min or max is not a float';
 export const BAD_LEX_RANGE = 'ERR min or max not valid string range item';
 export const NOT_POSITIVE = 'ERR value is out of range, must be positive';
 
+const DOLLAR = 36;
+const ZERO = 48;
+const CR = 13;
+const LF = 10;
+
 /** The sorted sets of this server. */
 export function sortedSetsOf(call: Call): SortedSets {
   return call.context.keyspace.values.sortedSets;
@@ -94,25 +99,39 @@ export function writeMember(reply: Reply, body: SortedSetBody): void {
   reply.bulkRange(body.bytes, body.start, body.start + body.length);
 }
 
-const DIGITS = Buffer.alloc(16);
-
 /**
- * Answers a score: a double of RESP 3, or its text. Integers, which most scores are, without an allocation.
+ * Answers a score: a double of RESP 3, or its text. Small, so that it becomes part of its callers and whole
+ * scores, as most are, never become objects of the heap.
  */
 export function writeScore(reply: Reply, score: number): void {
-  if (reply.protocol === 3 || score !== (score | 0) || Object.is(score, -0)) {
-    reply.double(formatDouble(score));
-    return;
-  }
-  let at = DIGITS.length;
-  let rest = Math.abs(score);
-  do {
+  const whole = score | 0;
+  if (whole === score && whole >= 0 && reply.protocol === 2 && (whole !== 0 || !Object.is(score, -0)))
+    writeWhole(reply, whole);
+  else reply.double(formatDouble(score));
+}
+
+/** A whole number below 2^31 as a bulk string. */
+function writeWhole(reply: Reply, whole: number): void {
+  let digits = 1;
+  for (let limit = 10; whole >= limit; limit *= 10) digits++;
+  reply.reserve(20);
+  const { buffer } = reply;
+  let at = reply.at;
+  buffer[at++] = DOLLAR;
+  if (digits === 10) buffer[at++] = ZERO + 1;
+  buffer[at++] = ZERO + (digits % 10);
+  buffer[at++] = CR;
+  buffer[at++] = LF;
+  at += digits;
+  let rest = whole;
+  for (let to = at; digits > 0; digits--) {
     const quotient = (rest / 10) | 0;
-    DIGITS[--at] = 48 + rest - quotient * 10;
+    buffer[--to] = ZERO + rest - quotient * 10;
     rest = quotient;
-  } while (rest > 0);
-  if (score < 0) DIGITS[--at] = 45;
-  reply.bulkRange(DIGITS, at, DIGITS.length);
+  }
+  buffer[at] = CR;
+  buffer[at + 1] = LF;
+  reply.at = at + 2;
 }
 
 /** Head of an answer of `count` elements: pairs are flat in RESP 2 and arrays of two in RESP 3. */
