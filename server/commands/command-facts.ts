@@ -16,7 +16,6 @@ import {
   NO_MANDATORY_KEYS,
   NO_MULTI,
   NOSCRIPT,
-  PROTECTED,
   PUBSUB,
   READONLY,
   type Row,
@@ -46,7 +45,6 @@ const flagNames: readonly (readonly [flag: number, name: string])[] = [
   [NO_ASYNC_LOADING, 'no_async_loading'],
   [MOVABLE_KEYS, 'movablekeys'],
   [ALLOW_BUSY, 'allow_busy'],
-  [PROTECTED, 'protected'],
   [NO_MANDATORY_KEYS, 'no_mandatory_keys'],
 ];
 

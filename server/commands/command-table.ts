@@ -4,7 +4,7 @@
  */
 import type { LatencyHistogram } from '../structures/latency-histogram.ts';
 import type { Call } from './call.ts';
-import { FAST, type Handler, MOVABLE_KEYS, type Row } from './row.ts';
+import { FAST, type Handler, MOVABLE_KEYS, type Row, SKIP_MONITOR } from './row.ts';
 
 /** One command or subcommand at run time. One shape. */
 export class CommandEntry {
@@ -23,6 +23,8 @@ export class CommandEntry {
   readonly run: Handler;
   readonly flagsOf: ((call: Call, flags: number) => number) | null;
   readonly subcommands: Map<string, CommandEntry> | null;
+  /** Leaves a trace at its keys unless CLIENT NO-TOUCH forbids; scripts leave theirs by what they call. */
+  readonly touches: boolean;
   /** Takes longer with more data: worth a look at the clock at each call. */
   readonly varies: boolean;
   /** Durations, once there were some. */
@@ -42,6 +44,7 @@ export class CommandEntry {
     [this.firstKey, this.lastKey, this.keyStep] = keys;
     this.hasKeys = keys[0] !== 0 || (flags & MOVABLE_KEYS) !== 0 || extra?.keys !== undefined;
     this.run = run;
+    this.touches = this.hasKeys && (flags & SKIP_MONITOR) === 0 && this.name !== 'touch';
     this.varies = (flags & FAST) === 0 && this.name !== 'set';
     this.flagsOf = extra?.flagsOf ?? null;
     this.subcommands = null;

@@ -17,8 +17,8 @@ export const configCommands: readonly Row[] = [
   ['CONFIG',    -2,   0,               NO_KEY, '2.0.0', help,      'A container for server configuration commands.', {group: 'server', subcommands: [
     ['GET',       -3, GUARDED,         NO_KEY, '2.0.0', get,       'Returns the effective values of configuration parameters.'],
     ['HELP',      2,  LOADING | STALE, NO_KEY, '5.0.0', help,      'Returns helpful text about the different subcommands.'],
-    ['RESETSTAT', 2,  GUARDED,         NO_KEY, '2.0.0', resetstat, 'Resets the server\'s statistics.'],
-    ['REWRITE',   2,  GUARDED,         NO_KEY, '2.8.0', rewrite,   'Persists the effective configuration to file.'],
+    ['RESETSTAT', 2,  GUARDED,         NO_KEY, '2.0.0', resetstat, 'Resets the server\'s statistics.', {tips: ['request_policy:all_nodes', 'response_policy:all_succeeded']}],
+    ['REWRITE',   2,  GUARDED,         NO_KEY, '2.8.0', rewrite,   'Persists the effective configuration to file.', {tips: ['request_policy:all_nodes', 'response_policy:all_succeeded']}],
     ['SET',       -4, GUARDED,         NO_KEY, '2.0.0', set,       'Sets configuration parameters in-flight.', {tips: ['request_policy:all_nodes', 'response_policy:all_succeeded']}],
   ]}],
 ];

@@ -6,7 +6,7 @@ import type { Call } from './call.ts';
 import { clientCommands, isClientName } from './client-commands.ts';
 import * as errors from './errors.ts';
 import { noteSubscribed } from './pubsub.ts';
-import { FAST, LOADING, NO_AUTH, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
+import { ALLOW_BUSY, FAST, LOADING, NO_AUTH, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 import { endTransaction } from './transaction.ts';
 
 const ANY_TIME = LOADING | STALE | FAST;
@@ -14,13 +14,13 @@ const ANY_TIME = LOADING | STALE | FAST;
 // biome-ignore format: a table, one command a row
 export const connectionCommands: readonly Row[] = [
   // name    arity flags                           keys    since    run     summary
-  ['AUTH',   -2,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', auth,   'Authenticates the connection.'],
+  ['AUTH',   -2,   NOSCRIPT | ANY_TIME | NO_AUTH | ALLOW_BUSY,  NO_KEY, '1.0.0', auth,   'Authenticates the connection.'],
   ['CLIENT', -2,   0,                              NO_KEY, '2.4.0', unknown, 'A container for client connection commands.', {subcommands: clientCommands}],
   ['ECHO',   2,    ANY_TIME,                       NO_KEY, '1.0.0', echo,   'Returns the given string.'],
-  ['HELLO',  -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.0.0', hello,  'Handshakes with the Redis server.'],
-  ['PING',   -1,   FAST,                           NO_KEY, '1.0.0', ping,   'Returns the server\'s liveliness response.'],
-  ['QUIT',   -1,   NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '1.0.0', quit,   'Closes the connection.'],
-  ['RESET',  1,    NOSCRIPT | ANY_TIME | NO_AUTH,  NO_KEY, '6.2.0', reset,  'Resets the connection.'],
+  ['HELLO',  -1,   NOSCRIPT | ANY_TIME | NO_AUTH | ALLOW_BUSY,  NO_KEY, '6.0.0', hello,  'Handshakes with the Redis server.'],
+  ['PING',   -1,   FAST,                           NO_KEY, '1.0.0', ping,   'Returns the server\'s liveliness response.', {tips: ['request_policy:all_shards', 'response_policy:all_succeeded']}],
+  ['QUIT',   -1,   NOSCRIPT | ANY_TIME | NO_AUTH | ALLOW_BUSY,  NO_KEY, '1.0.0', quit,   'Closes the connection.'],
+  ['RESET',  1,    NOSCRIPT | ANY_TIME | NO_AUTH | ALLOW_BUSY,  NO_KEY, '6.2.0', reset,  'Resets the connection.'],
   ['SELECT', 2,    LOADING | STALE | FAST,         NO_KEY, '1.0.0', select, 'Changes the selected database.'],
 ];
 

@@ -184,7 +184,7 @@ export class Executor {
     const exact = observer.exact || entry.varies || call.argc > ARGUMENTS_TIMED || calls < TIMED_EVERY;
     const weight = exact ? 1 : calls % TIMED_EVERY === 0 ? TIMED_EVERY : 0;
     const startedMs = weight === 0 ? 0 : performance.now();
-    const traceless = call.client.noTouch && entry.name !== 'touch';
+    const traceless = call.client.noTouch && entry.touches;
     if (traceless) keyspace.holdTouches();
     entry.run(call);
     if (traceless) keyspace.releaseTouches();

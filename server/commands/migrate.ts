@@ -18,7 +18,7 @@ import { MOVABLE_KEYS, type Row, WRITE } from './row.ts';
 // biome-ignore format: a table, one command a row
 export const migrateCommands: readonly Row[] = [
   // name      arity flags                 keys       since    run      summary
-  ['MIGRATE',  -6,   WRITE | MOVABLE_KEYS, [3, 3, 1], '2.6.0', migrate, 'Atomically transfer keys from one instance to another.', { group: 'generic', keys: findKeys }],
+  ['MIGRATE',  -6,   WRITE | MOVABLE_KEYS, [3, 3, 1], '2.6.0', migrate, 'Atomically transfer keys from one instance to another.', { group: 'generic', keys: findKeys , tips: ['nondeterministic_output']}],
 ];
 
 const DEFAULT_TIMEOUT_MS = 1000;

@@ -8,6 +8,7 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import {
   ADMIN,
+  ALLOW_BUSY,
   BLOCKING,
   FAST,
   LOADING,
@@ -26,12 +27,12 @@ const SYNC_FLAGS = ADMIN | NOSCRIPT | NO_MULTI | NO_ASYNC_LOADING;
 export const replicationCommands: readonly Row[] = [
   // name        arity flags                              keys    since    run        summary
   ['PSYNC',      -3,   SYNC_FLAGS,                        NO_KEY, '2.8.0', psync,     'An internal command used in replication.', { group: 'server' }],
-  ['REPLCONF',   -1,   ADMIN | NOSCRIPT | LOADING | STALE, NO_KEY, '3.0.0', replconf, 'An internal command for configuring the replication stream.', { group: 'server' }],
+  ['REPLCONF',   -1,   ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, NO_KEY, '3.0.0', replconf, 'An internal command for configuring the replication stream.', { group: 'server' }],
   ['REPLICAOF',  3,    FOLLOW,                            NO_KEY, '5.0.0', replicaof, 'Configures a server as replica of another, or promotes it to a master.', { group: 'server' }],
   ['ROLE',       1,    NOSCRIPT | LOADING | STALE | FAST, NO_KEY, '2.8.12', role,     'Returns the replication role.', { group: 'server' }],
   ['SLAVEOF',    3,    FOLLOW,                            NO_KEY, '1.0.0', replicaof, 'Sets a Redis server as a replica of another, or promotes it to being a master.', { group: 'server' }],
   ['SYNC',       1,    SYNC_FLAGS,                        NO_KEY, '1.0.0', sync,      'An internal command used in replication.', { group: 'server' }],
-  ['WAIT',       3,    BLOCKING,                          NO_KEY, '3.0.0', wait,      'Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.', { group: 'generic' }],
+  ['WAIT',       3,    BLOCKING,                          NO_KEY, '3.0.0', wait,      'Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.', { group: 'generic' , tips: ['request_policy:all_shards', 'response_policy:agg_min']}],
 ];
 
 const NOT_IN_CLUSTER = 'ERR REPLICAOF not allowed in cluster mode.';

@@ -88,6 +88,7 @@ export class ScriptRunner implements ScriptHost {
       return;
     }
     this.#adopt(client);
+    const commandsBefore = this.#client.commandCount;
     this.#run = run;
     this.#errors = [];
     const { propagation } = context;
@@ -102,6 +103,7 @@ export class ScriptRunner implements ScriptHost {
       this.#run = null;
       propagation.targets = TO_ALL;
       if (ownUnit) propagation.endUnit();
+      client.commandCount += this.#client.commandCount - commandsBefore;
       if (this.#client.writeOffset !== 0) client.writeOffset = context.replication.offset;
     }
   }

@@ -3,7 +3,18 @@
 import { REDIS_VERSION } from '../config/config-file.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { ADMIN, FAST, LOADING, NO_KEY, NO_MULTI, NOSCRIPT, READONLY, type Row, STALE } from './row.ts';
+import {
+  ADMIN,
+  ALLOW_BUSY,
+  FAST,
+  LOADING,
+  NO_KEY,
+  NO_MULTI,
+  NOSCRIPT,
+  READONLY,
+  type Row,
+  STALE,
+} from './row.ts';
 
 const ANYTIME = LOADING | STALE;
 
@@ -12,7 +23,7 @@ export const serverCommands: readonly Row[] = [
   // name      arity flags                              keys        since    run         summary
   ['LOLWUT',   -1,   READONLY | FAST,                   NO_KEY,     '5.0.0', lolwut,     'Displays computer art and the Redis version'],
   ['MONITOR',  1,    ADMIN | NOSCRIPT | ANYTIME,        NO_KEY,     '1.0.0', monitor,    'Listens for all requests received by the server in real-time.'],
-  ['SHUTDOWN', -1,   ADMIN | NOSCRIPT | ANYTIME | NO_MULTI, NO_KEY, '1.0.0', shutdown,   'Synchronously saves the database(s) to disk and shuts down the Redis server.', {group: 'server'}],
+  ['SHUTDOWN', -1,   ADMIN | NOSCRIPT | ANYTIME | NO_MULTI | ALLOW_BUSY, NO_KEY, '1.0.0', shutdown,   'Synchronously saves the database(s) to disk and shuts down the Redis server.', {group: 'server'}],
   ['TIME',     1,    FAST | ANYTIME,                    NO_KEY,     '2.6.0', time,       'Returns the server time.', {group: 'server', tips: ['nondeterministic_output']}],
 ];
 

@@ -8,18 +8,28 @@ import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
 import { routeQueued } from './route.ts';
-import { ALL_KEYS, FAST, LOADING, NO_KEY, NOSCRIPT, type Row, SKIP_SLOWLOG, STALE } from './row.ts';
+import {
+  ALL_KEYS,
+  ALLOW_BUSY,
+  FAST,
+  LOADING,
+  NO_KEY,
+  NOSCRIPT,
+  type Row,
+  SKIP_SLOWLOG,
+  STALE,
+} from './row.ts';
 
 const FLAGS = NOSCRIPT | LOADING | STALE | FAST;
 
 // biome-ignore format: a table, one command a row
 export const transactionCommands: readonly Row[] = [
   // name      arity flags             keys      since    run      summary
-  ['DISCARD',  1,    FLAGS,            NO_KEY,   '2.0.0', discard, 'Discards a transaction.'],
+  ['DISCARD',  1,    FLAGS | ALLOW_BUSY,            NO_KEY,   '2.0.0', discard, 'Discards a transaction.'],
   ['EXEC',     1,    NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, NO_KEY, '1.2.0', exec, 'Executes all commands in a transaction.'],
-  ['MULTI',    1,    FLAGS,            NO_KEY,   '1.2.0', multi,   'Starts a transaction.'],
-  ['UNWATCH',  1,    FLAGS,            NO_KEY,   '2.2.0', unwatch, 'Forgets about watched keys of a transaction.'],
-  ['WATCH',    -2,   FLAGS,            ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],
+  ['MULTI',    1,    FLAGS | ALLOW_BUSY,            NO_KEY,   '1.2.0', multi,   'Starts a transaction.'],
+  ['UNWATCH',  1,    FLAGS | ALLOW_BUSY,            NO_KEY,   '2.2.0', unwatch, 'Forgets about watched keys of a transaction.'],
+  ['WATCH',    -2,   FLAGS | ALLOW_BUSY,            ALL_KEYS, '2.2.0', watch,   'Monitors changes to keys to determine the execution of a transaction.'],
 ];
 
 function discard(call: Call): void {

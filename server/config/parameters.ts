@@ -133,7 +133,7 @@ export const parameters = [
   ['maxmemory-clients',                memoryOrPercent,   '0',                   LIVE,            'Memory of all client buffers together.'],
   ['socket-mark-id',                   long,              '0',                   FIXED | INERT,   'Mark put on listening sockets.'],
   ['io-threads',                       integer(1n, 128n), '1',                   FIXED | INERT,   'Threads that read and write sockets.'],
-  ['io-threads-do-reads',              yesNo,             'no',                  FIXED | INERT,   'Whether those threads read as well.'],
+  ['io-threads-do-reads',              yesNo,             'no',                  FIXED | INERT | OWN, 'Whether those threads read as well.'],
   // --- process and log
   ['daemonize',                        yesNo,             'no',                  FIXED,           'Run in the background.'],
   ['supervised',                       oneOf('upstart', 'systemd', 'auto', 'no'), 'no', FIXED | INERT, 'How to report readiness to a supervisor.'],

@@ -63,9 +63,25 @@ async function describeCommands(
 }
 
 /** Where 7.2 differs from the older server that Debian has. */
-const changedSince: ReadonlySet<string> = new Set(['cluster|shards', 'cluster|slots', 'command|getkeys']);
-/** Flags for scripts and the slow log, which are still to come. */
-const flagsToCome: ReadonlySet<string> = new Set(['allow_busy', 'skip_slowlog', 'protected', 'no_multi']);
+const changedSince: ReadonlySet<string> = new Set([
+  'blmove',
+  'blpop',
+  'brpop',
+  'brpoplpush',
+  'bzpopmax',
+  'bzpopmin',
+  'cluster|shards',
+  'cluster|slots',
+  'command|getkeys',
+  'command|getkeysandflags',
+  'memory|malloc-stats',
+  'memory|purge',
+  'wait',
+  'zrank',
+  'zrevrank',
+]);
+/** Flags that Redis 7.2 does not print, or that are still to come. */
+const flagsToCome: ReadonlySet<string> = new Set(['allow_busy', 'protected', 'no_multi']);
 
 it('COMMAND INFO says the same as redis-server of every command that both have', async () => {
   const connection = await RawConnection.open(ours.port);
