@@ -68,8 +68,9 @@ export function writeValue(reply: Reply, entry: HashEntry): void {
   reply.crlf();
 }
 
-/** Counts `changes` changes of the key in word 1. */
-export function changedBy(call: Call, changes: number): void {
+/** Counts `changes` changes of the hash at `ref`, the key in word 1. */
+export function changedBy(call: Call, ref: number, changes: number): void {
+  call.database.fields.look(ref);
   touched(call, 1);
   call.context.keyspace.dirty += changes - 1;
 }
@@ -85,5 +86,5 @@ export function noteExpired(call: Call, fields: number): void {
 export function endRemoval(call: Call, ref: number, removed: number, event: string): void {
   call.notify(NOTIFY_HASH, event, 1);
   if (removeIfEmpty(call, 1, ref, hashesOf(call).count(ref))) call.context.keyspace.dirty += removed - 1;
-  else changedBy(call, removed);
+  else changedBy(call, ref, removed);
 }

@@ -88,7 +88,7 @@ function hgetex(call: Call): void {
   const names = changed.map((index) => call.copy(index));
   call.propagateAs(['HPERSIST', call.copy(1), 'FIELDS', String(names.length), ...names]);
   call.notify(NOTIFY_HASH, 'hpersist', 1);
-  changedBy(call, names.length);
+  changedBy(call, ref, names.length);
 }
 
 function hsetex(call: Call): void {
@@ -168,7 +168,7 @@ function endAtOnce(call: Call, ref: number, first: number): void {
   if (removed.length === 0) return;
   call.propagateAs(['HDEL', call.copy(1), ...removed]);
   if (removeIfEmpty(call, 1, ref, hashes.count(ref))) keyspace.dirty += removed.length - 1;
-  else changedBy(call, removed.length);
+  else changedBy(call, ref, removed.length);
 }
 
 function setFields(call: Call, found: number, first: number, options: FieldOptions, time: number): void {
@@ -188,10 +188,10 @@ function setFields(call: Call, found: number, first: number, options: FieldOptio
   else if (options.unit !== undefined) words.push('PXAT', BigInt(time).toString());
   words.push('FIELDS', String((call.argc - first) / 2), ...copies(call, first));
   call.propagateAs(words);
-  changedBy(call, (call.argc - first) / 2);
+  changedBy(call, ref, (call.argc - first) / 2);
   noteExpired(call, expired.length);
   call.notify(NOTIFY_HASH, 'hset', 1);
   if (options.unit === undefined) return;
   call.notify(NOTIFY_HASH, 'hexpire', 1);
-  call.database.fields.note(ref);
+  call.database.fields.noteAt(ref, time);
 }

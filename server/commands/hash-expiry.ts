@@ -74,7 +74,7 @@ function hpersist(call: Call): void {
   }
   if (changes === 0) return;
   call.notify(NOTIFY_HASH, 'hpersist', 1);
-  changedBy(call, changes);
+  changedBy(call, ref, changes);
 }
 
 function hpexpire(call: Call): void {
@@ -163,7 +163,7 @@ export function endExpiring(call: Call, ref: number, changed: readonly number[],
     const time = BigInt(expiresAtMs).toString();
     call.propagateAs(['HPEXPIREAT', call.copy(1), time, 'FIELDS', String(names.length), ...names]);
     call.notify(NOTIFY_HASH, 'hexpire', 1);
-    call.database.fields.note(ref);
+    call.database.fields.noteAt(ref, expiresAtMs);
   } else {
     call.propagateAs(['HDEL', call.copy(1), ...names]);
     keyspace.stats.expiredFields += names.length;
@@ -173,5 +173,5 @@ export function endExpiring(call: Call, ref: number, changed: readonly number[],
       return;
     }
   }
-  changedBy(call, names.length);
+  changedBy(call, ref, names.length);
 }

@@ -130,7 +130,7 @@ function storeNumber(call: Call, found: number, number: Buffer, length: number, 
   const old = expires ? hashes.fieldExpiry(ref, call.bytes, start, fieldLength) : NO_FIELD_EXPIRY;
   const expiresAtMs = Number.isNaN(old) ? NO_FIELD_EXPIRY : old;
   const answer = hashes.set(ref, call.bytes, start, fieldLength, number, 0, length, expiresAtMs);
-  changedBy(call, 1);
+  changedBy(call, ref, 1);
   noteExpired(call, answer === FIELD_WAS_EXPIRED ? 1 : 0);
   call.notify(NOTIFY_HASH, event, 1);
   return expiresAtMs;

@@ -128,7 +128,7 @@ function hsetnx(call: Call): void {
     call.propagateAs(['HSET', call.copy(1), call.copy(2), call.copy(3)]);
   }
   const answer = setField(call, ref, 2, 3, NO_FIELD_EXPIRY);
-  changedBy(call, 1);
+  changedBy(call, ref, 1);
   noteExpired(call, answer === FIELD_WAS_EXPIRED ? 1 : 0);
   call.notify(NOTIFY_HASH, 'hset', 1);
   call.reply.integer(1);
@@ -207,7 +207,7 @@ function setPairs(call: Call): number {
     if (answer !== FIELD_UPDATED) created++;
     if (answer !== FIELD_UPDATED && answer !== FIELD_NEW) expired++;
   }
-  changedBy(call, (argc - 2) >> 1);
+  changedBy(call, ref, (argc - 2) >> 1);
   if (expired !== 0) noteExpired(call, expired);
   call.notify(NOTIFY_HASH, 'hset', 1);
   return created;

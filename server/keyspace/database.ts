@@ -155,6 +155,19 @@ export class Database extends SlotTables {
   }
 
   /**
+   * Overwrites the string at `ref` with one of the same length, expiry kept, without looking for its key again;
+   * false when it does not fit. The value's bytes must not lie in the arena.
+   */
+  overwriteString(ref: number, value: Uint8Array, length: number, encoding: number): boolean {
+    const { records, freshClock, epoch } = this.keyspace;
+    if (records.valueLength(ref) !== length || records.chunked(ref)) return false;
+    this.beforeChange(ref);
+    const first = TYPE_STRING | (encoding << 4) | (freshClock << 8);
+    records.overwrite(ref, first, epoch, records.expiresAtMs(ref), value, 0, length);
+    return true;
+  }
+
+  /**
    * Makes the string at `ref` (just found, live) `length` bytes long, new bytes zero, and returns the record
    * to write into. Keeps expiry and key; the encoding becomes raw.
    */
@@ -247,6 +260,7 @@ export class Database extends SlotTables {
     const keyspace = this.keyspace;
     this.beforeChange(ref);
     if (keyspace.records.expires(ref)) this.#noteExpiryChange(true, NO_EXPIRY);
+    this.fields.leave(ref);
     keyspace.table.removeFound(this.headers[this.#slot]);
     this.size--;
   }
@@ -387,6 +401,7 @@ export class Database extends SlotTables {
   /** Frees what a key that is no string holds and leaves an empty string in its place. */
   #dropValue(ref: number): void {
     const { records } = this.keyspace;
+    this.fields.leave(ref);
     this.keyspace.releaseValue(ref);
     records.setRoot(ref, 0);
     records.setEmptyString(ref);

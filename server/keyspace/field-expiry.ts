@@ -1,7 +1,7 @@
 /**
  * Which hashes of one database have fields that expire, and when the first one does: a table of the keys'
- * names with that moment as their expiry. It may be earlier than true, and a name may stand for a key that is
- * gone: both show when the moment comes. So the commands tell only of new moments, never of lost ones.
+ * names with that moment as their expiry. The moment may be earlier than true, which shows when it comes: so
+ * it need not be known when a field loses its expiry, only when the last one of a hash does.
  */
 import { hashBytes } from '../structures/hash.ts';
 import { TYPE_HASH } from '../structures/record.ts';
@@ -24,22 +24,50 @@ export class FieldExpiry {
     this.#keyspace = keyspace;
   }
 
-  /** Hashes that have, or had, fields that expire. */
+  /** Hashes that have fields that expire. */
   get size(): number {
     return this.#header === 0 ? 0 : this.#keyspace.values.elements.count(this.#header);
   }
 
-  /**
-   * Must be told of a hash after a field of it got an expiry, and of every key that is new under its name.
-   */
+  /** Must be told of every key that is new under its name. */
   note(ref: number): void {
     const { records, values } = this.#keyspace;
     if (records.type(ref) !== TYPE_HASH) return;
     const earliest = values.hashes.earliestExpiry(records.encoding(ref), records.root(ref));
     if (earliest === Number.POSITIVE_INFINITY) return;
+    this.noteAt(ref, earliest);
+  }
+
+  /** Must be told of a hash of which a field ends at `expiresAtMs` from now on. */
+  noteAt(ref: number, expiresAtMs: number): void {
+    const { records } = this.#keyspace;
+    this.#note(records.segment(ref), records.keyStart(ref), records.keyLength(ref), expiresAtMs);
+  }
+
+  /** Must be told after a change by which the hash may have lost its last field that expires. */
+  look(ref: number): void {
+    const { records, values } = this.#keyspace;
+    if (this.size === 0) return;
+    if (values.hashes.expiringOf(records.encoding(ref), records.root(ref)) === 0) this.leave(ref);
+  }
+
+  /** Must be told of every key that goes, or gets another value. */
+  leave(ref: number): void {
+    const { records, values } = this.#keyspace;
+    if (this.size === 0 || records.type(ref) !== TYPE_HASH) return;
     const start = records.keyStart(ref);
     const length = records.keyLength(ref);
-    this.#note(records.segment(ref), start, length, earliest);
+    const bytes = records.segment(ref);
+    const hash = hashBytes(bytes, start, length);
+    const known = values.elements.find(this.#header, hash, bytes, start, length);
+    if (known !== 0) this.#removeFound(hash, known);
+  }
+
+  #removeFound(hash: number, record: number): void {
+    const { elements } = this.#keyspace.values;
+    elements.noteExpiry(this.#header, -1, hash, -1);
+    elements.removeFound(this.#header);
+    this.#keyspace.records.release(record);
   }
 
   #note(key: Buffer, start: number, length: number, earliest: number): void {
@@ -102,9 +130,7 @@ export class FieldExpiry {
     if (elements.find(this.#header, hash, name, 0, name.length) !== record) {
       throw new Error('a name whose moment came is not where it was found');
     }
-    elements.noteExpiry(this.#header, -1, hash, -1);
-    elements.removeFound(this.#header);
-    records.release(record);
+    this.#removeFound(hash, record);
     return name;
   }
 

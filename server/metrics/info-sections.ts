@@ -99,7 +99,11 @@ export function memoryLines(context: ServerContext): string[] {
 export function keyspaceLines(keyspace: Keyspace): string[] {
   return keyspace.databases
     .filter((database) => database.size > 0)
-    .map((database) => `db${database.index}:keys=${database.size},expires=${database.expiring},avg_ttl=0`);
+    .map((database) => {
+      const { index, size, expiring, fields } = database;
+      const hashes = fields.size === 0 ? '' : `,keys_with_volatile_items=${fields.size}`;
+      return `db${index}:keys=${size},expires=${expiring},avg_ttl=0${hashes}`;
+    });
 }
 
 /** One line for each code of errors that clients got. */

@@ -133,6 +133,26 @@ describe('fields that expire', () => {
     expect(/HDEL h (x y|y x|x .*HDEL h y|y .*HDEL h x)/.test(file)).toBe(true);
   });
 
+  it('counts the hashes that have fields with an expiry', async () => {
+    await run('FLUSHALL');
+    const counted = async (): Promise<string> =>
+      /keys_with_volatile_items=(\d+)/.exec(String(text(await server.call('INFO', 'keyspace'))))?.[1] ?? '0';
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await run(`HSETEX ${key} EX 100 FIELDS 2 x 1 y 2`);
+    await run('HEXPIRE a 200 FIELDS 1 x');
+    expect(await counted()).toBe('5');
+    await run('HPERSIST a FIELDS 1 x');
+    expect(await counted()).toBe('5');
+    await run('HPERSIST a FIELDS 1 y');
+    await run('HSET b x 1 y 2');
+    await run('DEL c');
+    await run('RENAME d renamed');
+    expect(await counted()).toBe('2');
+    await run('SET e string');
+    await run('HGETDEL renamed FIELDS 2 x y');
+    expect(await run('DBSIZE')).toBe(3);
+    expect(await counted()).toBe('0');
+  });
+
   it('finds what ends in a hash that was renamed, copied or loaded', async () => {
     await run('FLUSHALL');
     await run('HSETEX h PX 600 FIELDS 1 x 1');
