@@ -10,6 +10,7 @@ import { ENCODING_AUTO, ENCODING_TEXT } from '../structures/record.ts';
 import { type Call, fitsInt64, parseInteger, parseInteger64 } from './call.ts';
 import * as errors from './errors.ts';
 import { checkKey, copyString, findString, storeBytes } from './string-access.ts';
+import { touched } from './value-access.ts';
 
 const NUMBER = Buffer.alloc(24);
 const ZERO: LongDouble = { mantissa: 0n, exponent: 0, infinite: 0 };
@@ -99,7 +100,7 @@ function addInteger(call: Call, amount: number, wide: bigint | null): void {
     addWide(call, BigInt(value), wide ?? BigInt(amount));
     return;
   }
-  if (!storeNumber(call, String(sum))) return;
+  if (!storeNumber(call, ref, writeDecimal(sum))) return;
   call.reply.integer(sum);
 }
 
@@ -113,12 +114,30 @@ function addWide(call: Call, value: bigint | null, amount: bigint): void {
     call.reply.error(errors.OVERFLOW);
     return;
   }
-  if (storeNumber(call, sum.toString())) call.reply.integer64(sum);
+  if (storeNumber(call, 0, NUMBER.latin1Write(sum.toString(), 0))) call.reply.integer64(sum);
 }
 
-function storeNumber(call: Call, text: string): boolean {
-  if (!checkKey(call, 1)) return false;
-  storeBytes(call, 1, NUMBER, NUMBER.latin1Write(text, 0), ENCODING_AUTO);
+/** Writes an integer of at most 53 bits to the begin of NUMBER; returns its length. */
+function writeDecimal(value: number): number {
+  let rest = Math.abs(value);
+  let length = value < 0 ? 2 : 1;
+  for (let bound = 10; rest >= bound; bound *= 10) length++;
+  if (value < 0) NUMBER[0] = 45;
+  for (let at = length - 1; at >= (value < 0 ? 1 : 0); at--) {
+    const tenth = Math.floor(rest / 10);
+    NUMBER[at] = 48 + (rest - tenth * 10);
+    rest = tenth;
+  }
+  return length;
+}
+
+/** Stores NUMBER's first bytes; `ref`: the key's record that was just found, 0 to look for it. */
+function storeNumber(call: Call, ref: number, length: number): boolean {
+  if (ref !== 0 && call.database.overwriteString(ref, NUMBER, length, ENCODING_AUTO)) touched(call, 1);
+  else {
+    if (!checkKey(call, 1)) return false;
+    storeBytes(call, 1, NUMBER, length, ENCODING_AUTO);
+  }
   call.notify(NOTIFY_STRING, 'incrby', 1);
   return true;
 }
