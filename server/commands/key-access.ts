@@ -28,7 +28,7 @@ const names = (text: string, access: Access): [string, Access][] =>
 
 /** Commands that do otherwise than `R` for one that reads and `RW` for one that writes. */
 const accessByName: ReadonlyMap<string, Access> = new Map([
-  ...names('append setex psetex setnx setrange mset msetnx msetex del unlink delifeq', WRITES),
+  ...names('append setex psetex setnx setrange mset msetnx msetex del unlink delifeq delex', WRITES),
   ...names('expire pexpire expireat pexpireat persist restore restore-asking', WRITES),
   ...names('hset hmset hsetnx hdel hexpire hpexpire hexpireat hpexpireat hpersist hsetex', WRITES),
   ...names('linsert lpush lpushx rpush rpushx lrem lset ltrim sadd srem geoadd pfadd', WRITES),

@@ -10,6 +10,7 @@ import type { CommandEntry } from './command-table.ts';
 import { expiryUnit } from './expiry-arguments.ts';
 import { keyAccess } from './key-access.ts';
 import { DENYOOM, WRITE } from './row.ts';
+import { comparingCondition } from './string-options.ts';
 
 /**
  * Whether the key in word `index` has a time to live after the command; true as well when it will not change.
@@ -99,7 +100,7 @@ function readsTime(call: Call, from: number, index: number): boolean {
   for (let at = from; at < call.argc; at++) {
     if (expiryUnit(call, at) !== undefined) return true;
     if (call.is(at, 'KEEPTTL')) return hasTtl(call, index);
-    if (call.is(at, 'IFEQ') || call.is(at, 'IFNE')) at++;
+    if (comparingCondition(call, at) !== undefined) at++;
   }
   return false;
 }

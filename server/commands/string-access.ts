@@ -3,11 +3,13 @@ import { KEEP_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_STRING } from '../keyspace/events.ts';
 import { UNIT_MASK } from '../structures/arena.ts';
 import { CHUNK_BYTES, ENCODING_RAW, KEY_BYTES_MAX, type Records, TYPE_STRING } from '../structures/record.ts';
+import { xxh3 } from '../structures/xxh3.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { findValue, readValue, touched } from './value-access.ts';
 
 const NOTHING = Buffer.alloc(0);
+export const DIGEST_DIGITS = 16;
 
 /** The string at word `index` for a change: its record, 0 when there is none, -1 after WRONGTYPE. */
 export function findString(call: Call, index: number): number {
@@ -131,6 +133,11 @@ export function equalsWord(call: Call, ref: number, index: number): boolean {
     .segment(ref)
     .subarray(valueStart, valueStart + length)
     .equals(word);
+}
+
+/** The digest of the string at `ref`: 16 hexadecimal digits in lower case. */
+export function digestOf(call: Call, ref: number): string {
+  return xxh3(copyString(call, ref)).toString(16).padStart(DIGEST_DIGITS, '0');
 }
 
 /** Deletes the key in word `index`, whose record was just found; listeners and replicas hear of `del`. */

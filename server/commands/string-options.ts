@@ -3,8 +3,8 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { type ExpiryUnit, expiryUnit } from './expiry-arguments.ts';
 
-/** What must hold for the command to act; the last two compare with a word. */
-export type Condition = '' | 'NX' | 'XX' | 'IFEQ' | 'IFNE';
+/** What must hold for the command to act; the last four compare the value, or its digest, with a word. */
+export type Condition = '' | 'NX' | 'XX' | 'IFEQ' | 'IFNE' | 'IFDEQ' | 'IFDNE';
 
 /** Options as they were given. */
 export interface StringOptions {
@@ -23,7 +23,7 @@ export interface StringOptions {
 /** Which options a command has besides the times. */
 export type OptionForm = 'set' | 'get' | 'several';
 
-const COMPARING: readonly Condition[] = ['IFEQ', 'IFNE'];
+const COMPARING: readonly Condition[] = ['IFEQ', 'IFNE', 'IFDEQ', 'IFDNE'];
 
 const options: StringOptions = {
   condition: '',
@@ -94,7 +94,7 @@ function readComparison(call: Call, index: number, form: OptionForm): number {
   return 2;
 }
 
-/** IFEQ or IFNE at word `index`. */
+/** IFEQ, IFNE, IFDEQ or IFDNE at word `index`. */
 export function comparingCondition(call: Call, index: number): Condition | undefined {
   return COMPARING.find((name) => call.is(index, name));
 }

@@ -7,6 +7,8 @@ import * as errors from './errors.ts';
 import { EX, type ExpiryUnit, expiryText, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
 import {
   checkKey,
+  DIGEST_DIGITS,
+  digestOf,
   equalsWord,
   findString,
   isOver,
@@ -16,9 +18,15 @@ import {
   setPlain,
   writeString,
 } from './string-access.ts';
-import { comparingCondition, readStringOptions, type StringOptions } from './string-options.ts';
+import {
+  type Condition,
+  comparingCondition,
+  readStringOptions,
+  type StringOptions,
+} from './string-options.ts';
 
 const BAD_KEY_COUNT = 'ERR numkeys should be greater than 0';
+const BAD_DIGEST = 'ERR must be exactly 16 hexadecimal characters';
 const CONDITION_NEEDS_STRING = 'ERR Key should be of string type if conditions are specified';
 
 export function delex(call: Call): void {
@@ -28,16 +36,17 @@ export function delex(call: Call): void {
   }
   const condition = call.argc === 4 ? comparingCondition(call, 2) : '';
   if (condition === undefined) {
-    call.reply.error('ERR Invalid condition. Use IFEQ or IFNE');
+    call.reply.error('ERR Invalid condition. Use IFEQ, IFNE, IFDEQ or IFDNE');
     return;
   }
+  if (!checkDigest(call, condition, 3)) return;
   const ref = call.database.find(call.bytes, call.argStart[1], call.argLength[1]);
   if (ref !== 0 && condition !== '') {
     if (call.context.keyspace.records.type(ref) !== TYPE_STRING) {
       call.reply.error(CONDITION_NEEDS_STRING);
       return;
     }
-    if (equalsWord(call, ref, 3) !== (condition === 'IFEQ')) {
+    if (!comparesAsWanted(call, ref, condition, 3)) {
       call.reply.integer(0);
       return;
     }
@@ -181,7 +190,7 @@ function setFor(call: Call, unit: ExpiryUnit): void {
 
 function setWithOptions(call: Call): void {
   const options = readStringOptions(call, 3, 'set');
-  if (options === null) return;
+  if (options === null || !checkDigest(call, options.condition, options.comparison)) return;
   const expiresAtMs = wantedExpiry(call, options);
   if (Number.isNaN(expiresAtMs)) return;
   const { answersOld } = options;
@@ -213,12 +222,28 @@ function meetsCondition(call: Call, ref: number, options: StringOptions): boolea
   if (condition === '') return true;
   if (condition === 'NX') return ref === 0;
   if (condition === 'XX') return ref !== 0;
-  if (ref === 0) return condition === 'IFNE';
+  if (ref === 0) return condition === 'IFNE' || condition === 'IFDNE';
   if (call.context.keyspace.records.type(ref) !== TYPE_STRING) {
     call.reply.error(errors.WRONG_TYPE);
     return null;
   }
-  return equalsWord(call, ref, options.comparison) === (condition === 'IFEQ');
+  return comparesAsWanted(call, ref, condition, options.comparison);
+}
+
+/** What IFEQ, IFNE, IFDEQ and IFDNE ask of the string at `ref` and word `index`. */
+function comparesAsWanted(call: Call, ref: number, condition: Condition, index: number): boolean {
+  if (condition === 'IFEQ' || condition === 'IFNE') {
+    return equalsWord(call, ref, index) === (condition === 'IFEQ');
+  }
+  return (digestOf(call, ref) === call.latin1(index).toLowerCase()) === (condition === 'IFDEQ');
+}
+
+/** False after answering that word `index`, which a condition compares with a digest, is none. */
+function checkDigest(call: Call, condition: Condition, index: number): boolean {
+  if (condition !== 'IFDEQ' && condition !== 'IFDNE') return true;
+  if (call.argLength[index] === DIGEST_DIGITS) return true;
+  call.reply.error(BAD_DIGEST);
+  return false;
 }
 
 /**

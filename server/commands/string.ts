@@ -21,6 +21,7 @@ import {
 import {
   checkKey,
   checkLength,
+  digestOf,
   findString,
   growString,
   isOver,
@@ -56,6 +57,7 @@ export const stringCommands: readonly Row[] = [
   ['DECRBY',     3,    WRITE | DENYOOM | FAST, ONE_KEY,   '1.0.0', decrby,   'Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn\'t exist.'],
   ['DELEX',      -2,   WRITE | FAST,           ONE_KEY,   '8.4.0', delex,    'Deletes a key when its string is, or is not, the given one.'],
   ['DELIFEQ',    3,    WRITE | FAST,           ONE_KEY,   '9.0.0', delifeq,  'Deletes a key when its string is the given one.'],
+  ['DIGEST',     2,    READONLY | FAST,        ONE_KEY,   '8.4.0', digest,   'Returns the XXH3 hash of a string value.'],
   ['GET',        2,    READONLY | FAST,        ONE_KEY,   '1.0.0', get,      'Returns the string value of a key.'],
   ['GETDEL',     2,    WRITE | FAST,           ONE_KEY,   '6.2.0', getdel,   'Returns the string value of a key after deleting the key.'],
   ['GETEX',      -2,   WRITE | FAST,           ONE_KEY,   '6.2.0', getex,    'Returns the string value of a key after setting its expiration time.'],
@@ -94,6 +96,13 @@ function append(call: Call): void {
   }
   call.notify(NOTIFY_STRING, 'append', 1);
   call.reply.integer(length);
+}
+
+function digest(call: Call): void {
+  const ref = readString(call, 1);
+  if (ref < 0) return;
+  if (ref === 0) call.reply.nullBulk();
+  else call.reply.bulkLatin1(digestOf(call, ref));
 }
 
 function get(call: Call): void {

@@ -1,21 +1,12 @@
 /** MurmurHash64A, in halves of 32 bits: the hash that HyperLogLogs are built on. */
 
+import { productHigh } from './product.ts';
+
 const M_LOW = 0x5bd1e995;
 const M_HIGH = 0xc6a4a793;
 
 /** The 64 bits of the last hash, each half as a signed 32-bit integer. */
 export const hashed = { low: 0, high: 0 };
-
-/** High 32 bits of the product of two 32-bit integers without sign. */
-function productHigh(left: number, right: number): number {
-  const leftLow = left & 0xffff;
-  const leftHigh = left >>> 16;
-  const rightLow = right & 0xffff;
-  const rightHigh = right >>> 16;
-  const middle = leftHigh * rightLow + Math.floor((leftLow * rightLow) / 65536);
-  const other = leftLow * rightHigh + (middle & 0xffff);
-  return (leftHigh * rightHigh + Math.floor(middle / 65536) + Math.floor(other / 65536)) | 0;
-}
 
 /** Multiplies (`high`, `low`) with the hash's constant; the high half goes to `carried`. */
 let carried = 0;
