@@ -17,7 +17,9 @@ const EXACT_MAX = Number.MAX_SAFE_INTEGER / 1000 - 1e13;
 const INT64_MIN = -(1n << 63n);
 const INT64_MAX = (1n << 63n) - 1n;
 
-/** A time that `readExpiresAt` returned as other servers read it: rounding may have lifted it out of 64 bits. */
+/**
+ * A time that `readExpiresAt` returned as other servers read it: rounding may have lifted it out of 64 bits.
+ */
 export function expiryText(expiresAtMs: number): string {
   const value = BigInt(expiresAtMs);
   return (value > INT64_MAX ? INT64_MAX : value).toString();

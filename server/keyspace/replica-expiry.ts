@@ -1,6 +1,6 @@
 /**
- * Keys that clients of a writable replica gave an expiry. The primary knows nothing of them and sends no DEL, so
- * the replica ends them itself; all other expired keys are the primary's business.
+ * Keys that clients of a writable replica gave an expiry. The primary knows nothing of them and sends no DEL,
+ * so the replica ends them itself; all other expired keys are the primary's business.
  */
 import type { Keyspace } from './keyspace.ts';
 

@@ -1,7 +1,7 @@
 /**
- * XXH3, the 64-bit variant without seed: what DIGEST answers and IFDEQ compares. Short inputs are mixed in a few
- * multiplications; longer ones go through eight lanes, 64 bytes a step, scrambled every 1024 bytes. The lanes are
- * kept as halves of 32 bits, because they see every byte; all else is 64-bit arithmetic of BigInt.
+ * XXH3, the 64-bit variant without seed: what DIGEST answers and IFDEQ compares. Short inputs are mixed in a
+ * few multiplications; longer ones go through eight lanes, 64 bytes a step, scrambled every 1024 bytes. The
+ * lanes are kept as halves of 32 bits, because they see every byte; all else is 64-bit arithmetic of BigInt.
  */
 import { productHigh } from './product.ts';
 
@@ -16,10 +16,10 @@ const PRIME64 = [
 const MIX1 = 0x165667919e3779f9n;
 const MIX2 = 0x9fb21c651e98df25n;
 const SECRET = Buffer.from(
-  'b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221b8084674' +
-    'f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8a8fa763fe39c343f' +
-    'f9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb170ddd51b7f0da49d3165526' +
-    '29d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e',
+  'b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221' +
+    'b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8' +
+    'a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb' +
+    '170ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e',
   'hex',
 );
 const SHORT_MAX = 16;
@@ -28,7 +28,9 @@ const LONG_MIN = 241;
 const STRIPE_BYTES = 64;
 const STRIPES_PER_BLOCK = 16;
 const LANES = 8;
-/** Where the secret is read by the rounds behind the eighth, the last of them, and at the end of long inputs. */
+/**
+ * Where the secret is read by the rounds behind the eighth, the last of them, and at the end of long inputs.
+ */
 const LATE_AT = 3;
 const LATE_END_AT = 119;
 const SCRAMBLE_AT = 128;
