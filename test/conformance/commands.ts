@@ -44,7 +44,7 @@ const shapes: readonly Shape[] = [
   ['TTL', 'K', 'near'], ['PTTL', 'K', 'near'], ['EXPIRETIME', 'K', 'near'], ['PEXPIRETIME', 'K', 'near'],
   ['OBJECT', '=ENCODING K'], ['OBJECT', '=REFCOUNT K', 'type'], ['OBJECT', '=NOPE K'], ['SELECT', 'D'], ['SELECT', 'I'],
   ['PING', ''], ['PING', 'V'], ['PING', 'V V'], ['ECHO', 'V'], ['GET', ''], ['SET', 'K'], ['NOSUCH', 'K V'],
-  ['INCR', 'K K'], ['CONFIG', '=GET =maxmemory'], ['CONFIG', '=SET =maxmemory-samples I'], ['TIME', '', 'type'],
+  ['INCR', 'K K'], ['CONFIG', '=GET =maxmemory'], ['CONFIG', '=SET =lfu-log-factor I'], ['TIME', '', 'type'],
   ['CONFIG', '=SET =appendfsync V'], ['CONFIG', '=NOPE'], ['CLIENT', '=SETNAME V'], ['CLIENT', '=GETNAME'],
   ['MULTI', ''], ['EXEC', ''], ['DISCARD', ''], ['WATCH', 'K'], ['UNWATCH', ''], ['FLUSHDB', ''], ['SCAN', 'I', 'type'],
   ['COMMAND', '=GETKEYS =MSET K V K V'], ['COMMAND', '=GETKEYS =GET K'],

@@ -86,7 +86,7 @@ async function runSeed(seed: number): Promise<string | undefined> {
   const pair = await Pair.open();
   try {
     await pair.both(['FLUSHALL']);
-    await pair.both(['CONFIG', 'SET', 'appendfsync', 'everysec', 'maxmemory-samples', '5']);
+    await pair.both(['CONFIG', 'SET', 'appendfsync', 'everysec', 'lfu-log-factor', '10']);
     if (seed % 2 === 1) await pair.both(['HELLO', '3']);
     for (let step = 0; step < COMMANDS_PER_SEED; step += 1) {
       const difference = await pair.compare(randomCommand(random, nowSeconds));

@@ -48,10 +48,13 @@ async function compare(pair: readonly RawConnection[], words: readonly Word[]): 
 /** Compares what the keys hold. */
 async function look(pair: readonly RawConnection[]): Promise<string> {
   for (const key of keys) {
-    for (const words of [
+    const questions: Word[][] = [
       ['OBJECT', 'ENCODING', key],
       ['ZRANGE', key, '0', '-1', 'WITHSCORES'],
-    ]) {
+    ];
+    const encoding = await pair[0]?.call(['OBJECT', 'ENCODING', key]);
+    if (encoding?.includes('listpack')) questions.push(['DUMP', key], ['ZSCAN', key, '0']);
+    for (const words of questions) {
       const difference = await compare(pair, words);
       if (difference !== '') return difference;
     }
@@ -59,6 +62,21 @@ async function look(pair: readonly RawConnection[]): Promise<string> {
   const far = await compare(pair, ['ZRANGE', 'far', '0', '-1']);
   if (far !== '') return far;
   return await compare(pair, ['DEBUG', 'DIGEST-VALUE', ...keys]);
+}
+
+/** Gives each server the other one's payload of a key. */
+async function exchange(pair: readonly RawConnection[], key: string): Promise<string> {
+  const payloads = await Promise.all(pair.map((connection) => connection.call(['DUMP', key])));
+  const [our, their] = payloads.map((reply) => reply.subarray(reply.indexOf('\n') + 1, -2));
+  if (our === undefined || their === undefined || our.length === 0) return '';
+  const answers = await Promise.all([
+    pair[0]?.call(['RESTORE', 'copied', '0', their, 'REPLACE']),
+    pair[1]?.call(['RESTORE', 'copied', '0', our, 'REPLACE']),
+  ]);
+  if (!answers.every((answer) => answer?.toString() === '+OK\r\n'))
+    return `RESTORE of ${key}: ${answers.join()}`;
+  const same = await compare(pair, ['OBJECT', 'ENCODING', 'copied']);
+  return same === '' ? await compare(pair, ['DEBUG', 'DIGEST-VALUE', 'copied']) : same;
 }
 
 async function runSeed(seed: number): Promise<string> {
@@ -84,6 +102,8 @@ async function runSeed(seed: number): Promise<string> {
       history.push(show(words));
       let difference = await compare(pair, words);
       if (difference === '' && step % LOOK_EVERY === 0) difference = await look(pair);
+      if (difference === '' && step % LOOK_EVERY === 25)
+        difference = await exchange(pair, keys[step % 7] as string);
       if (difference !== '') return `${difference}\nafter\n${history.slice(-HISTORY_SHOWN).join('\n')}`;
     }
     return await look(pair);
