@@ -55,7 +55,9 @@ export class SortedSets implements ValueType {
   }
 
   count(ref: number): number {
-    return this.open(ref).count;
+    const root = this.#records.root(ref);
+    const small = this.#records.encoding(ref) === ENCODING_LISTPACK;
+    return small ? this.#opened.packed.count(root) : this.#trees.count(root);
   }
 
   tableOf(encoding: number, root: number): number {
@@ -88,14 +90,14 @@ export class SortedSets implements ValueType {
 
   copy(ref: number): DetachedValue {
     const target = this.detached();
-    target.copyFrom(this.open(ref));
+    target.copyFrom(this.openApart(ref));
     return { encoding: target.encoding, root: target.root };
   }
 
   heldBytes(ref: number, samples: number): number {
     const root = this.#records.root(ref);
     if (this.#records.encoding(ref) === ENCODING_LISTPACK) return this.#store.arena.blockBytes(root);
-    const body = this.open(ref);
+    const body = this.openApart(ref);
     const count = body.count;
     const looked = samples === 0 ? count : Math.min(samples, count);
     let bytes = 0;

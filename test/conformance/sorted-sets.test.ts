@@ -1,6 +1,7 @@
 /**
- * Random sorted set and geo commands to this server and to valkey-server: replies, encodings, content and
- * digest of every sorted set must be equal. `SEEDS` and `SEED` as in differential.test.ts.
+ * Random sorted set and geo commands to this server and to valkey-server: replies, encodings, payloads,
+ * content and digest of every sorted set must be equal, and each takes the other's payloads.
+ * `SEEDS` and `SEED` as in differential.test.ts.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
