@@ -30,6 +30,7 @@ import { record, sumRows, type UnitRow } from '../test/conformance/suite-report.
 import { runUnit } from '../test/conformance/suite-run.ts';
 import { ensureSuite, type Suite, type SuiteName, suiteNames } from '../test/conformance/suite-source.ts';
 import { type Contestant, makeWorkspace, type Workspace } from '../test/conformance/suite-workspace.ts';
+import { ensurePackages } from '../test/kind/packages.ts';
 import { runMain, runStage } from './stages.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -55,7 +56,10 @@ const { values: options } = parseArgs({
 await runMain(async () => {
   const name = suiteNames.find((known) => known === options.suite);
   if (name === undefined) throw new Error(`--suite is one of ${suiteNames.join(', ')}`);
-  const suite = await runStage(`suite of ${name}`, (stage) => ensureSuite(name, stage.progress));
+  const suite = await runStage(`suite of ${name}`, async (stage) => {
+    await ensurePackages(['tclsh'], stage.progress);
+    return ensureSuite(name, stage.progress);
+  });
   if (options.list) await listCases(suite);
   else await runUnits(suite, name);
 });

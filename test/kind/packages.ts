@@ -19,6 +19,7 @@ const packageOf = {
   unzip: 'unzip',
   busybox: 'busybox-static',
   'redis-cli': 'redis-tools',
+  tclsh: 'tcl',
 } as const;
 
 /** A program this project takes from a Debian package. */
