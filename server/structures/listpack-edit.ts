@@ -25,12 +25,18 @@ export function textEntryBytes(source: Uint8Array, start: number, length: number
 
 /** Bytes that an integer takes as an entry. */
 export function integerEntryBytes(high: number, low: number): number {
-  const value = high * TWO_32 + low;
-  if (value >= 0 && value <= 127) return 2;
-  if (value >= -4096 && value <= 4095) return 3;
-  if (value >= -32768 && value <= 32767) return 4;
-  if (value >= -8388608 && value <= 8388607) return 5;
-  return value >= -2147483648 && value <= 2147483647 ? 6 : 10;
+  if (high === 0) {
+    if (low <= 127) return 2;
+    if (low <= 4095) return 3;
+    if (low <= 32767) return 4;
+    if (low <= 8388607) return 5;
+    return low <= 2147483647 ? 6 : 10;
+  }
+  if (high !== -1) return 10;
+  if (low >= TWO_32 - 4096) return 3;
+  if (low >= TWO_32 - 32768) return 4;
+  if (low >= TWO_32 - 8388608) return 5;
+  return low >= TWO_32 - 2147483648 ? 6 : 10;
 }
 
 /** Writes an entry at a position (absolute); returns its bytes. */

@@ -143,15 +143,26 @@ export class StreamId {
 
   /** Writes `ms-seq` at `at`, at most STREAM_ID_TEXT_BYTES_MAX bytes; returns where it ends. */
   writeText(target: Uint8Array, at: number): number {
-    const dash = writeDecimal64(target, at, this.msHigh, this.msLow);
-    target[dash] = 45;
-    return writeDecimal64(target, dash + 1, this.seqHigh, this.seqLow);
+    if (this.msLow !== knownLow || this.msHigh !== knownHigh) {
+      knownHigh = this.msHigh;
+      knownLow = this.msLow;
+      knownLength = writeDecimal64(knownText, 0, knownHigh, knownLow);
+    }
+    for (let index = 0; index < knownLength; index++) target[at++] = knownText[index];
+    target[at] = 45;
+    return writeDecimal64(target, at + 1, this.seqHigh, this.seqLow);
   }
 
   toString(): string {
     return `${decimal64(this.msHigh, this.msLow)}-${decimal64(this.seqHigh, this.seqLow)}`;
   }
 }
+
+/** The milliseconds that were written last, as text: ids of one moment follow each other. */
+let knownHigh = 0;
+let knownLow = 0;
+let knownLength = 1;
+const knownText = new Uint8Array(20).fill(48);
 
 /** What `parseStreamId` found. */
 export const ID_INVALID = 0;
@@ -188,7 +199,9 @@ export function parseStreamId(bytes: Uint8Array, start: number, length: number, 
 let parsedHigh = 0;
 let parsedLow = 0;
 
-/** Leaves the number in `parsedHigh` and `parsedLow`; false when there is none or it is longer than 64 bits. */
+/**
+ * Leaves the number in `parsedHigh` and `parsedLow`; false when there is none or it is longer than 64 bits.
+ */
 function parseUnsigned64(bytes: Uint8Array, start: number, end: number): boolean {
   while (start < end && (bytes[start] === 32 || (bytes[start] >= 9 && bytes[start] <= 13))) start++;
   if (start < end && bytes[start] === 43) start++;

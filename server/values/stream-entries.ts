@@ -35,6 +35,10 @@ export interface Trim {
 
 /** Listpack entries besides fields and values: flags and both parts of the id. */
 const FIXED_ENTRIES = 3;
+/** A listpack entry is at most this much longer than the text in it. */
+const ENTRY_OVERHEAD_MAX = 10;
+/** Integers up to here are one byte, in which they can be changed. */
+const SMALL_INTEGER_MAX = 127;
 const MIN_ID = new StreamId();
 const MAX_ID = new StreamId();
 MAX_ID.setMax();
@@ -174,7 +178,8 @@ export class StreamEntries {
     const total = blocks.bytes(ref);
     let bytesMax = limits.streamNodeMaxBytes;
     if (bytesMax === 0 || bytesMax > BLOCK_BYTES_MAX) bytesMax = BLOCK_BYTES_MAX;
-    if (total + textBytes(words, first, pairs) >= bytesMax) return this.#close(ref);
+    const text = textBytes(words, first, pairs);
+    if (total + text >= bytesMax) return this.#close(ref);
     const view = this.#view;
     blocks.open(ref, view);
     const { bytes, start } = view;
@@ -188,20 +193,21 @@ export class StreamEntries {
     const same = entry.value === pairs && sameFields(view, at, words, first, pairs);
     this.#nodes.idAt(this.#cursor, this.#nodeId);
     this.#measure(id, this.#nodeId);
-    const added = this.#entryBytes(words, first, pairs, same);
-    const grown = edit.integerEntryBytes(0, live + 1) - edit.integerEntryBytes(0, live);
-    if (total + added + grown > BLOCK_BYTES_MAX) return this.#close(ref);
+    // An upper bound: what the entry takes is known when it is written.
+    const room = total + text + (pairs * 2 + FIXED_ENTRIES + 3) * ENTRY_OVERHEAD_MAX;
+    if (room > BLOCK_BYTES_MAX) return this.#close(ref);
     this.#beforeChange(stream, ref);
-    const roomy = blocks.replaceInteger(
-      blocks.reserve(ref, total + added + grown, bytesMax),
-      listpack.HEADER_BYTES,
-      live + 1,
-    );
-    if (roomy !== ref) this.#nodes.setValueAt(this.#cursor, roomy);
+    let roomy = blocks.reserve(ref, room, bytesMax);
     blocks.open(roomy, view);
+    if (live < SMALL_INTEGER_MAX) view.bytes[view.start + listpack.HEADER_BYTES] = live + 1;
+    else {
+      roomy = blocks.replaceInteger(roomy, listpack.HEADER_BYTES, live + 1);
+      blocks.open(roomy, view);
+    }
+    if (roomy !== ref) this.#nodes.setValueAt(this.#cursor, roomy);
     const end = listpack.end(view.bytes, view.start);
+    const added = this.#writeEntry(view.bytes, view.start + end, words, first, pairs, same);
     edit.splice(view.bytes, view.start, end, 0, added, entriesOf(pairs, same) + 1);
-    this.#writeEntry(view.bytes, view.start + end, words, first, pairs, same);
     return true;
   }
 
@@ -264,7 +270,8 @@ export class StreamEntries {
     first: number,
     pairs: number,
     same: boolean,
-  ): void {
+  ): number {
+    const from = at;
     at += edit.writeIntegerEntry(bytes, at, 0, same ? ENTRY_SAME_FIELDS : 0);
     at += edit.writeIntegerEntry(bytes, at, this.#msHigh, this.#msLow);
     at += edit.writeIntegerEntry(bytes, at, this.#seqHigh, this.#seqLow);
@@ -272,7 +279,7 @@ export class StreamEntries {
     const { bytes: source, argStart, argLength } = words;
     for (let index = first + (same ? 1 : 0); index < first + pairs * 2; index += same ? 2 : 1)
       at += edit.writeTextEntry(bytes, at, source, argStart[index], argLength[index]);
-    edit.writeIntegerEntry(bytes, at, 0, entriesOf(pairs, same));
+    return at + edit.writeIntegerEntry(bytes, at, 0, entriesOf(pairs, same)) - from;
   }
 
   // --- trimming
