@@ -1,5 +1,7 @@
 /** Libraries of functions: what their first line says, which functions they bring, which library has which. */
 
+import { splitWords } from '../wire/request.ts';
+
 /** A function as the library registered it. */
 export interface LibraryFunction {
   readonly name: string;
@@ -30,7 +32,9 @@ export function readLibraryHead(code: Buffer): LibraryHead | string {
   if (code.latin1Slice(0, 2) !== '#!') return 'Missing library metadata';
   const end = code.indexOf(LINE_FEED);
   if (end < 0) return 'Invalid library metadata';
-  const [engine = '', ...parts] = code.utf8Slice(2, end).split(/\s+/).filter(Boolean);
+  const words = splitWords(code.subarray(0, end));
+  if (words === null) return 'Invalid library metadata';
+  const [engine = '', ...parts] = words.map((word, index) => word.utf8Slice(index === 0 ? 2 : 0));
   let name: string | undefined;
   for (const part of parts) {
     if (!/^name=/i.test(part)) return `Invalid metadata value given: ${part}`;

@@ -29,7 +29,8 @@ const BEFORE = [
   'if not name then raise("server.register_function must get a function name argument") end ',
   'if not callback then raise("server.register_function must get a callback argument") end ',
   'return name,callback,description,flags end ',
-  'local function register(...) local n=select("#",...) if n<1 or n>2 then ',
+  'local function register(...) if not loading then ',
+  'raise("server.register_function can only be called on FUNCTION LOAD command") end local n=select("#",...) if n<1 or n>2 then ',
   'raise("wrong number of arguments to server.register_function") end ',
   'local name,callback,description,flags if n==1 then name,callback,description,flags=checked((...)) ',
   'else name,callback=... if type(name)~="string" then ',
@@ -46,17 +47,39 @@ const BEFORE = [
   'local library={} function library.describe() local r={} for i=1,#list do local f=list[i] ',
   'r[i]=one(f[1])..one(f[2])..one(f[3] and "1"..f[3] or "0") end return concat(r) end ',
   'function library.get(name) loading=false return byname[name] end return api,library end)(redis) ',
-  'local server=redis local __body=function(...) ',
+  'local server=redis ',
 ].join('');
+
+/** Globals that a library cannot reach while it is loaded. */
+const LATER = (
+  'assert bit cjson cmsgpack collectgarbage coroutine error gcinfo getmetatable ipairs load loadstring math next os ' +
+  'pairs pcall rawequal rawget rawset select setmetatable string struct table tonumber tostring type unpack xpcall'
+).split(' ');
+
+const WITHOUT_GLOBALS = [
+  'local __absent=(function(setmetatable,error) return function(name) local function absent() ',
+  'error("Script attempted to access nonexistent global variable \'"..name.."\'",2) end ',
+  'return setmetatable({},{__index=absent,__newindex=absent,__call=absent}) end end)(setmetatable,error) ',
+  `local ${LATER.join(',')}=${LATER.map((name) => `__absent("${name}")`).join(',')} `,
+].join('');
+
+/** An assignment to the table of the API, which is a global for the library. */
+const API_ASSIGNED = /(^|[^.\w])(?<!local\s+)(redis|server)(?=\s*=[^=])/g;
 
 /** Code that answers the descriptions of the functions which the library registers. */
 export function describingCode(code: Buffer): Buffer {
-  return withPrelude(code, BEFORE, '\nend __body() return __library.describe()', false);
+  const before = `${BEFORE}${WITHOUT_GLOBALS}local __body=function(...) `;
+  return withPrelude(guarded(code), before, '\nend __body() return __library.describe()', false);
 }
 
 /** Code that calls one function of the library with KEYS and ARGV. The name has no quotes. */
 export function callingCode(code: Buffer, functionName: string): Buffer {
-  return withPrelude(code, BEFORE, `\nend __body() return __library.get("${functionName}")(KEYS,ARGV)`, true);
+  return withPrelude(
+    guarded(code),
+    `${BEFORE}local __body=function(...) `,
+    `\nend __body() return __library.get("${functionName}")(KEYS,ARGV)`,
+    true,
+  );
 }
 
 /** Reads what `describingCode` answered; a string is the error's text. */
@@ -80,4 +103,9 @@ export function readDescription(text: string): LibraryFunction[] | string {
     functions.push({ name, description: description.startsWith('1') ? description.slice(1) : null, flags });
   }
   return functions;
+}
+
+function guarded(code: Buffer): Buffer {
+  const text = code.latin1Slice();
+  return API_ASSIGNED.test(text) ? Buffer.from(text.replace(API_ASSIGNED, '$1_G.$2'), 'latin1') : code;
 }

@@ -1,5 +1,6 @@
 /** A script as it is kept: its source, its SHA1, and what its first line says of it. */
 import { hash } from 'node:crypto';
+import { splitWords } from '../wire/request.ts';
 
 /** What `flags=` of a shebang line may say, one bit each. */
 export const SCRIPT_NO_WRITES = 1;
@@ -58,7 +59,9 @@ export function readShebang(source: Buffer): Shebang | string {
   if (source[0] !== HASH || source[1] !== EXCLAMATION) return { flags: SCRIPT_WITHOUT_SHEBANG, codeStart: 0 };
   const end = source.indexOf(LINE_FEED);
   if (end < 0) return 'Invalid script shebang';
-  const [engine = '', ...options] = source.utf8Slice(2, end).split(/\s+/).filter(Boolean);
+  const words = splitWords(source.subarray(0, end));
+  if (words === null) return 'Invalid engine in script shebang';
+  const [engine = '', ...options] = words.map((word, index) => word.utf8Slice(index === 0 ? 2 : 0));
   if (engine !== 'lua') return `Could not find scripting engine '${engine}'`;
   let flags = 0;
   for (const option of options) {
