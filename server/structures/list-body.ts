@@ -458,8 +458,10 @@ export class ListBodies {
   }
 }
 
+/** An eighth more, but no more than the next power of two: a full node just fits a block of its limit. */
 function withSlack(bytes: number): number {
-  return bytes < SLACK_BYTES_MIN ? bytes : bytes + (bytes >>> 3);
+  if (bytes < SLACK_BYTES_MIN) return bytes;
+  return Math.min(bytes + (bytes >>> 3), 1 << (32 - Math.clz32(bytes - 1)));
 }
 
 /** The count in a listpack's header; bodies have fewer entries than it can say. */
