@@ -8,6 +8,14 @@ import type { CommandEntry } from './command-table.ts';
 /** How a client is connected; a replica's link and the stream of our own primary are clients too. */
 export type ClientKind = 'normal' | 'replica' | 'primary' | 'aof' | 'pubsub';
 
+/** A key that a client watches. */
+export interface WatchedKey {
+  readonly databaseIndex: number;
+  readonly key: Buffer;
+  /** It had expired when it came under watch: that it is gone later is no change. */
+  stale: boolean;
+}
+
 /** The transport under a client. Filled by the sessions room; the AOF loader has one that discards. */
 export interface ClientLink {
   readonly remoteAddress: string;
@@ -66,7 +74,7 @@ export class Client {
   /** A queued command was refused, so EXEC answers EXECABORT. */
   queueError = false;
   /** WATCH: keys as `database:key` in latin1; null without WATCH. */
-  watched: Map<string, number> | null = null;
+  watched: Map<string, WatchedKey> | null = null;
   /** A watched key was touched, so EXEC answers null. */
   watchBroken = false;
   asking = false;

@@ -7,6 +7,7 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { findKey } from './find-key.ts';
 import { checkKey, copyString } from './string-access.ts';
+import { noteSwapped } from './transaction.ts';
 
 const SAME_OBJECT = 'ERR source and destination objects are the same';
 const MOVE_IN_CLUSTER = 'ERR MOVE is not allowed in cluster mode';
@@ -165,6 +166,7 @@ export function swapdb(call: Call): void {
     keyspace.watches.touchWhere(left, concerned);
     keyspace.watches.touchWhere(right, concerned);
     swapDatabases(keyspace, left, right);
+    noteSwapped(call.context, [left, right]);
   }
   keyspace.dirty++;
   call.reply.ok();

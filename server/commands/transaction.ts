@@ -1,5 +1,6 @@
 /** MULTI and what belongs to it. Queued commands are kept as their bytes and parsed again by EXEC. */
 import type { Cluster } from '../cluster/cluster.ts';
+import type { Database } from '../keyspace/database.ts';
 import { watchName } from '../keyspace/watch.ts';
 import { RequestParser } from '../wire/request.ts';
 import { Call } from './call.ts';
@@ -100,12 +101,23 @@ function exec(call: Call): void {
 /** A watched key that has expired unnoticed has changed, too. */
 function meetExpired(client: Client, context: ServerContext): void {
   const { keyspace } = context;
-  for (const [name, databaseIndex] of client.watched ?? []) {
-    const key = Buffer.from(name.slice(name.indexOf(':') + 1), 'latin1');
-    const database = keyspace.databases[databaseIndex];
-    if (database.find(key, 0, key.length) !== 0 || client.watchBroken) continue;
-    // A replica leaves it in its place.
-    if (database.findAny(key, 0, key.length) !== 0) client.watchBroken = true;
+  for (const { databaseIndex, key, stale } of client.watched?.values() ?? []) {
+    if (!stale && hasExpired(keyspace.databases[databaseIndex], key)) client.watchBroken = true;
+  }
+}
+
+/** Whether the key is there and its time is over. */
+function hasExpired(database: Database, key: Buffer): boolean {
+  return database.findAny(key, 0, key.length) !== 0 && database.findLive(key, 0, key.length) === 0;
+}
+
+/** SWAPDB may have put keys whose time is over in the place of none: no change for who watches them. */
+export function noteSwapped(context: ServerContext, indexes: readonly number[]): void {
+  for (const client of context.clients.all()) {
+    for (const watched of client.watched?.values() ?? []) {
+      if (!indexes.includes(watched.databaseIndex)) continue;
+      watched.stale = hasExpired(context.keyspace.databases[watched.databaseIndex], watched.key);
+    }
   }
 }
 
@@ -148,7 +160,9 @@ function watch(call: Call): void {
     call.database.find(call.bytes, call.argStart[index], call.argLength[index]);
     const name = watchName(client.databaseIndex, call.bytes, call.argStart[index], call.argLength[index]);
     if (client.watched.has(name)) continue;
-    client.watched.set(name, client.databaseIndex);
+    const key = call.copy(index);
+    const { databaseIndex } = client;
+    client.watched.set(name, { databaseIndex, key, stale: hasExpired(call.database, key) });
     context.keyspace.watches.add(name, client);
   }
   call.reply.ok();

@@ -36,7 +36,7 @@ describe('heldBytes', () => {
     const client = new Client(1, NO_LINK, 0);
     expect(heldBytes(client)).toBe(0);
     client.queuedBytes = 100;
-    client.watched = new Map([['0:a', 0]]);
+    client.watched = new Map([['0:a', { databaseIndex: 0, key: Buffer.from('a'), stale: false }]]);
     expect(heldBytes(client)).toBeGreaterThan(100);
   });
 });
