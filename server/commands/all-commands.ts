@@ -47,6 +47,7 @@ import { sortedSetRandomCommands } from './sorted-set-random.ts';
 import { sortedSetRangeCommands } from './sorted-set-range.ts';
 import { streamCommands } from './stream.ts';
 import { streamClaimCommands } from './stream-claim.ts';
+import { streamDeleteCommands } from './stream-delete.ts';
 import { streamGroupCommands } from './stream-group.ts';
 import { streamInfoCommands } from './stream-info.ts';
 import { streamReadCommands } from './stream-read.ts';
@@ -99,6 +100,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('sorted_set', sortedSetRangeCommands),
   ...inGroup('stream', streamCommands),
   ...inGroup('stream', streamClaimCommands),
+  ...inGroup('stream', streamDeleteCommands),
   ...inGroup('stream', streamGroupCommands),
   ...inGroup('stream', streamInfoCommands),
   ...inGroup('stream', streamReadCommands),

@@ -124,7 +124,11 @@ function xdel(call: Call): void {
     return;
   }
   for (let index = 2; index < call.argc; index++) if (!readId(call, index, id)) return;
-  const deleted = deleteEntries(call, stream, 2, call.argc);
+  let deleted = 0;
+  for (let index = 2; index < call.argc; index++) {
+    readId(call, index, id);
+    if (deleteEntry(call, stream, id)) deleted++;
+  }
   if (deleted > 0) {
     touched(call, 1);
     call.notify(NOTIFY_STREAM, 'xdel', 1);
@@ -132,19 +136,14 @@ function xdel(call: Call): void {
   call.reply.integer(deleted);
 }
 
-/** Deletes the entries whose ids, read before, stand in the words; the number of them. */
-function deleteEntries(call: Call, stream: number, start: number, end: number): number {
+/** Deletes an entry and keeps first and greatest deleted id; false when it is not there. */
+export function deleteEntry(call: Call, stream: number, which: StreamId): boolean {
   const { entries, layout } = streamsOf(call);
-  let deleted = 0;
-  for (let index = start; index < end; index++) {
-    readId(call, index, id);
-    if (!entries.delete(stream, id)) continue;
-    noteDeleted(call, stream, id);
-    layout.readId(stream, layoutWords.STREAM_FIRST_ID, from);
-    if (from.equals(id)) entries.noteFirst(stream);
-    deleted++;
-  }
-  return deleted;
+  if (!entries.delete(stream, which)) return false;
+  noteDeleted(call, stream, which);
+  layout.readId(stream, layoutWords.STREAM_FIRST_ID, from);
+  if (from.equals(which)) entries.noteFirst(stream);
+  return true;
 }
 
 /** Keeps the greatest id that was deleted. */
