@@ -46,7 +46,7 @@ const shapes: readonly Shape[] = [
   ['PING', ''], ['PING', 'V'], ['PING', 'V V'], ['ECHO', 'V'], ['GET', ''], ['SET', 'K'], ['NOSUCH', 'K V'],
   ['INCR', 'K K'], ['CONFIG', '=GET =maxmemory'], ['CONFIG', '=SET =lfu-log-factor I'], ['TIME', '', 'type'],
   ['CONFIG', '=SET =appendfsync V'], ['CONFIG', '=NOPE'], ['CLIENT', '=SETNAME V'], ['CLIENT', '=GETNAME'],
-  ['MULTI', ''], ['EXEC', ''], ['DISCARD', ''], ['WATCH', 'K'], ['UNWATCH', ''], ['FLUSHDB', ''], ['SCAN', 'I', 'type'],
+  ['MULTI', ''], ['EXEC', ''], ['DISCARD', ''], ['WATCH', 'K'], ['UNWATCH', ''], ['FLUSHDB', ''], ['SCAN', '=0', 'type'],
   ['COMMAND', '=GETKEYS =MSET K V K V'], ['COMMAND', '=GETKEYS =GET K'],
 ];
 

@@ -58,6 +58,12 @@ class Pair {
     return Promise.all([this.ours.call(words), this.theirs.call(words)]);
   }
 
+  /** Inside of MULTI another MULTI and WATCH fail the transaction since Valkey 8.1, and not in Redis 7.0. */
+  differs(command: RandomCommand): boolean {
+    const name = String(command.words[0]).toUpperCase();
+    return this.#queued !== undefined && (name === 'MULTI' || name === 'WATCH');
+  }
+
   /** Runs one command on both; the description of a difference, undefined when they agree. */
   async compare(command: RandomCommand): Promise<string | undefined> {
     const [our, their] = await this.both(command.words);
@@ -89,7 +95,9 @@ async function runSeed(seed: number): Promise<string | undefined> {
     await pair.both(['CONFIG', 'SET', 'appendfsync', 'everysec', 'lfu-log-factor', '10']);
     if (seed % 2 === 1) await pair.both(['HELLO', '3']);
     for (let step = 0; step < COMMANDS_PER_SEED; step += 1) {
-      const difference = await pair.compare(randomCommand(random, nowSeconds));
+      const command = randomCommand(random, nowSeconds);
+      if (pair.differs(command)) continue;
+      const difference = await pair.compare(command);
       if (difference !== undefined) return difference;
     }
     await pair.both(['DISCARD']);
