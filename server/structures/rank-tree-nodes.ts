@@ -71,10 +71,6 @@ export class RankTreeNodes {
     return this.words[leaf >>> SEGMENT_SHIFT][((leaf & UNIT_MASK) << 1) + LEAF_REFS + index];
   }
 
-  setRefAt(leaf: number, index: number, ref: number): void {
-    this.words[leaf >>> SEGMENT_SHIFT][((leaf & UNIT_MASK) << 1) + LEAF_REFS + index] = ref;
-  }
-
   /** Makes `leaf` an empty one that stands between two others, which learn of it; 0: none. */
   startLeaf(leaf: number, previous: number, next: number): void {
     const at = (leaf & UNIT_MASK) << 1;

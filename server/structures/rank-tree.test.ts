@@ -208,18 +208,6 @@ describe('RankTree', () => {
     }
   });
 
-  it('replaces the record of an element', () => {
-    const model = new Model();
-    for (let index = 0; index < 500; index++) model.add(index, `m${index}`);
-    for (const element of model.elements) {
-      const next = model.records.newScored(1, element.member, 0, element.member.length, element.score);
-      model.tree.replace(model.header, element.ref, next);
-      model.records.release(element.ref);
-      element.ref = next;
-    }
-    model.check();
-  });
-
   it('refuses to remove an element that is not in the tree', () => {
     const model = new Model();
     model.add(1, 'a');

@@ -142,13 +142,6 @@ export class RankTree {
     this.insert(header, ref);
   }
 
-  /** Points the place of an element to another record of the same score and member. */
-  replace(header: number, ref: number, next: number): void {
-    this.#search.find(header, ref);
-    this.#nodes.setRefAt(this.#search.leaf, this.#search.index, next);
-    if (this.#search.index === 0) this.#search.firstChanged(this.#search.height(header), next);
-  }
-
   /** Elements before this one. */
   rankOf(header: number, ref: number): number {
     this.#search.find(header, ref);
