@@ -1,6 +1,7 @@
 /** OBJECT: what the server knows of a key beside its value. */
 import { lfuCounter } from '../keyspace/lfu.ts';
-import type { Call } from './call.ts';
+import { TYPE_STRING } from '../structures/record.ts';
+import { type Call, parseInteger } from './call.ts';
 import { findKey } from './find-key.ts';
 import { writeHelp } from './help.ts';
 import { encodingNameOf } from './object-encoding.ts';
@@ -9,6 +10,10 @@ const LFU_IS_OFF =
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
 const LFU_IS_ON =
   'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
+
+/** What Redis answers for shared objects; they are the integers below 10,000. */
+const SHARED_REFERENCES = 2147483647;
+const SHARED_DIGITS_MAX = 4;
 
 export function encoding(call: Call): void {
   const ref = findObject(call);
@@ -36,7 +41,19 @@ export function idletime(call: Call): void {
 }
 
 export function refcount(call: Call): void {
-  if (findObject(call) !== 0) call.reply.integer(1);
+  const ref = findObject(call);
+  if (ref !== 0) call.reply.integer(isSharedInteger(call, ref) ? SHARED_REFERENCES : 1);
+}
+
+/** Redis keeps one object for each small integer, unless eviction looks at the age of objects. */
+function isSharedInteger(call: Call, ref: number): boolean {
+  const { keyspace } = call.context;
+  const { records, eviction } = keyspace;
+  if (eviction.maxmemory > 0 && /l[rf]u$/.test(eviction.policy)) return false;
+  if (records.type(ref) !== TYPE_STRING || records.valueLength(ref) > SHARED_DIGITS_MAX) return false;
+  const start = records.valueStart(ref);
+  const integer = parseInteger(records.segment(ref), start, start + records.valueLength(ref));
+  return integer >= 0 && encodingNameOf(keyspace, ref) === 'int';
 }
 
 export function objectHelp(call: Call): void {
