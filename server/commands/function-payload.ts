@@ -1,4 +1,4 @@
-/** The payload of FUNCTION DUMP and RESTORE: libraries as a snapshot holds them, with a DUMP payload's footer. */
+/** The payload of FUNCTION DUMP and RESTORE: libraries as in a snapshot, with the footer of DUMP. */
 import { sealPayload } from '../persistence/dump-payload.ts';
 import {
   OPCODE_FUNCTION_PRE_GA,

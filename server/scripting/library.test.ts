@@ -80,7 +80,8 @@ describe('Libraries', () => {
     const library = make().load(
       code(`#!lua name=a
 redis.register_function('plain', function() end)
-redis.register_function{function_name='named', callback=function() end, flags={'no-writes'}, description='words: 3'}`),
+local f = function() end
+redis.register_function{function_name='named', callback=f, flags={'no-writes'}, description='words: 3'}`),
       'refuse',
     );
     expect(library).toMatchObject({

@@ -1,4 +1,6 @@
-/** Libraries of functions: what their first line says, which functions they bring, which library has which. */
+/**
+ * Libraries of functions: what their first line says, which functions they bring, which library has which.
+ */
 
 import { splitWords } from '../wire/request.ts';
 
@@ -126,7 +128,7 @@ export class Libraries {
     return problem;
   }
 
-  /** Takes the libraries of a dataset in place of those there are; the error's text, and nothing has changed then. */
+  /** Takes the libraries of a dataset in place of its own, all or none; the error's text. */
   replaceAll(codes: readonly Uint8Array[]): string | undefined {
     const read: Library[] = [];
     for (const code of codes) {

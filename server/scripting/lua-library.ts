@@ -1,7 +1,7 @@
 /**
- * Libraries in an interpreter that keeps nothing: a library is run each time one of its functions is called, and
- * when it is loaded, to see what it registers. The code in front of it collects the functions; the code behind it
- * describes them or calls one. Variables of a library therefore begin anew with every call.
+ * Libraries in an interpreter that keeps nothing: a library is run each time one of its functions is called,
+ * and when it is loaded, to see what it registers. The code in front of it collects the functions; the code
+ * behind it describes them or calls one. Variables of a library therefore begin anew with every call.
  */
 import type { LibraryFunction } from './library.ts';
 import { withPrelude } from './lua-prelude.ts';
@@ -53,7 +53,8 @@ const BEFORE = [
 /** Globals that a library cannot reach while it is loaded. */
 const LATER = (
   'assert bit cjson cmsgpack collectgarbage coroutine error gcinfo getmetatable ipairs load loadstring math next os ' +
-  'pairs pcall rawequal rawget rawset select setmetatable string struct table tonumber tostring type unpack xpcall'
+  'pairs pcall rawequal rawget rawset select setmetatable string struct table tonumber tostring type unpack ' +
+  'xpcall'
 ).split(' ');
 
 const WITHOUT_GLOBALS = [

@@ -165,8 +165,8 @@ const NAMES_TYPE = /\b(?:map|set|double|big_number|verbatim_string)\s*=[^=]/;
 const NO_VALUES = /[{,]\s*function\b|\b_G\b/;
 
 /**
- * The code as it is compiled: what it needs in front of it, then `before`, then the code, then `after`. What it
- * returns is only looked at when `looksAtValue`.
+ * The code as it is compiled: what it needs in front of it, then `before`, then the code, then `after`. What
+ * it returns is only looked at when `looksAtValue`.
  */
 export function withPrelude(code: Buffer, before = '', after = '', looksAtValue = true): Buffer {
   const text = code.latin1Slice();
