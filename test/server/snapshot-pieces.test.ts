@@ -41,11 +41,11 @@ function change(prng: Prng): (string | number)[] {
   const below = (most: number): number => Math.floor(prng.fraction() * most);
   const name = below(3);
   const element = `e:${below(ELEMENTS * 1.3)}`;
-  switch (below(24)) {
+  switch (below(30)) {
     case 0:
       return ['RENAME', `hash:${name}`, `hash:${below(3)}`];
     case 1:
-      return ['UNLINK', `${['hash', 'set', 'zset', 'list'][below(4)]}:${name}`];
+      return ['UNLINK', `${['hash', 'set', 'zset', 'list', 'stream'][below(5)]}:${name}`];
     case 2:
       return ['COPY', `zset:${name}`, `zset:${below(3)}`, 'REPLACE'];
     case 3:
@@ -80,6 +80,16 @@ function change(prng: Prng): (string | number)[] {
     case 20:
     case 21:
       return ['SADD', `set:${name}`, element];
+    case 22:
+    case 23:
+      return ['XADD', `stream:${name}`, '*', 'field', element];
+    case 24:
+    case 25:
+      return ['XDEL', `stream:${name}`, `${1 + below(ELEMENTS)}-0`, `${1 + below(ELEMENTS)}-0`];
+    case 26:
+      return ['XTRIM', `stream:${name}`, 'MAXLEN', ELEMENTS - below(400)];
+    case 27:
+      return ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 20, 'STREAMS', `stream:${name}`, '>'];
     default:
       return ['HSET', `hash:${name}`, element, 'v'.repeat(below(60))];
   }
@@ -95,6 +105,11 @@ async function fill(call: (...words: (string | number)[]) => Promise<unknown>): 
       await call('RPUSH', `list:${name}`, ...elements);
     }
     await call('SET', `text:${name}`, 'long'.repeat(100_000));
+    for (let from = 0; from < ELEMENTS; from += 500) {
+      const ids = Array.from({ length: 500 }, (_, k) => from + k + 1);
+      await Promise.all(ids.map((id) => call('XADD', `stream:${name}`, `${id}-0`, 'field', `value ${id}`)));
+    }
+    await call('XGROUP', 'CREATE', `stream:${name}`, 'g', '0');
   }
 }
 
