@@ -122,7 +122,7 @@ export class LazyFree {
     this.#add({ step, objects: this.lazily ? 1 : 0, bytes: kind.heldBytes(ref, SAMPLES) });
   }
 
-  /** Frees a part of a value that its key does not name any more: `effort` elements that hold about `bytes`. */
+  /** Frees a part of a value that no key names any more: `effort` elements that hold about `bytes`. */
   releasePart(effort: number, bytes: number, step: Step): void {
     const slices = this.#options !== null && effort > EFFORT_MAX && this.waiting < QUEUE_MAX;
     if (slices) this.#add({ step, objects: 0, bytes });

@@ -2,8 +2,8 @@
  * Nodes of a stream: listpacks, byte-identical to Redis', because RDB and DUMP carry them.
  *
  *   | live | deleted | fields | name … | 0 |  then each entry:
- *   | flags | ms above the node's id | seq above it | values … | entries of this |           the node's fields
- *   | flags | ms above the node's id | seq above it | fields | name | value | … | entries of this |      others
+ *   | flags | ms above the node's id | seq above it | values … | entries of this |        the node's fields
+ *   | flags | ms above the node's id | seq above it | fields | name | value | … | entries of this |   others
  *
  * A node is one block; its first word is the listpack's size. One that is larger than a block can be (a
  * single

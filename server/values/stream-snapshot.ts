@@ -1,11 +1,12 @@
 /**
- * The nodes that a stream had at one moment, for who writes them one after the other while the stream changes.
+ * The nodes that a stream had at one moment, for who writes them one by one while the stream changes.
  *
  *   nodes by id:   written | not yet written ............ last one at that moment | newer
  *                            changed since: kept here as they were; the others are those of the stream
  *
- * A node that is not yet written is kept once, when it changes first: as a copy, or as itself when it leaves the
- * stream. Newer nodes have greater ids and nobody cares for them. A stream whose key goes stays until the end.
+ * A node that is not yet written is kept once, when it changes first: as a copy, or as itself when it leaves
+ * the stream. Newer nodes have greater ids and nobody cares for them. A stream whose key goes stays until the
+ * end.
  */
 import type { Arena } from '../structures/arena.ts';
 import { ID_TREE_WORDS, IdCursor, type IdTree } from '../structures/id-tree.ts';

@@ -1,7 +1,7 @@
 /**
  * Hit rates under maxmemory: the same trace to every server, each with room for the same number of keys, next
  * to what true LRU and true LFU would have had. Popularity follows Zipf and drifts, because a cache whose
- * favourites never change needs no policy. The trace is paced over some seconds: clocks of keys count seconds.
+ * favourites never change needs no policy. The trace is paced: clocks of keys count seconds.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prng } from '../../server/structures/prng.ts';
@@ -147,7 +147,7 @@ async function measure(kind: ServerKind, policy: Policy, trace: Trace): Promise<
   }
 }
 
-/** Buffers count as memory here and there: the limit follows the number of keys, so that all have room for as many. */
+/** Buffers count as memory in some servers: the limit follows the number of keys held. */
 async function adjust(connection: RawConnection, trace: Trace, memory: Memory): Promise<void> {
   const reply = await connection.call(['DBSIZE']);
   const held = Number(reply.toString('latin1', 1));

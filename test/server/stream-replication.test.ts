@@ -1,6 +1,7 @@
 /**
- * Streams and their consumer groups: a replica of another engine and the append-only file must come to the same
- * entries and to the same pending entries by what is propagated; XDELEX and XACKDEL say what became of each id.
+ * Streams and their consumer groups: a replica of another engine and the append-only file must come to the
+ * same entries and to the same pending entries by what is propagated; XDELEX and XACKDEL say what became of
+ * each id.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
@@ -70,7 +71,7 @@ async function groupsOf(server: ServerProcess, key: string): Promise<string> {
 }
 
 describe.skipIf(!hasRedis)('streams', () => {
-  it('are the same on a replica of another engine and after a restart from the append-only file', async () => {
+  it('are the same on a replica of another engine and after a restart from the AOF', async () => {
     const prng = new Prng(Date.now() % 1_000_000);
     const primary = await start('ours', '--appendonly', 'yes', '--rdb-version', '10');
     for (const key of ['stream0', 'stream1'])

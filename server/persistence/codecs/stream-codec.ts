@@ -160,8 +160,8 @@ export class StreamCodec implements ValueCodec {
 }
 
 /**
- * The nodes that a stream had when this was made, and what stood behind them then: groups are few and written at
- * once.
+ * The nodes that a stream had when this was made, and what stood behind them then: groups are few and
+ * written at once.
  */
 class StreamPieces implements PieceWriter {
   readonly #streams: Streams;
