@@ -1,7 +1,7 @@
 /**
  * Clients that wait for keys, per key in the order they came.
  *
- *   handler finds nothing -> blockForKeys -> block: the request's bytes are kept, the connection reads no more
+ *   handler finds nothing -> blockForKeys -> block: the request's bytes are kept, the connection runs no more
  *   a key changes         -> Watches touches its BlockedKey -> `ready`
  *   the command, transaction or script has ended -> serve(): keys in the order they became ready, clients in
  *                            the order they came; each runs its command again through the executor, which may

@@ -1,8 +1,8 @@
 /**
  * Publish and subscribe: who listens to which channel, pattern or sharded channel, and messages to them.
  *
- *   publish -> the message is encoded once for RESP 2 and once for RESP 3, as far as somebody wants it, into the
- *              outbox -> each subscriber is given the same range of it
+ *   publish -> the message is encoded into the outbox, once for RESP 2 and once for RESP 3 as far as wanted
+ *           -> each subscriber is given the same range of it
  *
  * Names are latin1 strings, so that any bytes are kept apart. A channel or pattern lives as long as somebody
  * listens. Cost of a message: one look-up, one match a pattern, and one number pair a receiver.

@@ -2,7 +2,7 @@
  * Client-side caching: who may hold which keys, and messages to them when keys change.
  *
  *   a tracking client reads a key   -> keys: name -> ids of clients              (default mode)
- *   a key changes                   -> its clients are told once and forgotten; prefixes that match note the key
+ *   a key changes                   -> its clients are told once and forgotten; prefixes that match note it
  *   the turn ends                   -> clients of a prefix are told all its keys (BCAST mode)
  *   everything is flushed           -> all are told null, the keys are forgotten
  *
