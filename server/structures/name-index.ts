@@ -9,9 +9,6 @@
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 
-/** Words of a head. */
-export const NAME_INDEX_WORDS = 2;
-
 const FIRST_BYTES = 16;
 
 export class NameIndex {
