@@ -66,6 +66,11 @@ describe('Config.set refuses with the text of Redis', () => {
     ['cluster-announce-port', 'abc', "argument couldn't be parsed into an integer"],
     ['cluster-announce-port', '99999', 'argument must be between 0 and 65535 inclusive'],
     ['timeout', '1.5', "argument couldn't be parsed into an integer"],
+    [
+      'client-query-buffer-limit',
+      '99999999999999999999',
+      'argument must be between 1048576 and 9223372036854775807 inclusive',
+    ],
     ['maxmemory', '1zz', 'argument must be a memory value'],
     ['maxmemory', '-1', 'argument must be a memory value'],
     ['appendonly', 'maybe', "argument must be 'yes' or 'no'"],

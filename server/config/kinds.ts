@@ -106,7 +106,7 @@ function readMemory(word: string): bigint | undefined {
   const unit = match === null ? undefined : UNITS[match[2] ?? ''];
   if (match === null || unit === undefined) return undefined;
   const bytes = BigInt(match[1] || '0') * unit;
-  return bytes > UINT64_MAX ? undefined : bytes;
+  return bytes > UINT64_MAX ? UINT64_MAX : bytes;
 }
 
 /** Bytes as people write them: the largest unit that divides the value. */

@@ -12,13 +12,25 @@
 import { openSync, writeSync } from 'node:fs';
 import { type Clock, systemClock } from './clock.ts';
 
-export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning';
+export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning' | 'nothing';
 
 /** Who speaks: a primary, a replica, a process that is still starting. */
 export type LogRole = 'M' | 'S' | 'C' | 'X';
 
-const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, verbose: 1, notice: 2, warning: 3 };
-const MARKS: Readonly<Record<LogLevel, string>> = { debug: '.', verbose: '-', notice: '*', warning: '#' };
+const RANKS: Readonly<Record<LogLevel, number>> = {
+  debug: 0,
+  verbose: 1,
+  notice: 2,
+  warning: 3,
+  nothing: 4,
+};
+const MARKS: Readonly<Record<LogLevel, string>> = {
+  debug: '.',
+  verbose: '-',
+  notice: '*',
+  warning: '#',
+  nothing: ' ',
+};
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const LINE_BYTES_MAX = 1024;
 const STANDARD_OUTPUT = 1;

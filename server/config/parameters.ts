@@ -8,6 +8,7 @@
  * by exact name. The optional last element holds an older name of the same parameter.
  */
 
+import { isIPv4, isIPv6 } from 'node:net';
 import {
   clamped,
   fileMode,
@@ -71,6 +72,7 @@ const percentiles = numbers(
   0,
   100,
   'latency-tracking-info-percentiles parameters should sit between [0.0,100.0]',
+  'Invalid latency-tracking-info-percentiles parameters',
 );
 
 function fileName(what: string): Kind<string> {
@@ -86,6 +88,9 @@ const requiredFolderName = text((word) => {
   if (word === '') return "appenddirname can't be empty";
   return word.includes('/') ? "appenddirname can't be a path, just a dirname" : undefined;
 });
+
+const ipv4 = text((word) => (word === '' || isIPv4(word) ? undefined : 'Invalid IPv4 address'));
+const ipv6 = text((word) => (word === '' || isIPv6(word) ? undefined : 'Invalid IPv6 address'));
 
 const hostName = text((word) => {
   if (word.length > 255) return 'Hostnames must be less than 256 characters';
@@ -139,7 +144,7 @@ export const parameters = [
   ['supervised',                       oneOf('upstart', 'systemd', 'auto', 'no'), 'no', FIXED | INERT, 'How to report readiness to a supervisor.'],
   ['pidfile',                          any,               '',                    FIXED,           'File that receives the process id.'],
   ['dir',                              folder,            '.',                   GUARDED | NOT_LOADING, 'Folder of all data files.'],
-  ['loglevel',                         oneOf('debug', 'verbose', 'notice', 'warning'), 'notice', LIVE, 'Least important line that is logged.'],
+  ['loglevel',                         oneOf('debug', 'verbose', 'notice', 'warning', 'nothing'), 'notice', LIVE, 'Least important line that is logged.'],
   ['logfile',                          any,               '',                    FIXED,           'File to log to; empty: standard output.'],
   ['log-format',                       oneOf('redis', 'json'), 'redis',          FIXED | OWN,     'Form of a log line. Not in Redis.'],
   ['syslog-enabled',                   yesNo,             'no',                  FIXED | INERT,   'Log to syslog as well.'],
@@ -206,7 +211,7 @@ export const parameters = [
   ['list-compress-depth',              count,             '0',                   LIVE,            'Nodes at both ends that stay uncompressed.'],
   ['set-max-intset-entries',           long,              '512',                 LIVE,            'Largest set of integers in the compact form.'],
   ['set-max-listpack-entries',         long,              '128',                 LIVE,            'Largest set in the compact form.'],
-  ['set-max-listpack-value',           bytes,             '64',                  LIVE,            'Longest member of a compact set.'],
+  ['set-max-listpack-value',           long,              '64',                  LIVE,            'Longest member of a compact set.'],
   ['zset-max-listpack-entries',        long,              '128',                 LIVE,            'Largest sorted set in the compact form.',                               'zset-max-ziplist-entries'],
   ['zset-max-listpack-value',          bytes,             '64',                  LIVE,            'Longest member of a compact sorted set.',                               'zset-max-ziplist-value'],
   ['hll-sparse-max-bytes',             bytes,             '3000',                LIVE,            'Largest HyperLogLog in the sparse form.'],
@@ -321,8 +326,8 @@ export const parameters = [
   ['availability-zone',                any,               '',                    LIVE,            'Where the server runs, shown by INFO and HELLO.'],
   ['dual-channel-replication-enabled', yesNo,             'no',                  LIVE | INERT,    'Full sync over a connection of its own.'],
   ['cluster-slot-stats-enabled',       yesNo,             'no',                  LIVE | INERT,    'Count processor time and bytes by slot.'],
-  ['cluster-announce-client-ipv4',     any,               '',                    LIVE | INERT,    'IPv4 address that clients are told.'],
-  ['cluster-announce-client-ipv6',     any,               '',                    LIVE | INERT,    'IPv6 address that clients are told.'],
+  ['cluster-announce-client-ipv4',     ipv4,               '',                    LIVE | INERT,    'IPv4 address that clients are told.'],
+  ['cluster-announce-client-ipv6',     ipv6,               '',                    LIVE | INERT,    'IPv6 address that clients are told.'],
   ['cluster-blacklist-ttl',            long,              '60',                  LIVE | INERT,    'Seconds a forgotten node stays forgotten.'],
   ['cluster-manual-failover-timeout',  integer(1n, INT_MAX), '5000',             LIVE | INERT,    'Milliseconds a manual failover may take.'],
   ['cluster-ping-interval',            long,              '0',                   LIVE | INERT | HIDDEN, 'Milliseconds between pings on the bus.'],

@@ -188,8 +188,14 @@ function hasBit(bits: number, letter: string): string {
   return (bits & notifyBits[letter as keyof typeof notifyBits]) === 0 ? '' : letter;
 }
 
-/** A list of numbers of a fixed length, or of any length when `count` is 0. */
-export function numbers(count: number, least: number, most: number, reason: string): Kind<readonly number[]> {
+/** A list of numbers of a fixed length, or of any length when `count` is 0; `noNumber`: said of other words. */
+export function numbers(
+  count: number,
+  least: number,
+  most: number,
+  reason: string,
+  noNumber = reason,
+): Kind<readonly number[]> {
   return {
     type: 'numbers',
     many: true,
@@ -197,6 +203,7 @@ export function numbers(count: number, least: number, most: number, reason: stri
       if (count === 0 && words.length === 1 && words[0] === '') return [];
       if (count !== 0 && words.length !== count) return new Refusal('wrong number of arguments');
       const values = words.map(Number);
+      if (values.some(Number.isNaN)) return new Refusal(noNumber);
       const valid = values.every((value) => Number.isFinite(value) && value >= least && value <= most);
       return valid ? values : new Refusal(reason);
     },
