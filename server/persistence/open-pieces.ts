@@ -1,4 +1,4 @@
-/** A value on its way into a snapshot piece by piece, as it was at T0: its type keeps the old pieces for it. */
+/** A value on its way into a snapshot piece by piece, as it was at T0: its type keeps the old pieces. */
 import type { RdbWriter } from './rdb-writer.ts';
 import type { PieceWriter } from './value-codec.ts';
 

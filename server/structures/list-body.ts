@@ -10,8 +10,9 @@
  * The room in front makes pushing and popping at the head as cheap as at the tail. The listpack itself is
  * Redis' byte for byte, so that it is written into an RDB as it lies. A change answers with the ref that is
  * valid from then on; entries are named by their distance `at` from the listpack's start, as in listpack.ts.
- * Sources of new entries must not lie in the arena: a block may move before they are read. A snapshot pins the
- * bodies that it has yet to write: who changes one works on a copy, who frees one leaves it to the snapshot.
+ * Sources of new entries must not lie in the arena: a block may move before they are read. A snapshot pins
+ * the bodies that it has yet to write: who changes one works on a copy, who frees one leaves it to the
+ * snapshot.
  * Cost: push and pop O(1), the rest O(bytes of the body).
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';

@@ -1,24 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import { Keyspace } from '../keyspace/keyspace.ts';
-import { Stats } from '../keyspace/stats.ts';
+import { Arena } from '../structures/arena.ts';
 import { exceedsNode } from '../structures/list-limits.ts';
 import { Prng } from '../structures/prng.ts';
-import { ENCODING_LISTPACK, ENCODING_QUICKLIST, TYPE_LIST } from '../structures/record.ts';
-import type { Lists } from './list.ts';
+import { ENCODING_LISTPACK, ENCODING_QUICKLIST, Records, TYPE_LIST } from '../structures/record.ts';
+import { Lists } from './list.ts';
+import { ValueStore } from './value-store.ts';
 
 const name = Buffer.from('key');
 
-function make(fill: number, depth = 0): { keyspace: Keyspace; lists: Lists; ref: number } {
-  const keyspace = new Keyspace({ databases: 1, perSlot: false, stats: new Stats(), random: Math.random });
-  keyspace.values.limits.listMaxListpackSize = fill;
-  keyspace.values.limits.listCompressDepth = depth;
-  const { lists } = keyspace.values;
-  const database = keyspace.databases[0];
-  return {
-    keyspace,
-    lists,
-    ref: database.addValue(name, 0, 3, TYPE_LIST, ENCODING_LISTPACK, lists.createRoot()),
-  };
+/** A key without name that holds an empty list. */
+function make(fill: number, depth = 0): { records: Records; lists: Lists; ref: number } {
+  const arena = new Arena();
+  const records = new Records(arena);
+  const store = new ValueStore(arena, records, Math.random);
+  store.limits.listMaxListpackSize = fill;
+  store.limits.listCompressDepth = depth;
+  const lists = new Lists(store);
+  const ref = arena.allocate(12);
+  const first = TYPE_LIST | (ENCODING_LISTPACK << 4);
+  records.writeHeader(ref, first, 1, 0, lists.createRoot(), -1, false);
+  return { records, lists, ref };
 }
 
 type Made = ReturnType<typeof make>;
@@ -85,7 +86,7 @@ describe('Lists', () => {
     it(`behave as an array while they are converted there and back, fill ${fill}, depth ${depth}`, () => {
       const random = new Prng(Date.now() % 1_000_000);
       const made = make(fill, depth);
-      const { lists, ref, keyspace } = made;
+      const { lists, ref, records } = made;
       const model: string[] = [];
       const seen = new Set<string>();
       for (let round = 0; round < 4000; round++) {
@@ -105,14 +106,15 @@ describe('Lists', () => {
       expect(seen.size).toBe(2);
       const copied = lists.copy(ref);
       lists.release(copied.encoding, copied.root);
-      keyspace.databases[0].flush();
-      expect(keyspace.arena.usedBytes).toBe(0);
+      lists.release(records.encoding(ref), records.root(ref));
+      records.release(ref);
+      expect(records.arena.usedBytes).toBe(0);
     });
   }
 
   it('are listpacks up to the limit, quicklists beyond it, and listpacks again at half of it', () => {
     const made = make(8);
-    const { lists, ref, keyspace } = made;
+    const { lists, ref, records } = made;
     for (let count = 1; count <= 9; count++) {
       push(made, false, 'x');
       expect(lists.encodingName(ref)).toBe(count <= 8 ? 'listpack' : 'quicklist');
@@ -122,7 +124,7 @@ describe('Lists', () => {
       lists.shrink(ref);
       expect(lists.encodingName(ref)).toBe(count <= 4 ? 'listpack' : 'quicklist');
     }
-    expect(keyspace.records.encoding(ref)).toBe(ENCODING_LISTPACK);
+    expect(records.encoding(ref)).toBe(ENCODING_LISTPACK);
   });
 
   it('settle in the encoding that suits what a file brought', () => {

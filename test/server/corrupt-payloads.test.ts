@@ -1,5 +1,5 @@
 /**
- * Damaged DUMP payloads of every type: a payload is refused or gives a value that every command can live with.
+ * Damaged DUMP payloads of every type: each is refused or gives a value that every command can live with.
  * `SEED` says where the damage starts, `PAYLOADS` how many there are.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
