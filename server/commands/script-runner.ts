@@ -104,7 +104,7 @@ export class ScriptRunner implements ScriptHost {
       propagation.targets = TO_ALL;
       if (ownUnit) propagation.endUnit();
       client.commandCount += this.#client.commandCount - commandsBefore;
-      if (this.#client.writeOffset !== 0) client.writeOffset = context.replication.offset;
+      if (this.#client.writeOffset !== client.writeOffset) client.writeOffset = context.replication.offset;
     }
   }
 
@@ -153,7 +153,7 @@ export class ScriptRunner implements ScriptHost {
     client.asking = caller.asking;
     client.readonlyMode = caller.readonlyMode;
     client.noTouch = caller.noTouch;
-    client.writeOffset = 0;
+    client.writeOffset = caller.writeOffset;
     client.shownAs = caller;
   }
 
