@@ -205,13 +205,21 @@ export class SortedSetCommands {
   }
 
   #degrees(limit: number): string {
-    if (this.#chance(40)) return this.#pick(['x', String(limit), String(-limit), '200', '']);
     const near = this.#chance(2) ? 10 : limit * 1.98;
-    return ((this.#random.fraction() - 0.5) * near).toFixed(this.#random.below(9));
+    return ((this.#random.fraction() - 0.5) * near).toFixed(5 + this.#random.below(5));
   }
 
+  #extreme(limit: number): string {
+    return this.#pick(['x', String(limit), String(-limit), '200', '']);
+  }
+
+  /** At most one of the two at its limit: so no two places are the same. */
   #place(): Word[] {
-    return [this.#degrees(180), this.#degrees(85.05112878)];
+    const extreme = this.#random.below(60);
+    return [
+      extreme === 0 ? this.#extreme(180) : this.#degrees(180),
+      extreme === 1 ? this.#extreme(85.05112878) : this.#degrees(85.05112878),
+    ];
   }
 
   #geo(): Word[] {
@@ -244,7 +252,7 @@ export class SortedSetCommands {
 
   #search(): Word[] {
     // Only real places: in which order equal distances come is nobody's promise.
-    const key = this.#chance(20) ? this.#pick(['none', 'string']) : this.#pick(['geo', 'geo2']);
+    const key = this.#chance(20) ? this.#pick(['empty', 'string']) : this.#pick(['geo', 'geo2']);
     const name = this.#pick([
       'GEORADIUS',
       'GEORADIUSBYMEMBER',
