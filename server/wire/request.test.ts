@@ -59,7 +59,7 @@ describe('RequestParser', () => {
     expect(problem('*1\r\n$536870913\r\n')).toBe('Protocol error: invalid bulk length');
     expect(problem('set "a\r\n')).toBe('Protocol error: unbalanced quotes in request');
     expect(problem('x'.repeat(70_000))).toBe('Protocol error: too big inline request');
-    expect(problem(`*${'1'.repeat(70_000)}`)).toBe('Protocol error: invalid multibulk length');
+    expect(problem(`*${'1'.repeat(70_000)}`)).toBe('Protocol error: too big mbulk count string');
     expect(problem('*11\r\n', false)).toBe('Protocol error: unauthenticated multibulk length');
     expect(problem('*1\r\n$16385\r\n', false)).toBe('Protocol error: unauthenticated bulk length');
   });

@@ -111,7 +111,6 @@ export class RequestParser {
   /** A decimal and CRLF. */
   #parseNumber(bytes: Uint8Array, at: number, end: number): number {
     let value = 0;
-    const first = at;
     let negative = false;
     if (at < end && bytes[at] === MINUS) {
       negative = true;
@@ -123,8 +122,11 @@ export class RequestParser {
       if (digit < 0 || digit > 9) break;
       value = value * 10 + digit;
     }
-    if (at >= end) return at - first > 20 ? MALFORMED : INCOMPLETE;
-    if (bytes[at] !== CR || at === digits || at - digits > 18) return MALFORMED;
+    if (at >= end) return INCOMPLETE;
+    // What is wrong with a line is said when all of it is there.
+    if (bytes[at] !== CR || at === digits || at - digits > 18) {
+      return hasLineEnd(bytes, at, end) ? MALFORMED : INCOMPLETE;
+    }
     if (at + 1 >= end) return INCOMPLETE;
     if (bytes[at + 1] !== LF) return MALFORMED;
     this.#number = negative ? -value : value;
@@ -208,4 +210,9 @@ export function splitWords(line: Buffer): Buffer[] | null {
 
 function isSpace(byte: number): boolean {
   return byte === 32 || (byte >= 9 && byte <= 13) || byte === 0;
+}
+
+function hasLineEnd(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let place = at; place < end; place++) if (bytes[place] === CR) return true;
+  return false;
 }
