@@ -5,6 +5,7 @@ import { Stats } from '../keyspace/stats.ts';
 import { PubSub } from '../pubsub/pubsub.ts';
 import { Tracking } from '../pubsub/tracking.ts';
 import { Propagation, TO_ALL } from '../replication/propagation.ts';
+import { Prng } from '../structures/prng.ts';
 import { TYPE_LIST, TYPE_STRING } from '../structures/record.ts';
 import { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
@@ -450,6 +451,21 @@ describe('parseTimeout', () => {
     ['9223372036854775', '-ERR timeout is out of range'],
   ])('seconds: %j -> %j', (text, expected) => {
     expect(parse(text, false)).toBe(expected);
+  });
+
+  test('any text is a number of milliseconds or refused', () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 100000);
+    console.log(`seed ${seed}`);
+    const prng = new Prng(seed);
+    const letters = '0123456789.+-eExXinfabINF \x00';
+    for (let round = 0; round < 5000; round++) {
+      let text = '';
+      for (let left = prng.below(12); left > 0; left--) text += letters[prng.below(letters.length)];
+      const value = parse(text, prng.below(2) === 0);
+      if (typeof value === 'number')
+        expect([text, Number.isInteger(value) && value >= 0]).toEqual([text, true]);
+      else expect(value).toMatch(/^-ERR timeout is (negative|out of range|not an? \w+ or out of range)$/);
+    }
   });
 
   test.each([
