@@ -71,6 +71,19 @@ describe('SetCodec', () => {
     for (const payload of payloads) expect(world.open(payload)[0]).toBe('hashtable');
   });
 
+  it('reads an intset that is longer than a block', () => {
+    const world = new World();
+    const count = 524_000;
+    const intset = Buffer.alloc(8 + count * 8);
+    intset.writeUInt32LE(8, 0);
+    intset.writeUInt32LE(count, 4);
+    for (let index = 0; index < count; index++) intset.writeBigInt64LE(BigInt(index) << 32n, 8 + index * 8);
+    const head = Buffer.from([11, 0x80, 0, 0, 0, 0]);
+    head.writeUInt32BE(intset.length, 2);
+    const [encoding, members] = world.open(sealPayload(Buffer.concat([head, intset]), 11));
+    expect([encoding, members?.length]).toEqual(['hashtable', count]);
+  }, 30_000);
+
   it('refuses a member twice, disorder and nothing at all', () => {
     const world = new World();
     const refused = [

@@ -8,7 +8,7 @@
  * Written by encoding: intset as 11, listpack as 20 or 2, table as 2.
  */
 import { BLOCK_BYTES_MAX } from '../../structures/arena.ts';
-import { validateIntset } from '../../structures/intset.ts';
+import { INTSET_HEADER_BYTES, validateIntset } from '../../structures/intset.ts';
 import * as listpack from '../../structures/listpack.ts';
 import {
   ENCODING_INTSET,
@@ -151,10 +151,24 @@ class SetDecoder implements ValueDecoder {
   #intset(source: RdbSource, bytes: Buffer): void {
     const problem = validateIntset(bytes, 0, bytes.length, true);
     if (problem !== '') source.fail(problem);
-    if (bytes.length > BLOCK_BYTES_MAX) source.fail('an intset is longer than this server keeps one');
+    if (bytes.length > BLOCK_BYTES_MAX) {
+      this.#largeIntset(source, bytes);
+      return;
+    }
     this.#set.encoding = ENCODING_INTSET;
     this.#set.root = this.#sets.intsets.copyIn(bytes, 0, bytes.length);
     this.#sets.limitIntset(this.#set);
+  }
+
+  /** An intset longer than a block becomes a table. */
+  #largeIntset(source: RdbSource, bytes: Buffer): void {
+    this.#set.encoding = ENCODING_TABLE;
+    this.#set.root = this.#sets.newRoot(ENCODING_TABLE);
+    const width = bytes.readUInt32LE(0);
+    for (let at = INTSET_HEADER_BYTES; at < bytes.length; at += width) {
+      const value = width === 8 ? bytes.readBigInt64LE(at) : bytes.readIntLE(at, width);
+      this.#add(source, Buffer.from(value.toString()));
+    }
   }
 
   #listpack(source: RdbSource, bytes: Buffer): void {
