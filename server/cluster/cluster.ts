@@ -51,6 +51,8 @@ export class Cluster {
    * `settle`.
    */
   readonly state: ClusterState;
+  /** DEBUG DROP-CLUSTER-PACKET-FILTER: messages of this type are not heard; -1: all are. */
+  droppedType = -1;
   readonly #options: ClusterOptions;
   readonly #file: NodesFile;
   readonly #links: BusLinks;
@@ -66,6 +68,7 @@ export class Cluster {
     this.state.dataReady = false;
     this.#links = new BusLinks({
       received: (link, message) => {
+        if (message.header.type === this.droppedType) return;
         receiveInTurn(this.state, link, message);
         this.#settleLater();
       },

@@ -11,21 +11,19 @@
  * a command until it is answered. Cost: O(keys) a block, O(log clients) for the deadline; a key that nobody
  * waits for costs nothing.
  */
-import type { Watcher } from '../keyspace/watch.ts';
 import { watchName } from '../keyspace/watch.ts';
-import { encodeCommand } from '../replication/propagation.ts';
-import { keySlot } from '../structures/crc16.ts';
 import { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
 import { NO_LINK } from './applier.ts';
-import { type BlockRequest, UNBLOCKED_BY_ROLE, type Waiting } from './blocking.ts';
+import { type BlockRequest, UNBLOCKED_BY_ROLE } from './blocking.ts';
 import { Call } from './call.ts';
 import { Client } from './client.ts';
-import type { CommandEntry, CommandTable } from './command-table.ts';
+import type { CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
-import { type Deadline, Deadlines } from './deadlines.ts';
-import { type Executor, encodeCall, HELD } from './execute.ts';
+import { Deadlines } from './deadlines.ts';
+import { type Executor, HELD } from './execute.ts';
 import { WRITE } from './row.ts';
+import { BlockedKey, Waiter, type WaiterOwner } from './waiter.ts';
 
 /** How soon a command that may not run now (CLIENT PAUSE) is tried again. */
 const HELD_LOOK_MS = 10;
@@ -33,7 +31,7 @@ const REPLY_BYTES_KEPT = 1024 * 1024;
 /** Whose call it is between two runs. */
 const NOBODY = new Client(0, NO_LINK, 0);
 
-export class BlockedClients {
+export class BlockedClients implements WaiterOwner {
   /** Some key has something for who waits: `serve` must be called when the command has ended. */
   ready = false;
   readonly #context: ServerContext;
@@ -270,85 +268,5 @@ export class BlockedClients {
       this.#keys.delete(key.name);
       this.#context.keyspace.watches.remove(key.name, key);
     }
-  }
-}
-
-/** One key that clients wait for. It watches the key as WATCH does. */
-class BlockedKey implements Watcher {
-  readonly waits = true;
-  readonly name: string;
-  readonly databaseIndex: number;
-  readonly bytes: Buffer;
-  /** In the order they came. */
-  readonly waiters = new Set<Waiter>();
-  /** Waiters that are woken when the key goes. */
-  wakesOnDelete = 0;
-  /** Stands in the list of ready keys. */
-  ready = false;
-  readonly #owner: BlockedClients;
-
-  constructor(owner: BlockedClients, name: string, databaseIndex: number, bytes: Buffer) {
-    this.#owner = owner;
-    this.name = name;
-    this.databaseIndex = databaseIndex;
-    this.bytes = bytes;
-  }
-
-  get watchBroken(): boolean {
-    return this.ready;
-  }
-
-  /** The key changed. */
-  set watchBroken(_changed: boolean) {
-    if (this.ready || this.waiters.size === 0) return;
-    this.ready = true;
-    this.#owner.markReady(this);
-  }
-}
-
-/** One blocked client with the command that it waits for. */
-class Waiter implements Waiting, Deadline {
-  readonly client: Client;
-  readonly entry: CommandEntry;
-  /** The command in RESP. */
-  readonly request: Uint8Array;
-  readonly type: number;
-  readonly wakeOnDelete: boolean;
-  readonly onTimeout: (reply: Reply) => void;
-  readonly deadlineMs: number;
-  heapIndex = -1;
-  readonly keys: BlockedKey[] = [];
-  /** Cluster slot of the keys. */
-  readonly slot: number;
-  readonly asking: boolean;
-  /** CLIENT REPLY said that nothing is to be answered. */
-  readonly muted: boolean;
-  readonly #owner: BlockedClients;
-
-  constructor(owner: BlockedClients, call: Call, request: BlockRequest, nowMs: number) {
-    this.#owner = owner;
-    this.client = call.client;
-    this.entry = call.entry;
-    this.type = request.type;
-    this.wakeOnDelete = request.wakeOnDelete === true;
-    this.onTimeout = request.onTimeout;
-    this.deadlineMs = nowMs + request.timeoutMs;
-    this.asking = call.client.asking;
-    this.muted = call.client.replyMode !== 'on';
-    const start = call.argStart[request.firstKey];
-    this.slot =
-      call.context.cluster === null ? 0 : keySlot(call.bytes, start, call.argLength[request.firstKey]);
-    if (request.again !== undefined) this.request = encodeCommand(request.again);
-    else if (call.canonical)
-      this.request = Buffer.from(call.bytes.subarray(call.sourceStart, call.sourceEnd));
-    else this.request = encodeCall(call);
-  }
-
-  timeOut(): void {
-    this.#owner.answerUnserved(this, null);
-  }
-
-  fail(error: string): void {
-    this.#owner.answerUnserved(this, error);
   }
 }

@@ -13,6 +13,8 @@ const lines: readonly string[] = [
   '    Output a hex signature representing the current DB content.',
   'DIGEST-VALUE <key> [<key> ...]',
   '    Output a hex signature of the values of all the specified keys.',
+  'DROP-CLUSTER-PACKET-FILTER <packet-type>',
+  '    Drop all packets that match the filtered type. Set to -1 allow all packets.',
   'ERROR <string>',
   '    Return a Redis protocol error with <string> as message.',
   'HTSTATS <dbid> [full]',

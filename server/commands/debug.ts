@@ -53,6 +53,7 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
   ['DICT-RESIZING',                  [3, 3,   (call) => turn(call, 'tablesFixed', false)]],
   ['DIGEST',                         [2, 2,   debugDigest]],
   ['DIGEST-VALUE',                   [2, ANY, debugDigestValue]],
+  ['DROP-CLUSTER-PACKET-FILTER',     [3, 3,   dropPackets]],
   ['ERROR',                          [3, 3,   (call) => call.reply.error(call.text(2))]],
   ['HELP',                           [2, 2,   debugHelp]],
   ['HTSTATS',                        [3, 4,   debugTableStats]],
@@ -102,6 +103,17 @@ function debug(call: Call): void {
 /** For mechanisms of other servers that this one does not have. */
 function ignored(call: Call): void {
   call.reply.ok();
+}
+
+function dropPackets(call: Call): void {
+  const type = call.integer(2);
+  const { cluster } = call.context;
+  if (cluster === null) call.reply.error('ERR This instance has cluster support disabled');
+  else if (Number.isNaN(type)) call.reply.error(errors.NOT_INTEGER);
+  else {
+    cluster.droppedType = type;
+    call.reply.ok();
+  }
 }
 
 /** Turns a switch: 1 is the position `whenOne`. */
