@@ -34,8 +34,8 @@ export function touched(call: Call, index: number): void {
 }
 
 /**
- * After a removal: deletes the key in word `index` when its value has no elements left; true when it did. `ref` must be what
- * the key's record is now.
+ * After a removal: deletes the key in word `index` when its value has no elements left; true when it did.
+ * `ref` must be what the key's record is now.
  */
 export function removeIfEmpty(call: Call, index: number, ref: number, count: number): boolean {
   if (count !== 0) {

@@ -1,6 +1,6 @@
 /**
- * The primitives of RDB over bytes that may end in the middle: lengths, strings, numbers. What needs more bytes
- * than there are throws NEED_MORE; who reads starts that step again when there are more.
+ * The primitives of RDB over bytes that may end in the middle: lengths, strings, numbers. What needs more
+ * bytes than there are throws NEED_MORE; who reads starts that step again when there are more.
  */
 import { lzfDecompress } from '../structures/lzf.ts';
 import * as format from './rdb-format.ts';

@@ -12,7 +12,8 @@
  * Invariants: ref 0 is never handed out; a free block's first word links to the next free block of its slab;
  * a slab stands in its class's list exactly while it has a free block; `usedBytes` is the sum of the sizes of
  * the blocks handed out. Complexity: alloc and free O(1), a new slab O(pages of a segment).
- * A segment without a used page goes back to the system with the next `releaseSome`. Random frees empty no segment:
+ * A segment without a used page goes back to the system with the next `releaseSome`. Random frees empty no
+ * segment:
  * `startLeaving` chooses the emptiest ones, nothing is allocated there any more, and who holds refs moves
  * their blocks away.
  */
@@ -191,8 +192,8 @@ export class Arena {
   }
 
   /**
-   * The slabs of a segment stay as long as `room` says that their class still needs some: blocks of each class
-   * that are to find a place, which sinks with every slab that stays.
+   * The slabs of a segment stay as long as `room` says that their class still needs some: blocks of each
+   * class that are to find a place, which sinks with every slab that stays.
    */
   leaveSlabs(segment: number, room: Float64Array): void {
     const first = segment * PAGES_PER_SEGMENT;
