@@ -188,7 +188,7 @@ function hasBit(bits: number, letter: string): string {
   return (bits & notifyBits[letter as keyof typeof notifyBits]) === 0 ? '' : letter;
 }
 
-/** A list of numbers of a fixed length, or of any length when `count` is 0; `noNumber`: said of other words. */
+/** Numbers of a fixed count, or of any when `count` is 0; `noNumber`: what is said of other words. */
 export function numbers(
   count: number,
   least: number,

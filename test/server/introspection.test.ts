@@ -1,4 +1,4 @@
-/** What the running server tells of itself: SLOWLOG, LATENCY, MONITOR, MEMORY, CLIENT, COMMAND, CONFIG, DEBUG. */
+/** What the running server tells of itself: slow log, latency, MONITOR, MEMORY, CLIENT, COMMAND, DEBUG. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-connection.ts';
 import { freePort, ServerProcess } from '../support/server-process.ts';
