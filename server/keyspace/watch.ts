@@ -44,11 +44,7 @@ export class Watches {
 
   touch(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
     if (this.listener !== null) this.listener(key, start, length);
-    if (this.#watchers.size !== 0) this.touchWatchers(databaseIndex, key, start, length);
-  }
-
-  /** Tells who watches the key and not the listener, which hears of a flush by other ways. */
-  touchWatchers(databaseIndex: number, key: Uint8Array, start: number, length: number): void {
+    if (this.#watchers.size === 0) return;
     const watchers = this.#watchers.get(watchName(databaseIndex, key, start, length));
     if (watchers !== undefined) for (const watcher of watchers) watcher.watchBroken = true;
   }
