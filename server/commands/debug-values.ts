@@ -1,7 +1,7 @@
 /** DEBUG's subcommands about single values and tables. */
 
-import { lfuCounter } from '../keyspace/lfu.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { lfuCounter } from '../keyspace/lfu.ts';
 import { dumpRecord } from '../persistence/dump-payload.ts';
 import { ENCODING_LISTPACK, ENCODING_QUICKLIST, TYPE_STRING } from '../structures/record.ts';
 import type { Call } from './call.ts';

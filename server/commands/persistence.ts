@@ -32,7 +32,8 @@ function bgrewriteaof(call: Call): void {
   if (call.inTransaction && !aof.rewriting) {
     aof.scheduled = true;
     call.reply.simple('Background append only file rewriting scheduled');
-  } else if (!aof.rewrite()) call.reply.error('ERR Background append only file rewriting already in progress');
+  } else if (!aof.rewrite())
+    call.reply.error('ERR Background append only file rewriting already in progress');
   else if (scheduled) call.reply.simple('Background append only file rewriting scheduled');
   else if (aof.rewriting) call.reply.simple('Background append only file rewriting started');
   else

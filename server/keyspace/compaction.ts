@@ -3,7 +3,7 @@
  * segments of the arena are emptied by a walk over all tables, in slices of a millisecond at a quarter of the
  * time. The walk merges tables that have become sparse on its way.
  *
- *   reserved > used * 1.1 + 8 MiB  ->  choose segments -> walk: headers, directories, buckets, records -> rest
+ *   reserved > used * 1.1 + 8 MiB -> choose segments -> walk: headers, directories, buckets, records -> rest
  *
  * It stops for a snapshot, which holds refs across turns. What large values hold beside their key's record
  * stays where it is; their segments are used again at the end of the walk.

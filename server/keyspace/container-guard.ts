@@ -2,9 +2,10 @@
  * Stands between the data and the kernel's killer where nobody set maxmemory: in a container that is nearly
  * full, commands that would add data are refused until there is room again.
  *
- *   limit of the control group * GUARD_SHARE - resident memory  =  what the arena may still take from the system
+ *   limit of the control group * GUARD_SHARE - resident memory = what the arena may still take
  *
- * Measured at every tick; in between the arena's own growth counts, so that a fast writer does not pass it by.
+ * Measured at every tick; in between the arena's own growth counts, so that a fast writer does not pass it
+ * by.
  */
 import type { Arena } from '../structures/arena.ts';
 

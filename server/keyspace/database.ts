@@ -155,8 +155,8 @@ export class Database extends SlotTables {
   }
 
   /**
-   * Overwrites the string at `ref` with one of the same length, expiry kept, without looking for its key again;
-   * false when it does not fit. The value's bytes must not lie in the arena.
+   * Overwrites the string at `ref` with one of the same length, expiry kept, without looking for its key
+   * again; false when it does not fit. The value's bytes must not lie in the arena.
    */
   overwriteString(ref: number, value: Uint8Array, length: number, encoding: number): boolean {
     const { records, freshClock, epoch } = this.keyspace;

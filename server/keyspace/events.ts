@@ -13,7 +13,6 @@ export const NOTIFY_EXPIRED = 1 << 8; // x
 export const NOTIFY_EVICTED = 1 << 9; // e
 export const NOTIFY_STREAM = 1 << 10; // t
 export const NOTIFY_KEY_MISS = 1 << 11; // m
-export const NOTIFY_MODULE = 1 << 13; // d
 export const NOTIFY_NEW = 1 << 14; // n
 
 /** Told of an event whose class is listened to. */

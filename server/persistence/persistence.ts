@@ -51,7 +51,9 @@ export interface PersistenceOptions {
   detach(sink: ChangeReader): void;
   /** `releasedOffset` grew: replies that waited may leave. */
   onReleased(): void;
-  /** The code of every library of functions, and how those of a file take their place (a text refuses them). */
+  /**
+   * The code of every library of functions, and how those of a file take their place (a text refuses them).
+   */
   readonly libraries?: {
     codes(): Iterable<Uint8Array>;
     replace(codes: readonly Uint8Array[]): string | undefined;

@@ -13,10 +13,10 @@
  * So the stream holds each key of T0 once, as it was at T0, in any order; databases may alternate.
  * Long strings and values in tables are open across slices (OpenRecords): the old content of other keys then
  * waits in a side writer, at most SIDE_BYTES_MAX of it; beyond that, or when an open string itself changes,
- * the record is written to its end. Lists and streams are written whole. Invariants: a record's stamp is the epoch exactly when it is in the stream or newer than T0; at
- * most one run. Memory: what the sinks have not passed on yet. The walk waits while one of them holds
- * PENDING_BYTES_MAX; old content cannot wait, so a sink must take it, block (a file) or fail (a replica that
- * does not read).
+ * the record is written to its end. Lists and streams go in pieces too. Invariants: a record's stamp is the
+ * epoch exactly when it is in the stream or newer than T0; at most one run. Memory: what the sinks have not
+ * passed on yet. The walk waits while one of them holds PENDING_BYTES_MAX; old content cannot wait, so a sink
+ * must take it, block (a file) or fail (a replica that does not read).
  *
  * Seam. `start(request)` begins at once when nothing runs, otherwise after the running one; all that wait by
  * then and agree on `version` and `compression` share one T0. `request.begin()` is called at T0,

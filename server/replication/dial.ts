@@ -46,8 +46,8 @@ async function resolveByAnyMeans(host: string): Promise<readonly string[]> {
 }
 
 /**
- * Tries the host's addresses one after the other until one takes the connection, from `sourceAddress` unless that
- * is empty.
+ * Tries the host's addresses one after the other until one takes the connection, from `sourceAddress` unless
+ * that is empty.
  */
 export function dial(
   host: string,

@@ -3,7 +3,8 @@
  * earliest expiry, and only segments whose time has come are looked into.
  *
  * Positions are the top DEPTH_MAX bits of the hash, so that a walk over several calls means the same however
- * the table grows or shrinks meanwhile. Cost: O(segments) for the bounds, O(records) in segments that are due.
+ * the table grows or shrinks meanwhile. Cost: O(segments) for the bounds, O(records) in segments that are
+ * due.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
 import type { Records } from './record.ts';

@@ -3,8 +3,9 @@
  * of the table at a time: neighbours that fit into one are merged, the directory is halved when no segment
  * needs its depth, a directory of one segment becomes a small table.
  *
- *   depth 3  | a | a | b | c | d | d | d | d |     b and c hold little        | a | a | e | e | d | d | d | d |
- *                        merged: e, of depth 2    ->    nobody needs depth 3: | a | e | d | d |
+ *   depth 3  | a | a | b | c | d | d | d | d |   b and c hold little: merged into e, of depth 2
+ *            | a | a | e | e | d | d | d | d |   nobody needs depth 3 any more
+ *   depth 2  | a | e | d | d |
  *
  * Nothing may iterate over a table by its refs meanwhile (a snapshot does); cursors of scans stay good.
  * Merging is O(1), halving and looking for it O(directory), which is a fraction of a millisecond at 2^19

@@ -7,7 +7,10 @@ const CR = 13;
 const LF = 10;
 const INITIAL_BYTES = 64 * 1024;
 
-/** All replies to one client in one turn: more than any client reads at once, less than the memory of a server. */
+/**
+ * All replies to one client in one turn: more than any client reads at once, less than the memory of a
+ * server.
+ */
 export const REPLY_BYTES_MAX = 2 ** 31;
 
 const OK = Buffer.from('+OK\r\n');

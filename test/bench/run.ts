@@ -1,7 +1,7 @@
 /**
  * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [what …]
- * What: throughput (the default), memory, table, snapshot, startup, hits. `--valkey` measures valkey-server as
- * well and fetches it when it is not installed.
+ * What: throughput (the default), memory, table, snapshot, startup, hits. `--valkey` measures valkey-server
+ * as well and fetches it when it is not installed.
  */
 
 import { installedPeers } from './contestant.ts';

@@ -1,6 +1,6 @@
 /**
- * What one client notices while the server does something large: a PING every half millisecond on a connection
- * of its own, its longest answers during growth, freeing, expiry, eviction and compaction.
+ * What one client notices while the server does something large: a PING every half millisecond on a
+ * connection of its own, its longest answers during growth, freeing, expiry, eviction and compaction.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerKind } from '../support/server-process.ts';

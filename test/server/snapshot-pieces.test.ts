@@ -1,6 +1,6 @@
 /**
- * A snapshot of large values while they change: what is in the file is the dataset of the moment when it began,
- * by DEBUG DIGEST of who loads it, this server and a real one.
+ * A snapshot of large values while they change: what is in the file is the dataset of the moment when it
+ * began, by DEBUG DIGEST of who loads it, this server and a real one.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
