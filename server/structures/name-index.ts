@@ -120,7 +120,7 @@ export class NameIndex {
     const own = this.#arena.words[segment][at + this.#lengthWord];
     const bytes = this.#arena.bytes[segment];
     const ownStart = (at + this.#nameWord) << 2;
-    const shared = own < length ? own : length;
+    const shared = Math.min(own, length);
     for (let index = 0; index < shared; index++) {
       const difference = bytes[ownStart + index] - name[start + index];
       if (difference !== 0) return difference;
