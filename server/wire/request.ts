@@ -66,6 +66,8 @@ export class RequestParser {
       const rest = (count - argument) * ARGUMENT_BYTES_MIN;
       if (next >= end) return this.#wait(rest);
       if (bytes[next] !== DOLLAR) {
+        // As everything about a line, this is said when all of it is there.
+        if (!hasLineEnd(bytes, next, end)) return this.#headProblem(INCOMPLETE, end - next, '', 'bulk count');
         return this.#fail(`expected '$', got '${printable(bytes[next])}'`);
       }
       const start = this.#parseNumber(bytes, next + 1, end);
@@ -128,9 +130,9 @@ export class RequestParser {
       return hasLineEnd(bytes, at, end) ? MALFORMED : INCOMPLETE;
     }
     if (at + 1 >= end) return INCOMPLETE;
-    if (bytes[at + 1] !== LF) return MALFORMED;
+    // Redis looks for CR alone and takes the byte after it as it is.
     this.#number = negative ? -value : value;
-    this.#numberCanonical = !negative && (bytes[digits] !== 48 || at - digits === 1);
+    this.#numberCanonical = !negative && bytes[at + 1] === LF && (bytes[digits] !== 48 || at - digits === 1);
     return at + 2;
   }
 
