@@ -27,6 +27,9 @@ export const NO_LINK: ClientLink = {
 
 const REPLY_BYTES_KEPT = 1024 * 1024;
 
+const MINUS = 45;
+const ERROR_SHOWN_MAX = 256;
+
 /** Known to the replication room by its base. */
 export class ApplyError extends ApplyFailure {}
 
@@ -91,11 +94,28 @@ export class CommandApplier {
     const reply = this.#reply;
     reply.at = 0;
     if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
+    const failures = this.#context.stats.totalErrorReplies;
     if (!this.#executor.executeTrusted(this.#call)) {
       throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
     }
     this.applied++;
+    if (this.#context.stats.totalErrorReplies !== failures) this.#tellFailure();
     const { blocking } = this.#context;
     if (blocking.ready && !this.inTransaction) blocking.serve();
+  }
+
+  /** The sender's data has this change and ours has not: somebody must see it. */
+  #tellFailure(): void {
+    const { buffer, at, lastErrorCode } = this.#reply;
+    const ofPrimary = this.#client.kind === 'primary';
+    const sender = ofPrimary
+      ? 'This replica is sending an error to its primary'
+      : 'The AOF client got an error';
+    const text =
+      buffer[0] === MINUS ? buffer.utf8Slice(1, at).trim() : `${lastErrorCode} within a transaction`;
+    const command = this.#call.latin1(0).toLowerCase();
+    this.#context.log.warning(
+      `== CRITICAL == ${sender}: '${text.slice(0, ERROR_SHOWN_MAX)}' after processing the command '${command}'`,
+    );
   }
 }

@@ -287,7 +287,6 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     await replica.follow(primary);
     await same(replica, primary);
     await primary.call('SET', longName, '1');
-    await new Promise((r) => setTimeout(r, 2000)); console.log(replica.log.slice(-1500));
     await waitUntil('the word about it', 5000, async () =>
       replica.log.includes('== CRITICAL ==') ? true : undefined,
     );
