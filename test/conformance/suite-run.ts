@@ -80,6 +80,7 @@ function runOnce(
     ['--baseport', `${basePort}`, '--portcount', `${portsOfRun}`, '--timeout', `${caseSecondsMax}`],
     options.listOnly === true ? ['--only', 'no case is called like this'] : [],
     skips.length > 0 ? ['--skipfile', skipFile] : [],
+    workspace.options,
   ].flat();
   return new Promise((resolve, reject) => {
     const child = spawn('tclsh', argv, {

@@ -17,12 +17,15 @@ const suites = {
     packages: ['valkey-server', 'valkey-tools'],
     server: 'valkey-server',
     programs: ['valkey-cli', 'valkey-benchmark', 'valkey-check-aof', 'valkey-check-rdb'],
+    options: [],
   },
   redis: {
     release: 'bookworm',
     packages: ['redis-server', 'redis-tools'],
     server: 'redis-server',
     programs: ['redis-cli', 'redis-benchmark', 'redis-check-aof', 'redis-check-rdb'],
+    // Small lists and sets are listpacks since 7.2.
+    options: ['--ignore-encoding'],
   },
 } as const;
 
@@ -37,13 +40,15 @@ export interface Suite {
   readonly server: string;
   /** The client programs that tests call. */
   readonly programs: readonly string[];
+  /** Of every run of it. */
+  readonly options: readonly string[];
   /** What a shell script says to run a program of the suite's own release, the server included. */
   command(program: string): string;
 }
 
 /** Fetches a suite and its programs unless they are in the cache. */
 export async function ensureSuite(name: SuiteName, progress: Progress): Promise<Suite> {
-  const { release, packages, server, programs } = suites[name];
+  const { release, packages, server, programs, options } = suites[name];
   const source = await ensureArtefact(
     `suite-${name}`,
     release,
@@ -66,6 +71,7 @@ export async function ensureSuite(name: SuiteName, progress: Progress): Promise<
     source: path.join(source, 'tree'),
     server,
     programs,
+    options,
     command: (program) => shellCommand(root, program),
   };
 }

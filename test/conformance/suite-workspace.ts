@@ -12,6 +12,8 @@ export type Contestant = { readonly tree: string } | 'theirs';
 
 export interface Workspace {
   readonly folder: string;
+  /** Options of every run in it. */
+  readonly options: readonly string[];
   remove(): void;
 }
 
@@ -42,7 +44,7 @@ export function makeWorkspace(suite: Suite, contestant: Contestant, keep: boolea
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   // A run that is stopped leaves nothing either.
   if (!keep) process.once('exit', remove);
-  return { folder, remove };
+  return { folder, options: suite.options, remove };
 }
 
 function ownServer(tree: string, folder: string): string {
