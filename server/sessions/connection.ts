@@ -19,6 +19,8 @@ import type { TurnMember } from './turn.ts';
 export const SHARE_BYTES = 16 * 1024;
 /** Replies of one connection after which the rest of its input waits for the next turn. */
 const REPLY_SHARE_BYTES = 1024 * 1024;
+/** Replies of one turn that leave before its end. */
+const EARLY_FLUSH_BYTES = 256 * 1024;
 /** Replies that may wait for a client that has not signed in. */
 const STRANGER_BYTES_MAX = 1024;
 /** Input that is read of a client that waits for an answer: that it goes must be noticed. */
@@ -220,7 +222,7 @@ export class Connection implements ClientLink, TurnMember {
     const parser = this.#parser;
     const start = reply.at;
     this.#session.turn.begin();
-    const [hardLimit] = this.#session.outputLimit(client.kind);
+    const hardLimit = this.#session.outputLimit(client.kind)[0];
     reply.floor = start;
     reply.atMax = start + (hardLimit === 0 ? REPLY_BYTES_MAX : hardLimit);
     this.#executing = true;
@@ -261,6 +263,8 @@ export class Connection implements ClientLink, TurnMember {
     this.#executing = false;
     if (reply.full) this.#dropReplies(start);
     this.#session.turn.note(this, start);
+    // While they are in the processor's cache; a buffer that grows turn by turn costs more than a write.
+    if (reply.at >= EARLY_FLUSH_BYTES) this.#session.turn.flush();
     return at;
   }
 
