@@ -19,6 +19,8 @@ import type { TurnMember } from './turn.ts';
 export const SHARE_BYTES = 16 * 1024;
 /** Replies of one connection after which the rest of its input waits for the next turn. */
 const REPLY_SHARE_BYTES = 1024 * 1024;
+/** Runs without a look ahead after one that was of no use. */
+const IDLE_RUNS = 16;
 /** Replies of one turn that leave before its end. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
 /** Replies that may wait for a client that has not signed in. */
@@ -43,6 +45,8 @@ export class Connection implements ClientLink, TurnMember {
   #reading = true;
   #blocked = false;
   #executing = false;
+  /** Runs until the next look ahead. */
+  #lookAgain = 0;
   #resuming = false;
   #closed = false;
   /** Replies that the kernel did not take yet. */
@@ -228,11 +232,13 @@ export class Connection implements ClientLink, TurnMember {
     this.#executing = true;
     this.#needed = 0;
     const first = at;
-    let lookedTo = at;
+    let lookedTo = this.#lookAgain > 0 ? end : at;
+    if (this.#lookAgain > 0) this.#lookAgain--;
     while (at < end && !this.#blocked && reply.at - start < REPLY_SHARE_BYTES) {
       if (at !== first && at >= lookedTo && client.authenticated) {
         const looked = this.#session.lookAhead.read(client.databaseIndex, bytes, at, end);
         lookedTo = looked === at ? end : looked;
+        if (this.#session.lookAhead.idle) this.#lookAgain = IDLE_RUNS;
       }
       const next = parser.parse(bytes, at, end, client.authenticated);
       if (next === INCOMPLETE) {
