@@ -3,6 +3,7 @@ import { NO_EXPIRY } from '../keyspace/database.ts';
 import { NOTIFY_GENERIC } from '../keyspace/events.ts';
 import type { Call } from './call.ts';
 import { EX, EXAT, type ExpiryUnit, expiryText, PX, PXAT, readExpiresAt } from './expiry-arguments.ts';
+import { type ExpiryConditions, meetsConditions, readExpiryConditions } from './expiry-conditions.ts';
 import { findKey, peekKey } from './find-key.ts';
 import { FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { isOver, removeOver } from './string-access.ts';
@@ -66,6 +67,8 @@ function ttl(call: Call): void {
 
 // --- what the commands share
 
+const NO_CONDITIONS: ExpiryConditions = { nx: false, xx: false, gt: false, lt: false };
+
 function answerExpiry(call: Call, answer: (expiresAtMs: number, nowMs: number) => number): void {
   const ref = peekKey(call, 1);
   const { keyspace } = call.context;
@@ -73,55 +76,14 @@ function answerExpiry(call: Call, answer: (expiresAtMs: number, nowMs: number) =
   call.reply.integer(ref === 0 ? -2 : expiresAtMs < 0 ? -1 : answer(expiresAtMs, keyspace.nowMs));
 }
 
-interface Conditions {
-  nx: boolean;
-  xx: boolean;
-  gt: boolean;
-  lt: boolean;
-}
-
-const NO_CONDITIONS: Conditions = { nx: false, xx: false, gt: false, lt: false };
-
-function readConditions(call: Call): Conditions | null {
-  const found: Conditions = { nx: false, xx: false, gt: false, lt: false };
-  for (let index = 3; index < call.argc; index++) {
-    if (call.is(index, 'NX')) found.nx = true;
-    else if (call.is(index, 'XX')) found.xx = true;
-    else if (call.is(index, 'GT')) found.gt = true;
-    else if (call.is(index, 'LT')) found.lt = true;
-    else {
-      call.reply.error(`ERR Unsupported option ${call.text(index)}`);
-      return null;
-    }
-  }
-  if (found.nx && (found.xx || found.gt || found.lt)) {
-    call.reply.error('ERR NX and XX, GT or LT options at the same time are not compatible');
-    return null;
-  }
-  if (found.gt && found.lt) {
-    call.reply.error('ERR GT and LT options at the same time are not compatible');
-    return null;
-  }
-  return found;
-}
-
-/** Without an expiry a key counts as one that ends never: GT refuses, LT sets. */
-function meets(conditions: Conditions, current: number, wanted: number): boolean {
-  if (conditions.nx) return current < 0;
-  if (conditions.xx && current < 0) return false;
-  if (conditions.gt) return current >= 0 && wanted > current;
-  if (conditions.lt) return current < 0 || wanted < current;
-  return true;
-}
-
 function setExpiry(call: Call, unit: ExpiryUnit): void {
-  const conditions = call.argc === 3 ? NO_CONDITIONS : readConditions(call);
+  const conditions = call.argc === 3 ? NO_CONDITIONS : readExpiryConditions(call, 3, call.argc);
   if (conditions === null) return;
   const expiresAtMs = readExpiresAt(call, 2, unit, false);
   if (Number.isNaN(expiresAtMs)) return;
   const ref = findKey(call, 1);
   const { keyspace } = call.context;
-  if (ref === 0 || !meets(conditions, keyspace.records.expiresAtMs(ref), expiresAtMs)) {
+  if (ref === 0 || !meetsConditions(conditions, keyspace.records.expiresAtMs(ref), expiresAtMs)) {
     call.reply.integer(0);
     return;
   }

@@ -5,14 +5,6 @@ import { type ExpiryUnit, expiryUnit, readExpiresAt } from './expiry-arguments.t
 
 const BAD_COUNT = 'ERR numfields should be greater than 0 and match the provided number of fields';
 
-/** Conditions on the expiry that a field has. */
-export interface ExpiryConditions {
-  nx: boolean;
-  xx: boolean;
-  gt: boolean;
-  lt: boolean;
-}
-
 /**
  * The word of the first field: after FIELDS, which is looked for from word `from` on, and their number, which
  * must be right for `step` words a field. 0 after an error.
@@ -37,39 +29,6 @@ export function countedFields(call: Call, index: number, step: number, error: st
   if (count > 0n && count * BigInt(step) === BigInt(call.argc - index - 1)) return true;
   call.reply.error(error);
   return false;
-}
-
-/** Reads NX, XX, GT, LT in the words `from` to `to` - 1; null after an error. */
-export function readExpiryConditions(call: Call, from: number, to: number): ExpiryConditions | null {
-  const found: ExpiryConditions = { nx: false, xx: false, gt: false, lt: false };
-  for (let index = from; index < to; index++) {
-    if (call.is(index, 'NX')) found.nx = true;
-    else if (call.is(index, 'XX')) found.xx = true;
-    else if (call.is(index, 'GT')) found.gt = true;
-    else if (call.is(index, 'LT')) found.lt = true;
-    else {
-      call.reply.error(`ERR Unsupported option ${call.text(index)}`);
-      return null;
-    }
-  }
-  if (found.nx && (found.xx || found.gt || found.lt)) {
-    call.reply.error('ERR NX and XX, GT or LT options at the same time are not compatible');
-    return null;
-  }
-  if (found.gt && found.lt) {
-    call.reply.error('ERR GT and LT options at the same time are not compatible');
-    return null;
-  }
-  return found;
-}
-
-/** Without an expiry a field counts as one that ends never: GT refuses, LT sets. */
-export function meetsConditions(conditions: ExpiryConditions, current: number, wanted: number): boolean {
-  if (conditions.nx) return current < 0;
-  if (conditions.xx && current < 0) return false;
-  if (conditions.gt) return current >= 0 && wanted > current;
-  if (conditions.lt) return current < 0 || wanted < current;
-  return true;
 }
 
 /** Word `index` as unix ms; NaN after an error was answered. A time before 1970 is one. */

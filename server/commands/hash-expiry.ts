@@ -5,14 +5,9 @@ import { NO_FIELD_EXPIRY } from '../values/hash.ts';
 import type { Call } from './call.ts';
 import { SYNTAX } from './errors.ts';
 import { EX, EXAT, type ExpiryUnit, PX, PXAT } from './expiry-arguments.ts';
+import { meetsConditions, readExpiryConditions } from './expiry-conditions.ts';
 import { changedBy, hashesOf } from './hash-access.ts';
-import {
-  countedFields,
-  firstField,
-  meetsConditions,
-  readExpiryConditions,
-  readFieldExpiry,
-} from './hash-expiry-arguments.ts';
+import { countedFields, firstField, readFieldExpiry } from './hash-expiry-arguments.ts';
 import { DENYOOM, FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { isOver } from './string-access.ts';
 import { findValue, readValue, removeIfEmpty, WRONG } from './value-access.ts';
