@@ -217,11 +217,8 @@ export class Database extends SlotTables {
   ): number {
     if (length > KEY_BYTES_MAX) throw new RangeError(`a key is at most ${KEY_BYTES_MAX} bytes long`);
     const keyspace = this.keyspace;
-    const records = keyspace.records;
-    const ref = keyspace.arena.allocate(Records.inlineBytes(length, 0, expiresAtMs >= 0));
     const first = type | (encoding << 4) | (keyspace.freshClock << 8);
-    records.writeHeader(ref, first, keyspace.epoch, length, root, expiresAtMs, false);
-    copyBytes(key, start, start + length, records.segment(ref), records.keyStart(ref));
+    const ref = keyspace.records.newKey(first, keyspace.epoch, key, start, length, root, expiresAtMs);
     this.adopt(ref, key, start, length);
     return ref;
   }

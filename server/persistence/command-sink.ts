@@ -3,7 +3,6 @@
  * and SET into another sink, so that the iterator stays the only one who reads the dataset.
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { Records } from '../structures/record.ts';
 import type { DetachedValue } from '../values/value-type.ts';
 import { Codecs } from './codecs/codecs.ts';
 import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
@@ -57,9 +56,7 @@ export class CommandWriter implements RdbVisitor {
     if (value.root === 0) return;
     const { arena, records, values, epoch } = this.#keyspace;
     const { key, expireAtMs } = record;
-    const ref = arena.allocate(Records.inlineBytes(key.length, 0, false));
-    records.writeHeader(ref, type | (value.encoding << 4), epoch, key.length, value.root, -1, false);
-    records.segment(ref).set(key, records.keyStart(ref));
+    const ref = records.newKey(type | (value.encoding << 4), epoch, key, 0, key.length, value.root, -1);
     try {
       this.#codecs.of(type).commands(ref, key, (words) => this.#command(...words));
     } finally {

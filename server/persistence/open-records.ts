@@ -3,7 +3,7 @@
  * is open, the others wait; what happens to their keys meanwhile comes here first.
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { CHUNK_BYTES, Records } from '../structures/record.ts';
+import { CHUNK_BYTES } from '../structures/record.ts';
 import { OpenPieces } from './open-pieces.ts';
 import type { OpenTable } from './open-table.ts';
 import type { RdbWriter } from './rdb-writer.ts';
@@ -11,6 +11,8 @@ import type { RecordWriter } from './record-writer.ts';
 
 /** Old elements that may wait aside; beyond it their records are written to their end at once. */
 const ASIDE_BYTES_MAX = 64 * 1024 * 1024;
+
+const NO_NAME = Buffer.alloc(0);
 
 /** A long string, and how much of it was written. */
 class OpenString {
@@ -175,8 +177,7 @@ export class OpenRecords {
     const { type, encoding, root } = table.adopted;
     const { arena, records, lazyFree } = this.#keyspace;
     // A key in no table carries the value to where large ones end.
-    const ref = arena.allocate(Records.inlineBytes(0, 0, false));
-    records.writeHeader(ref, type | (encoding << 4), 0, 0, root, -1, false);
+    const ref = records.newKey(type | (encoding << 4), 0, NO_NAME, 0, 0, root, -1);
     lazyFree.release(ref);
     arena.free(ref);
   }

@@ -294,6 +294,22 @@ export class Records {
     return true;
   }
 
+  /** A new key of another type than string; `first` as in `writeHeader`, `expiresAtMs` -1 for none. */
+  newKey(
+    first: number,
+    mark: number,
+    key: Uint8Array,
+    start: number,
+    length: number,
+    root: number,
+    expiresAtMs: number,
+  ): number {
+    const ref = this.arena.allocate(Records.inlineBytes(length, 0, expiresAtMs >= 0));
+    this.writeHeader(ref, first, mark, length, root, expiresAtMs, false);
+    copyBytes(key, start, start + length, this.segment(ref), this.keyStart(ref));
+    return ref;
+  }
+
   /** A new member of a set. */
   newMember(mark: number, key: Uint8Array, start: number, length: number): number {
     const ref = this.arena.allocate(4 + length);
