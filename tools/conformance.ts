@@ -6,7 +6,8 @@
  *
  *   --only     these units; without it the units of the gate, with `--all` every unit of the list
  *   --record   writes the counts into docs/conformance.md and the README
- *   --list     makes the frozen list of cases anew, with the suite's own server
+ *   --list     makes the frozen list of cases anew, with the suite's own server; together with `--theirs` by
+ *              running them, for units whose cases stand in the way of those after them when they are left out
  *   --theirs   tests the suite's own server instead of ours
  *   --tree     another built copy of this project
  *   --keep     leaves the folder of the run, with the logs of the servers
@@ -20,7 +21,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   countUnit,
-  isGate,
+  gateOf,
+  listedNames,
   readCases,
   readSkips,
   type UnitCount,
@@ -35,8 +37,8 @@ import { runMain, runStage } from './stages.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const minute = 60_000;
-/** Cluster and integration tests come with the issues that they belong to. */
-const listedUnit = /^unit\/(type\/)?[^/]+$/;
+/** Cluster tests come with the issue that they belong to. */
+const listedUnit = /^(unit\/(type\/)?|integration\/)[^/]+$/;
 
 const { values: options } = parseArgs({
   options: {
@@ -101,11 +103,14 @@ function unitsOf(suite: Suite): string[] {
 
 async function listCases(suite: Suite): Promise<void> {
   const cases = new Map(readCases(suite.name));
+  const deadlineMs = Number(options.minutes) * minute;
+  const listOnly = !options.theirs;
   await inLanes(suite, unitsOf(suite), 'theirs', async (workspace, unit) => {
-    const run = await runUnit(workspace, unit, { skips: new Map(), deadlineMs: 5 * minute, listOnly: true });
-    const { skipped, aborts, complete } = run.output;
-    cases.set(unit, skipped);
-    process.stdout.write(`    ${unit}: ${skipped.length}${complete ? '' : ', not complete'}\n`);
+    const run = await runUnit(workspace, unit, { skips: new Map(), deadlineMs, listOnly });
+    const { named, aborts, complete } = run.output;
+    const names = listedNames(unit, named);
+    cases.set(unit, names);
+    process.stdout.write(`    ${unit}: ${names.length}${complete ? '' : ', not complete'}\n`);
     for (const abort of aborts) process.stdout.write(`      left early: ${abort.split('\n')[0]}\n`);
   });
   writeCases(suite.name, new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1))));
@@ -113,7 +118,8 @@ async function listCases(suite: Suite): Promise<void> {
 
 async function runUnits(suite: Suite, name: SuiteName): Promise<void> {
   const cases = readCases(name);
-  const wanted = options.only?.split(',') ?? [...cases.keys()].filter((unit) => options.all || isGate(unit));
+  const wanted =
+    options.only?.split(',') ?? [...cases.keys()].filter((unit) => options.all || gateOf(unit) !== undefined);
   const unknown = wanted.find((unit) => !cases.has(unit));
   if (unknown !== undefined) throw new Error(`no unit ${unknown} in test/conformance/cases/${name}.txt`);
   const git = (argv: readonly string[]): string =>
@@ -132,7 +138,7 @@ async function runUnits(suite: Suite, name: SuiteName): Promise<void> {
         deadlineMs: Number(options.minutes) * minute,
         keep: options.keep,
       });
-      const count = countUnit(cases.get(unit) ?? [], run.output, new Map([...skips, ...run.killers]));
+      const count = countUnit(unit, cases.get(unit) ?? [], run.output, new Map([...skips, ...run.killers]));
       rows.push({ unit, passed: count.passed, total: count.total, date, commit });
       leave(name, unit, run.text, count, run.output.aborts);
       const left = run.output.aborts.length === 0 ? '' : `, ${run.output.aborts.length} blocks left early`;

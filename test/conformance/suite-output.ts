@@ -17,6 +17,8 @@ export interface Failure {
 }
 
 export interface SuiteOutput {
+  /** Every case that was named, in the suite's order. */
+  readonly named: readonly string[];
   readonly passed: readonly string[];
   readonly failed: readonly Failure[];
   readonly skipped: readonly string[];
@@ -35,6 +37,7 @@ const detailLinesMax = 40;
 
 /** Reads the text of a whole run. */
 export function readSuiteOutput(text: string): SuiteOutput {
+  const named: string[] = [];
   const passed: string[] = [];
   const failed: Failure[] = [];
   const skipped: string[] = [];
@@ -53,16 +56,35 @@ export function readSuiteOutput(text: string): SuiteOutput {
     const [, status, rest = ''] = headPattern.exec(line) ?? [];
     if (status === undefined) continue;
     const detail = linesOfDetail(lines, index + 1);
-    if (status === 'ok') passed.push(rest.replace(/ \(\d+ ms\)$/, ''));
-    else if (status === 'skip') skipped.push(rest);
-    else if (status === 'exception') aborts.push([rest, ...detail].join('\n'));
-    else if (status === 'err') {
-      const name = /^(.*) in tests\/\S+\.tcl$/.exec(rest)?.[1];
-      if (name === undefined) aborts.push([rest, ...detail].join('\n'));
-      else failed.push({ name, detail: detail.join('\n') });
+    if (status === 'exception') aborts.push([rest, ...detail].join('\n'));
+    const name = nameOfCase(status, rest);
+    if (name === undefined) {
+      if (status === 'err') aborts.push([rest, ...detail].join('\n'));
+      continue;
     }
+    named.push(name);
+    if (status === 'ok') passed.push(name);
+    else if (status === 'skip') skipped.push(name);
+    else if (status === 'err') failed.push({ name, detail: detail.join('\n') });
   }
-  return { passed, failed, skipped, aborts, stuckIn, complete };
+  return { named, passed, failed, skipped, aborts, stuckIn, complete };
+}
+
+/** The case that a line speaks of; undefined when it speaks of a block or of the run. */
+function nameOfCase(status: string, rest: string): string | undefined {
+  switch (status) {
+    case 'ok':
+      return rest.replace(/ \(\d+ ms\)$/, '');
+    case 'skip':
+      return rest;
+    case 'err':
+      return /^(.*) in tests\/\S+\.tcl$/.exec(rest)?.[1];
+    case 'ignore':
+      // What the tags of a whole block leave out has no name here.
+      return /^(?!Tag: )(.*): [^:]+$/.exec(rest)?.[1];
+    default:
+      return undefined;
+  }
 }
 
 function linesOfDetail(lines: readonly string[], from: number): string[] {

@@ -1,7 +1,7 @@
 /** The counts of a run in the documents: a row a unit in `docs/conformance.md`, one line in the README. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { isGate } from './suite-cases.ts';
+import { type Gate, gateOf } from './suite-cases.ts';
 import type { SuiteName } from './suite-source.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -45,19 +45,33 @@ export function sumRows(rows: readonly UnitRow[]): { readonly passed: number; re
   return sum;
 }
 
-/** The table of a suite in Markdown, the units of the gate first. */
+const gateWords: Record<Gate, string> = {
+  data: 'the data types and their commands',
+  durability: 'files, replication and shutdown',
+};
+
+const gateTitles: readonly (readonly [Gate | undefined, string])[] = [
+  ['data', '**gate of the data types**'],
+  ['durability', '**gate of durability**'],
+  [undefined, ''],
+];
+
+/** The table of a suite in Markdown, the units of the gates first. */
 export function printRows(rows: readonly UnitRow[]): string {
-  const sorted = [...rows].sort(
-    (a, b) => Number(isGate(b.unit)) - Number(isGate(a.unit)) || (a.unit < b.unit ? -1 : 1),
-  );
+  const place = (unit: string): number => gateTitles.findIndex(([gate]) => gate === gateOf(unit));
+  const sorted = [...rows].sort((a, b) => place(a.unit) - place(b.unit) || (a.unit < b.unit ? -1 : 1));
   const line = (name: string, passed: number, total: number, date: string, commit: string): string =>
     `| ${name} | ${passed} | ${total} | ${shareOf(passed, total)} | ${date} | ${commit} |`;
-  const gate = sumRows(sorted.filter((row) => isGate(row.unit)));
+  const sums = gateTitles.flatMap(([gate, title]) => {
+    const ofGate = sorted.filter((row) => gateOf(row.unit) === gate);
+    const { passed, total } = sumRows(ofGate);
+    return gate === undefined || ofGate.length === 0 ? [] : [line(title, passed, total, '', '')];
+  });
   const all = sumRows(sorted);
   return [
     '| unit | passed | cases | share | date | commit |',
     '|---|---|---|---|---|---|',
-    line('**gate**', gate.passed, gate.total, '', ''),
+    ...sums,
     line('**all**', all.passed, all.total, '', ''),
     ...sorted.map((row) => line(`\`${row.unit}\``, row.passed, row.total, row.date, row.commit)),
   ].join('\n');
@@ -70,8 +84,14 @@ export function record(suite: SuiteName, rows: readonly UnitRow[]): void {
   const all = [...kept, ...rows];
   writeFileSync(documentFile, replaceBetween(text, `counts of ${suite}`, printRows(all)));
   if (!existsSync(readmeFile) || suite !== 'valkey') return;
-  const { passed, total } = sumRows(all.filter((row) => isGate(row.unit)));
-  const sentence = `${titles[suite]}'s own suite: ${passed} of ${total} cases of the data types and their commands (${shareOf(passed, total)}), [unit by unit](docs/conformance.md).`;
+  const counted = (gate: Gate): string => {
+    const { passed, total } = sumRows(all.filter((row) => gateOf(row.unit) === gate));
+    return `${passed} of ${total} cases of ${gateWords[gate]} (${shareOf(passed, total)})`;
+  };
+  const gates = all.some((row) => gateOf(row.unit) === 'durability')
+    ? `${counted('data')}, ${counted('durability')}`
+    : counted('data');
+  const sentence = `${titles[suite]}'s own suite: ${gates}, [unit by unit](docs/conformance.md).`;
   writeFileSync(readmeFile, replaceBetween(readFileSync(readmeFile, 'utf8'), 'conformance', sentence));
 }
 

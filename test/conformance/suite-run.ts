@@ -26,8 +26,8 @@ export interface UnitRun {
 }
 
 const attemptsMax = 12;
-/** A case that says nothing for so long hangs. */
-const caseSecondsMax = 120;
+/** A case that says nothing for so long hangs; some of integration load data for minutes. */
+const caseSecondsMax = (unit: string): number => (unit.startsWith('integration/') ? 240 : 120);
 const portsOfRun = 900;
 const firstPort = 12_000;
 const lastPort = 30_000;
@@ -77,7 +77,7 @@ function runOnce(
   const basePort = firstPort + Math.floor(Math.random() * (lastPort - firstPort));
   const argv = [
     ['run.tcl', '--single', unit, '--clients', '1', '--durable', '--dont-clean'],
-    ['--baseport', `${basePort}`, '--portcount', `${portsOfRun}`, '--timeout', `${caseSecondsMax}`],
+    ['--baseport', `${basePort}`, '--portcount', `${portsOfRun}`, '--timeout', `${caseSecondsMax(unit)}`],
     options.listOnly === true ? ['--only', 'no case is called like this'] : [],
     skips.length > 0 ? ['--skipfile', skipFile] : [],
     workspace.options,

@@ -1,6 +1,15 @@
 /** A folder that looks to a TCL suite like its own source tree after `make`, with the server to be tested. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Suite } from './suite-source.ts';
@@ -31,8 +40,11 @@ export function makeWorkspace(suite: Suite, contestant: Contestant, keep: boolea
   for (const entry of readdirSync(path.join(suite.source, 'src'))) {
     symlinkSync(path.join(suite.source, 'src', entry), path.join(programs, entry));
   }
-  for (const program of suite.programs) writeScript(path.join(programs, program), suite.command(program));
   const server = contestant === 'theirs' ? suite.command(suite.server) : ownServer(contestant.tree, folder);
+  for (const program of suite.programs) {
+    const command = commandOf(suite, contestant, folder, program);
+    if (command !== undefined) writeScript(path.join(programs, program), command);
+  }
   writeScript(path.join(programs, suite.server), server);
   // A server that does not even start would cost every unit its deadline.
   execFileSync(path.join(programs, suite.server), ['--version'], { timeout: startDeadlineMs });
@@ -54,6 +66,19 @@ function ownServer(tree: string, folder: string): string {
   }
   symlinkSync(path.join(tree, 'node_modules'), path.join(copy, 'node_modules'));
   return `exec '${path.join(copy, 'server/bin/redwarden-server')}' "$@"`;
+}
+
+/** A client program of the suite's release; what reads files of ours is ours, and absent until it exists. */
+function commandOf(
+  suite: Suite,
+  contestant: Contestant,
+  folder: string,
+  program: string,
+): string | undefined {
+  const [, checker] = /-(check-(?:rdb|aof))$/.exec(program) ?? [];
+  if (contestant === 'theirs' || checker === undefined) return suite.command(program);
+  const own = path.join(folder, 'redwarden/server/bin', `redwarden-${checker}`);
+  return existsSync(own) ? `exec '${own}' "$@"` : undefined;
 }
 
 function writeScript(file: string, command: string): void {

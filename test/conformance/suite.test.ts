@@ -1,6 +1,14 @@
 /** How the runner of the TCL suites reads, counts and reports. The suites run in `make conformance`. */
 import { describe, expect, it } from 'vitest';
-import { countUnit, parseCases, printCases, readCases, readSkips } from './suite-cases.ts';
+import {
+  countUnit,
+  gateOf,
+  listedNames,
+  parseCases,
+  printCases,
+  readCases,
+  readSkips,
+} from './suite-cases.ts';
 import { readSuiteOutput } from './suite-output.ts';
 import { parseRows, printRows, replaceBetween } from './suite-report.ts';
 
@@ -48,7 +56,12 @@ describe('readSuiteOutput', () => {
 describe('countUnit', () => {
   it('counts a name that stands twice twice, and what was not run as not passed', () => {
     const names = ['SADD adds', 'SADD adds', 'SADD adds', 'SREM removes', 'SPOP pops', 'never reached'];
-    const count = countUnit(names, readSuiteOutput(run), new Map([['SPOP pops', 'needs a fork']]));
+    const count = countUnit(
+      'unit/type/set',
+      names,
+      readSuiteOutput(run),
+      new Map([['SPOP pops', 'needs a fork']]),
+    );
     expect([count.passed, count.total]).toEqual([2, 6]);
     expect(count.missing).toEqual([
       'SADD adds\nwas not run',
@@ -58,8 +71,37 @@ describe('countUnit', () => {
     ]);
   });
 
+  it('a case of chance is one case, which passes when it does every time', () => {
+    const unit = 'integration/psync2';
+    const said = (status: string, name: string): string => `[${status}]: ${name}`;
+    const text = [
+      said('ok', 'PSYNC2: --- CYCLE 1 --- (0 ms)'),
+      said('ok', 'PSYNC2: Set #1 to replicate from #3 (9 ms)'),
+      said('ok', 'PSYNC2: --- CYCLE 2 --- (0 ms)'),
+      said('err', 'PSYNC2: Set #0 to replicate from #2 in tests/integration/psync2.tcl'),
+      said('ok', 'PSYNC2: cluster is consistent after load (x = 7023) (4 ms)'),
+    ].join('\n');
+    const names = listedNames(unit, readSuiteOutput(text).named);
+    expect(names).toEqual([
+      'PSYNC2: --- CYCLE N ---',
+      'PSYNC2: Set #N to replicate from #N',
+      'PSYNC2: cluster is consistent after load (x = N)',
+    ]);
+    const count = countUnit(unit, names, readSuiteOutput(text), new Map());
+    expect([count.passed, count.total]).toEqual([2, 3]);
+  });
+
+  it('a unit without cases counts as one, which passes when the run ends without an error', () => {
+    const unit = 'integration/aof-race';
+    const names = listedNames(unit, []);
+    const ended = readSuiteOutput('[1/1 done]: integration/aof-race (2 seconds)\n   The End\n');
+    const broken = readSuiteOutput("[err]: can't read\n   The End\n");
+    expect(countUnit(unit, names, ended, new Map()).passed).toBe(1);
+    expect(countUnit(unit, names, broken, new Map()).passed).toBe(0);
+  });
+
   it('a passed case that is not in the list adds nothing', () => {
-    const count = countUnit(['other'], readSuiteOutput(run), new Map());
+    const count = countUnit('unit/type/set', ['other'], readSuiteOutput(run), new Map());
     expect([count.passed, count.total]).toEqual([0, 1]);
   });
 });
@@ -69,6 +111,14 @@ describe('case lists', () => {
     const cases = readCases('valkey');
     expect(cases.size).toBeGreaterThan(50);
     expect(parseCases(printCases(cases))).toEqual(cases);
+  });
+
+  it('a unit counts for the gate of its kind, and some for none', () => {
+    const gates = ['unit/type/set', 'unit/sort', 'integration/aof', 'unit/shutdown'].map(gateOf);
+    expect(gates).toEqual(['data', 'data', 'durability', 'durability']);
+    for (const unit of ['unit/acl', 'integration/cross-version-replication']) {
+      expect(gateOf(unit)).toBe(undefined);
+    }
   });
 
   it('every skip names a case of its unit and says why', () => {
@@ -93,7 +143,7 @@ describe('report', () => {
     const text = `head\n<!-- counts of valkey -->\nold\n<!-- end of counts of valkey -->\ntail\n`;
     const filled = replaceBetween(text, 'counts of valkey', printRows(rows));
     expect(parseRows(filled, 'valkey')).toEqual([rows[1], rows[0]]);
-    expect(filled).toContain('| **gate** | 100 | 118 |');
+    expect(filled).toContain('| **gate of the data types** | 100 | 118 |');
     expect(filled.startsWith('head\n')).toBe(true);
     expect(filled.endsWith('<!-- end of counts of valkey -->\ntail\n')).toBe(true);
   });
