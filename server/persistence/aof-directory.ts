@@ -131,7 +131,7 @@ export class AofDirectory {
    */
   read(): boolean {
     const found = existsSync(this.manifestPath);
-    if (found) this.manifest = parseManifest(readFileSync(this.manifestPath, 'utf8'));
+    if (found) this.manifest = parseManifest(readFileSync(this.manifestPath, 'latin1'));
     return this.#takeOver() || found;
   }
 

@@ -9,6 +9,7 @@
  */
 
 import { quote, splitWords } from '../config/grammar.ts';
+import { parseInteger } from './c-integer.ts';
 
 /** One line of the manifest. */
 export interface AofFile {
@@ -35,11 +36,11 @@ export const EMPTY_MANIFEST: AofManifest = {
 
 const LINE_CHARACTERS_MAX = 1024;
 
-/** A manifest that cannot be used: the line (from 1), its text, and why. */
+/** A manifest that cannot be used: why, and which line (from 1) it is, null when no line is to blame. */
 export class AofManifestError extends Error {
   readonly line: number;
-  readonly text: string;
-  constructor(reason: string, line: number, text: string) {
+  readonly text: string | null;
+  constructor(reason: string, line: number, text: string | null) {
     super(reason);
     this.name = 'AofManifestError';
     this.line = line;
@@ -47,9 +48,11 @@ export class AofManifestError extends Error {
   }
 }
 
-/** A name as the manifest carries it: quoted when it holds anything but plain characters. */
+/** A name as the manifest carries it: quoted when it holds spaces, quotes or bytes that do not print. */
 function quoted(name: string): string {
-  return /^[\w.@%+=:,-]+$/.test(name) ? name : quote(name);
+  const bytes = Buffer.from(name, 'utf8').toString('latin1');
+  if (/^[!#-&(-[\]-~]+$/.test(bytes)) return bytes;
+  return quote(bytes).replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
 
 /** One line as file and type letter. */
@@ -68,11 +71,11 @@ function parseLine(line: string, number: number): { file: AofFile; type: string 
     const value = fields[at + 1];
     switch (fields[at].toLowerCase()) {
       case 'file':
-        if (value.includes('/')) fail("File can't be a path, just a filename");
-        name = value;
+        if (value.includes('/') || value.includes('\\')) fail("File can't be a path, just a filename");
+        name = Buffer.from(value, 'latin1').toString('utf8');
         break;
       case 'seq':
-        sequence = /^\d{1,15}$/.test(value) ? Number(value) : 0;
+        sequence = Number(parseInteger(value, 0).value);
         break;
       case 'type':
         type = value.slice(0, 1);
@@ -83,14 +86,14 @@ function parseLine(line: string, number: number): { file: AofFile; type: string 
   return { file: { name, sequence }, type };
 }
 
-/** Reads a manifest. Throws `AofManifestError`. */
+/** Reads a manifest; `text` is its bytes in latin1. Throws `AofManifestError`. */
 export function parseManifest(text: string): AofManifest {
-  if (text === '') throw new AofManifestError('Found an empty AOF manifest', 0, '');
+  if (text === '') throw new AofManifestError('Found an empty AOF manifest', 0, null);
+  const tooLong = (line: number): never => {
+    throw new AofManifestError('The AOF manifest file contains too long line', line, null);
+  };
   const lines = text.split('\n');
   const last = lines.pop() ?? '';
-  if (last !== '' && !last.startsWith('#')) {
-    throw new AofManifestError('The AOF manifest file contains too long line', lines.length + 1, last);
-  }
   let base: AofFile | null = null;
   const increments: AofFile[] = [];
   const history: AofFile[] = [];
@@ -101,7 +104,7 @@ export function parseManifest(text: string): AofManifest {
     const fail = (reason: string): never => {
       throw new AofManifestError(reason, index + 1, line);
     };
-    if (raw.length >= LINE_CHARACTERS_MAX) fail('The AOF manifest file contains too long line');
+    if (raw.length >= LINE_CHARACTERS_MAX) tooLong(index + 1);
     if (line === '') fail('Invalid AOF manifest file format');
     const { file, type } = parseLine(line, index + 1);
     if (type === 'b') {
@@ -114,10 +117,12 @@ export function parseManifest(text: string): AofManifest {
       increments.push(file);
     } else fail('Unknown AOF file type');
   }
+  // Without its line feed the line was cut off.
+  if (last !== '' && !last.startsWith('#')) tooLong(lines.length + 1);
   return { base, increments, history, baseSequence: base?.sequence ?? 0, incrementSequence };
 }
 
-/** The manifest as its file carries it. */
+/** The manifest as its file carries it: plain ASCII. */
 export function formatManifest(manifest: AofManifest): string {
   const line = (file: AofFile, type: string): string =>
     `file ${quoted(file.name)} seq ${file.sequence} type ${type}\n`;

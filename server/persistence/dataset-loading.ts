@@ -144,8 +144,10 @@ export class DatasetLoading {
     } catch (error) {
       if (!(error instanceof AofManifestError)) throw error;
       log.warning('*** FATAL AOF MANIFEST FILE ERROR ***');
-      log.warning(`Reading the manifest file, at line ${error.line}`);
-      log.warning(`>>> '${error.text}'`);
+      if (error.text !== null) {
+        log.warning(`Reading the manifest file, at line ${error.line}`);
+        log.warning(`>>> '${error.text}'`);
+      }
       throw error;
     }
     if (directory.migrated !== null) {
