@@ -321,7 +321,7 @@ export const parameters = [
   ['commandlog-reply-larger-than',     integer(-1n, INT64_MAX), '1048576',       LIVE,            'Bytes from which a reply is noted; negative: none.'],
   ['commandlog-large-reply-max-len',   long,              '128',                 LIVE,            'Large replies that the command log keeps.'],
   ['extended-redis-compatibility',     yesNo,             'no',                  LIVE | INERT,    'Name itself Redis; this server always does.'],
-  ['hide-user-data-from-log',          yesNo,             'yes',                 LIVE | INERT,    'Leave keys and values out of the log.'],
+  ['hide-user-data-from-log',          yesNo,             'yes',                 LIVE,            'Leave keys and values out of the log.'],
   ['import-mode',                      yesNo,             'no',                  LIVE,           'Leave expired keys while data is imported.'],
   ['availability-zone',                any,               '',                    LIVE,            'Where the server runs, shown by INFO and HELLO.'],
   ['dual-channel-replication-enabled', yesNo,             'no',                  LIVE | INERT,    'Full sync over a connection of its own.'],

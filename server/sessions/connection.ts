@@ -11,6 +11,7 @@ import { REPLY_BYTES_MAX, type Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
 import { CONNECTION_BYTES, heldBytes } from './client-memory.ts';
 import { FAILED, SENT, streamHandle, writeNow } from './kernel-writer.ts';
+import { describeMalformed } from './malformed-input.ts';
 import { PendingInput } from './pending-input.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TurnMember } from './turn.ts';
@@ -246,7 +247,7 @@ export class Connection implements ClientLink, TurnMember {
         break;
       }
       if (next === MALFORMED) {
-        this.#malformed(parser.problem);
+        this.#malformed(parser.problem, bytes, at, end);
         at = end;
         break;
       }
@@ -320,10 +321,11 @@ export class Connection implements ClientLink, TurnMember {
     this.resume();
   }
 
-  #malformed(problem: string): void {
+  #malformed(problem: string, bytes: Uint8Array, start: number, end: number): void {
     this.#reply.protocol = this.client.protocol;
     this.#reply.error(`ERR ${problem}`);
-    this.#session.context.log.verbose(`Protocol error (${problem}) from client ${this.remoteAddress}`);
+    const { context } = this.#session;
+    context.log.verbose(describeMalformed(context, this.client, problem, bytes, start, end));
     this.closeAfterReplies(problem);
   }
 

@@ -47,7 +47,7 @@ export function listedNames(unit: string, named: readonly string[]): readonly st
 
 /** A name without the numbers of instances and rounds, `Set #3 to replicate from #1`. */
 function withoutChance(name: string): string {
-  return name.replace(/(#|CYCLE |x = )\d+(?! regression)/g, '$1N');
+  return name.replace(/(#|CYCLE |x = )\d+(?!\d| regression)/g, '$1N');
 }
 
 /** Results under the names of the list: a case of chance passed when it did every time. */
