@@ -3,7 +3,6 @@
  * to a temporary file, is synced, renamed and synced again with its folder before anything relies on it. All
  * calls block: they are few, and what follows them must not start earlier.
  */
-import { createHash } from 'node:crypto';
 import {
   close,
   closeSync,
@@ -18,7 +17,6 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import {
   type AofManifest,
@@ -27,6 +25,7 @@ import {
   parseManifest,
   withoutHistory,
 } from './aof-manifest.ts';
+import { DirectoryLock } from './directory-lock.ts';
 
 function syncFolderNow(path: string): void {
   const descriptor = openSync(path, 'r');
@@ -45,7 +44,7 @@ export class AofDirectory {
   migrated: string | null = null;
   readonly #parent: () => string;
   readonly #name: string;
-  #lock: Server | null = null;
+  readonly #lock = new DirectoryLock();
 
   /** `parent` tells `dir`, which may change, `name` is `appenddirname`. */
   constructor(parent: () => string, name: string, prefix: string) {
@@ -104,25 +103,9 @@ export class AofDirectory {
     syncFolderNow(this.#parent());
   }
 
-  /**
-   * Makes sure that no other process of this machine uses these files: holds an abstract socket named after
-   * the folder's inode and the prefix, which the system frees with the process. Rejects when another has it.
-   */
-  async lock(): Promise<void> {
-    if (this.#lock !== null || process.platform !== 'linux') return;
-    const { dev, ino } = statSync(this.path);
-    const prefix = createHash('sha1').update(this.prefix).digest('hex');
-    const lock = createServer((socket) => socket.destroy());
-    this.#lock = lock;
-    await new Promise<void>((resolve, reject) => {
-      lock.once('error', (error: NodeJS.ErrnoException) => {
-        this.#lock = null;
-        if (error.code !== 'EADDRINUSE') reject(error);
-        else reject(new Error(`Another server uses the append-only files in ${this.path}`));
-      });
-      lock.listen({ path: `\0redwarden-aof-${dev}-${ino}-${prefix}` }, resolve);
-    });
-    lock.unref();
+  /** Makes sure that no other process of this machine uses these files. Rejects when another does. */
+  lock(): Promise<void> {
+    return this.#lock.take(this.path, this.prefix, 'the append-only files');
   }
 
   /**
@@ -194,7 +177,6 @@ export class AofDirectory {
   }
 
   close(): void {
-    this.#lock?.close();
-    this.#lock = null;
+    this.#lock.release();
   }
 }

@@ -21,6 +21,7 @@ import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
 import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
+import { DirectoryLock } from './directory-lock.ts';
 import { persistenceInfo } from './persistence-info.ts';
 import { LIBRARY_FIELD, writtenVersion } from './rdb-format.ts';
 import { DatasetBuilder } from './rdb-load.ts';
@@ -76,6 +77,7 @@ export class Persistence {
   readonly loads: DatasetLoading;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
+  readonly #lock = new DirectoryLock();
   #positionNotedMs = 0;
   #positionNotedOffset = 0;
 
@@ -137,7 +139,12 @@ export class Persistence {
 
   /** Loads the dataset and opens the AOF. Throws an Error whose message is the last line of the log. */
   async load(): Promise<void> {
-    if (!this.#options.config.values['appendonly']) {
+    const { values } = this.#options.config;
+    // Who never saves by itself may share the folder with others that do not.
+    if (values['save'].length !== 0) {
+      await this.#lock.take(values['dir'], values['dbfilename'], values['dbfilename']);
+    }
+    if (!values['appendonly']) {
       try {
         await this.loads.run(() => this.loads.rdb());
       } catch (error) {
@@ -283,6 +290,7 @@ export class Persistence {
     if (this.aof.state === 'on') this.#notePosition();
     this.aof.disable();
     this.aof.directory.close();
+    this.#lock.release();
   }
 
   /** INFO persistence: `field:value`. */

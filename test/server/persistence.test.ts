@@ -369,7 +369,7 @@ describe('Persistence, append-only files', () => {
   it('refuses a folder that another server uses', async () => {
     const folder = newFolder();
     const node = await started(folder, AOF);
-    expect(await new Node(folder, AOF).loadError()).toMatch(/Another server uses the append-only files/);
+    expect(await new Node(folder, AOF).loadError()).toMatch(/Another server, process \d+, uses the append-only files in /);
     node.persistence.close();
     (await started(folder, AOF)).persistence.close();
   });
