@@ -4,6 +4,8 @@ import { loadConfig, REDIS_VERSION, StartFailure } from './config/config-file.ts
 import { Log, openLog } from './config/log.ts';
 import { Server } from './server.ts';
 import { VERSION } from './version.ts';
+import { reportCrashes } from './wiring/crash-report.ts';
+import { followTitle } from './wiring/process-title.ts';
 
 const BACKGROUND = 'REDWARDEN_IN_BACKGROUND';
 const arguments_ = process.argv.slice(2);
@@ -32,7 +34,7 @@ if (values.daemonize && process.env[BACKGROUND] === undefined) {
   process.exit(0);
 }
 
-process.title = `redwarden-server ${values.bind[0] ?? ''}:${values.port}${values['cluster-enabled'] ? ' [cluster]' : ''}`;
+followTitle(config);
 const log = new Log({ level: values.loglevel, format: values['log-format'], sink: openLog(values.logfile) });
 try {
   process.chdir(values.dir);
@@ -49,13 +51,8 @@ log.notice(
 log.notice('Configuration loaded');
 log.role = 'M';
 
-process.on('uncaughtException', (error) => {
-  log.warning(`=== REDIS BUG REPORT START === ${error.stack ?? error.message}`);
-  log.warning('crashed by an internal error; the data on disk is as of the last write');
-  process.exit(1);
-});
-
 const server = new Server(config, log, VERSION);
+reportCrashes(server);
 process.on('SIGTERM', () => server.signalled('SIGTERM'));
 process.on('SIGINT', () => server.signalled('SIGINT'));
 process.on('SIGHUP', () => log.notice('Received SIGHUP, ignored'));

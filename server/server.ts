@@ -25,7 +25,7 @@ import { Keyspace } from './keyspace/keyspace.ts';
 import { Stats } from './keyspace/stats.ts';
 import type { AdminServer } from './metrics/admin-server.ts';
 import { Info } from './metrics/info.ts';
-import type { Persistence } from './persistence/persistence.ts';
+import type { LastSave, Persistence } from './persistence/persistence.ts';
 import { notifySubscribers } from './pubsub/keyspace-notifications.ts';
 import { PubSub } from './pubsub/pubsub.ts';
 import type { Tracking } from './pubsub/tracking.ts';
@@ -40,7 +40,7 @@ import { makeCluster } from './wiring/cluster-wiring.ts';
 import { applyLiveSettings } from './wiring/live-settings.ts';
 import { makePersistence } from './wiring/persistence-wiring.ts';
 import { makeReplication } from './wiring/replication-wiring.ts';
-import { Shutdown, type ShutdownOptions } from './wiring/shutdown.ts';
+import { Shutdown } from './wiring/shutdown.ts';
 import { makeTracking } from './wiring/tracking-wiring.ts';
 import { Upkeep } from './wiring/upkeep.ts';
 
@@ -168,8 +168,16 @@ export class Server implements ServerContext {
     await this.#admin.listen();
   }
 
-  shutdown(options: ShutdownOptions): void {
-    this.#shutdown.begin(options);
+  shutdown(options: LastSave, failed: (error: string) => void): void {
+    this.#shutdown.begin(options, failed);
+  }
+
+  abortShutdown(): boolean {
+    return this.#shutdown.abort();
+  }
+
+  get shutdownDeadlineMs(): number {
+    return this.#shutdown.deadlineMs;
   }
 
   /** SIGTERM and SIGINT. */
@@ -245,6 +253,7 @@ export class Server implements ServerContext {
     this.sessions.tick(nowMs);
     if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
     this.turn.schedule();
+    this.#shutdown.tick();
   }
 
   #clientClosed(client: Client): void {

@@ -4,7 +4,7 @@ import type { Log } from '../config/log.ts';
 import type { ContainerGuard } from '../keyspace/container-guard.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
-import type { Persistence } from '../persistence/persistence.ts';
+import type { LastSave, Persistence } from '../persistence/persistence.ts';
 import type { PubSub } from '../pubsub/pubsub.ts';
 import type { Tracking } from '../pubsub/tracking.ts';
 import type { Propagation } from '../replication/propagation.ts';
@@ -55,9 +55,10 @@ export interface ServerContext {
   /** 40 hex digits, new at every start. */
   readonly runId: string;
   readonly startedAtMs: number;
-  /**
-   * Ends the process in order: hand-over, last save, close. Resolves never when it succeeds; errors keep the
-   * server up.
-   */
-  shutdown(options: { save: boolean | null; now: boolean; force: boolean }): void;
+  /** Ends the process in order: hand-over, last save, close. `failed` is told when the server goes on. */
+  shutdown(options: LastSave, failed: (error: string) => void): void;
+  /** False when no shutdown is under way. */
+  abortShutdown(): boolean;
+  /** Until when a shutdown waits for replicas, Unix ms; 0: none does. */
+  readonly shutdownDeadlineMs: number;
 }

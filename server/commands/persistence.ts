@@ -24,6 +24,7 @@ export const persistenceCommands: readonly Row[] = [
   ['SAVE',         1,    SAVING | NO_MULTI,         NO_KEY, '1.0.0', save,         'Synchronously saves the database(s) to disk.', {group: 'server'}],
 ];
 
+const CANCELLED = 'BGSAVE CANCEL';
 const SAVE_RUNS = 'ERR Background save already in progress';
 
 function bgrewriteaof(call: Call): void {
@@ -45,7 +46,8 @@ function bgrewriteaof(call: Call): void {
 function bgsave(call: Call): void {
   const { save, snapshots } = call.context.persistence;
   const schedule = call.argc === 2 && call.is(1, 'SCHEDULE');
-  if (call.argc > 1 && !schedule) call.reply.error(errors.SYNTAX);
+  if (call.argc === 2 && call.is(1, 'CANCEL')) cancel(call);
+  else if (call.argc > 1 && !schedule) call.reply.error(errors.SYNTAX);
   else if (save.running || snapshots.has('sync')) call.reply.error(SAVE_RUNS);
   else if (snapshots.active || call.inTransaction) {
     if (!schedule && !call.inTransaction) {
@@ -58,11 +60,26 @@ function bgsave(call: Call): void {
     save.scheduled = true;
     call.reply.simple('Background saving scheduled');
   } else {
+    // A file that is refused at once shows in the log and in INFO, as when a child finds out.
     save.start();
-    // The file may have been refused at once; the log says why.
-    if (snapshots.has('save')) call.reply.simple('Background saving started');
-    else call.reply.error('ERR');
+    call.reply.simple('Background saving started');
   }
+}
+
+/** BGSAVE CANCEL: the save that runs, full syncs among them, or else the one that is to come. */
+function cancel(call: Call): void {
+  const { persistence, log } = call.context;
+  const { save, snapshots } = persistence;
+  if (save.running || snapshots.has('sync')) {
+    log.notice('Background saving will be aborted due to user request');
+    snapshots.cancel('save', CANCELLED);
+    snapshots.cancel('sync', CANCELLED);
+    call.reply.simple('Background saving cancelled');
+  } else if (save.scheduled) {
+    log.notice('Scheduled background saving will be cancelled due to user request');
+    save.scheduled = false;
+    call.reply.simple('Scheduled background saving cancelled');
+  } else call.reply.error('ERR Background saving is currently not in progress or scheduled');
 }
 
 function lastsave(call: Call): void {

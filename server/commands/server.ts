@@ -79,12 +79,19 @@ function shutdown(call: Call): void {
       return;
     }
   }
+  const { context } = call;
   if (abort) {
-    const alone = call.argc === 2;
-    call.reply.error(alone ? 'ERR No shutdown in progress.' : errors.SYNTAX);
+    if (call.argc !== 2) call.reply.error(errors.SYNTAX);
+    else if (context.abortShutdown()) call.reply.ok();
+    else call.reply.error('ERR No shutdown in progress.');
     return;
   }
-  call.context.shutdown({ save, now, force });
+  if (!now && !call.mayBlock) {
+    call.reply.error("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
+    return;
+  }
+  const answer = call.defer();
+  context.shutdown({ save, now, force }, (error) => answer((reply) => reply.error(error)));
 }
 
 function time(call: Call): void {

@@ -35,6 +35,7 @@ import {
   primaryAddress,
   savePoints,
 } from './special-kinds.ts';
+import { titleProblem } from './title-template.ts';
 
 export const LIVE = 1;
 export const FIXED = 2;
@@ -151,8 +152,8 @@ export const parameters = [
   ['syslog-ident',                     any,               'redis',               FIXED | INERT,   'Name in syslog.'],
   ['syslog-facility',                  oneOf('user', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7'), 'local0', FIXED | INERT, 'Facility in syslog.'],
   ['always-show-logo',                 yesNo,             'no',                  FIXED | INERT,   'Print the start-up drawing even when nobody watches.'],
-  ['set-proc-title',                   yesNo,             'yes',                 FIXED | INERT,   'Show address and mode in the process list.'],
-  ['proc-title-template',              any,               '{title} {listen-addr} {server-mode}', LIVE | INERT, 'Form of the name in the process list.'],
+  ['set-proc-title',                   yesNo,             'yes',                 FIXED,           'Show address and mode in the process list.'],
+  ['proc-title-template',              text(titleProblem), '{title} {listen-addr} {server-mode}', LIVE, 'Form of the name in the process list.'],
   ['locale-collate',                   any,               '',                    LIVE | INERT,    'Locale that SORT compares by.'],
   ['crash-log-enabled',                yesNo,             'yes',                 LIVE | INERT,    'Write a report when the process crashes.'],
   ['crash-memcheck-enabled',           yesNo,             'yes',                 LIVE | INERT,    'Test memory after a crash.'],
@@ -223,7 +224,7 @@ export const parameters = [
   ['rdb-version',                      integer(9n, 12n),  '11',                  LIVE,            'Format version of written snapshots. Not in Redis.'],
   ['rdbcompression',                   yesNo,             'yes',                 LIVE,            'Compress long strings in snapshots.'],
   ['rdbchecksum',                      yesNo,             'yes',                 FIXED,           'End snapshots with a checksum and verify it.'],
-  ['rdb-del-sync-files',               yesNo,             'no',                  LIVE | INERT,    'Remove snapshots made for replicas only.'],
+  ['rdb-del-sync-files',               yesNo,             'no',                  LIVE,            'Remove snapshots made for replicas only.'],
   ['rdb-save-incremental-fsync',       yesNo,             'yes',                 LIVE | INERT,    'Flush snapshots piece by piece.'],
   ['rdb-key-save-delay',               integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each saved key, for tests.'],
   ['key-load-delay',                   integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each loaded key, for tests.'],
@@ -257,12 +258,13 @@ export const parameters = [
   ['replica-lazy-flush',               yesNo,             'no',                  LIVE | INERT,    'Empty a replica in the background before a full sync.',                 'slave-lazy-flush'],
   ['repl-diskless-sync',               yesNo,             'yes',                 LIVE,            'Send snapshots straight to replicas.'],
   ['repl-diskless-sync-delay',         count,             '5',                   LIVE,            'Seconds to wait for more replicas before a full sync.'],
-  ['repl-diskless-sync-max-replicas',  count,             '0',                   LIVE | INERT,    'Replicas that end the wait early; 0: none.'],
+  ['repl-diskless-sync-max-replicas',  count,             '0',                   LIVE,            'Replicas that end the wait early; 0: none.'],
   ['repl-diskless-load',               oneOf('disabled', 'on-empty-db', 'swapdb', 'flush-before-load'), 'disabled', LIVE | INERT, 'Load a full sync without a file.'],
   ['repl-disable-tcp-nodelay',         yesNo,             'no',                  LIVE | INERT,    'Send to replicas in fewer, later packets.'],
   ['repl-ping-replica-period',         positive,          '10',                  LIVE,            'Seconds between pings to replicas.',                                    'repl-ping-slave-period'],
   ['repl-timeout',                     positive,          '60',                  LIVE,            'Seconds of silence after which a link is down.'],
   ['repl-backlog-size',                backlogSize,       '1mb',                 LIVE,            'Bytes of history kept for partial resync, at least 16kb.'],
+  ['repl-spill-max',                   bytes,             '8gb',                 LIVE | OWN,      'Bytes on disk that slow replicas may keep waiting; 0: only memory. Not in Redis.'],
   ['repl-backlog-ttl',                 long,              '3600',                LIVE,            'Seconds the history outlives the last replica; 0: for ever.'],
   ['min-replicas-to-write',            count,             '0',                   LIVE,            'Good replicas without which writes are refused.',                       'min-slaves-to-write'],
   ['min-replicas-max-lag',             count,             '10',                  LIVE,            'Seconds of lag up to which a replica is good.',                         'min-slaves-max-lag'],

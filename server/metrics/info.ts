@@ -187,6 +187,7 @@ export class Info implements InfoSource {
       `config_file:${config.path ?? ''}`,
       `availability_zone:${config.values['availability-zone']}`,
       'io_threads_active:0',
+      ...shutdownLines(context),
       `listener0:name=tcp,bind=${config.values.bind.join(',bind=')},port=${config.values.port}`,
     ];
   }
@@ -232,10 +233,11 @@ export class Info implements InfoSource {
   #pauses(): string[] {
     const { clients, replication, keyspace } = this.#parts.context;
     const leftMs = Math.max(0, replication.writesPausedUntilMs - keyspace.nowMs);
+    const byOther = this.#parts.context.shutdownDeadlineMs === 0 ? 'failover' : 'shutdown';
     const byClient = replication.clientPauseUntilMs > keyspace.nowMs;
     const all = clients.pausedUntilMs > keyspace.nowMs;
     return [
-      `paused_reason:${leftMs === 0 ? 'none' : byClient ? 'client_pause' : 'failover_in_progress'}`,
+      `paused_reason:${leftMs === 0 ? 'none' : byClient ? 'client_pause' : `${byOther}_in_progress`}`,
       `paused_actions:${leftMs === 0 ? 'none' : all ? 'all' : 'write'}`,
       `paused_timeout_milliseconds:${leftMs}`,
     ];
@@ -275,7 +277,7 @@ export class Info implements InfoSource {
       `pubsub_patterns:${pubsub.count('patterns')}`,
       `pubsubshard_channels:${pubsub.count('shardChannels')}`,
       'latest_fork_usec:0',
-      `total_forks:${context.persistence.save.saves + context.persistence.aof.rewrites}`,
+      `total_forks:${context.persistence.snapshots.runs}`,
       `migrate_cached_sockets:${keptTargets()}`,
       'unexpected_error_replies:0',
       `total_error_replies:${stats.totalErrorReplies}`,
@@ -290,6 +292,11 @@ export class Info implements InfoSource {
       ...ABSENT_STATS,
     ];
   }
+}
+
+function shutdownLines({ shutdownDeadlineMs, keyspace }: ServerContext): string[] {
+  if (shutdownDeadlineMs === 0) return [];
+  return [`shutdown_in_milliseconds:${Math.max(0, shutdownDeadlineMs - keyspace.nowMs)}`];
 }
 
 function cpuLines(): string[] {

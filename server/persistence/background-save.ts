@@ -1,4 +1,5 @@
 /** The RDB file: BGSAVE, SAVE, save points, and what INFO tells of them. */
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../config/log.ts';
 import type { SavePoint } from '../config/special-kinds.ts';
@@ -6,7 +7,14 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { FileSink } from './file-sink.ts';
 import { saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
-import { type SnapshotBegin, SnapshotCancelled, type SnapshotHandle, type Snapshots } from './snapshot.ts';
+import { saveFailure } from './save-failure.ts';
+import {
+  type SnapshotBegin,
+  SnapshotCancelled,
+  type SnapshotHandle,
+  SnapshotKilled,
+  type Snapshots,
+} from './snapshot.ts';
 
 export interface SaveEnvironment {
   readonly log: Log;
@@ -38,6 +46,7 @@ export class BackgroundSave {
   readonly #environment: SaveEnvironment;
   #handle: SnapshotHandle | null = null;
   #lastTryMs = 0;
+  #temporary = '';
 
   constructor(environment: SaveEnvironment) {
     this.#environment = environment;
@@ -50,49 +59,71 @@ export class BackgroundSave {
 
   /** Starts a save in the background; false when snapshots keep it from starting. */
   start(): boolean {
+    if (this.#handle !== null || this.#environment.snapshots.active) return false;
+    this.#begin(false, (error) => this.#report(error));
+    return true;
+  }
+
+  /**
+   * The last save, while nobody is served: as fast as it goes, and signals still come through. Why it failed,
+   * or null.
+   */
+  finish(): Promise<string | null> {
+    this.cancel('the server ends');
+    return new Promise((resolve) => {
+      this.#begin(true, (error) => resolve(error === null ? null : error.message));
+    });
+  }
+
+  /** What was told last, and the save itself, is over: `ended` gets the error or null. */
+  #begin(urgent: boolean, ended: (error: Error | null) => void): void {
     const { snapshots, keyspace, log } = this.#environment;
-    if (this.#handle !== null || snapshots.active) return false;
     this.scheduled = false;
     this.startedMs = this.#environment.nowMs();
     this.#lastTryMs = this.startedMs;
     const { folder, file } = this.#environment.place();
+    const final = join(folder, file);
     let dirtyAtStart = 0;
-    let ended = false;
+    let over = false;
     const handle = snapshots.start({
       purpose: 'save',
       ...this.#environment.rdb(),
-      begin: (): SnapshotBegin => {
+      urgent,
+      begin: (pid): SnapshotBegin => {
         dirtyAtStart = keyspace.dirty;
-        const sink = new FileSink(join(folder, `temp-${process.pid}.rdb`), join(folder, file));
-        log.notice(`Background saving started by pid ${process.pid}`);
-        return { sink, fields: this.#environment.fields() };
+        // Nobody is served during the last save, and it has no other process in its place.
+        const owner = urgent ? process.pid : pid;
+        if (!urgent) log.notice(`Background saving started by pid ${owner}`);
+        this.#temporary = join(folder, `temp-${owner}.rdb`);
+        return { sink: new FileSink(this.#temporary, final), fields: this.#environment.fields() };
       },
       onEnd: (error) => {
-        ended = true;
+        over = true;
         this.#handle = null;
-        this.#ended(error, dirtyAtStart);
+        this.#ended(error, dirtyAtStart, urgent);
+        if (error !== null && isTrouble(error)) log.warning(saveFailure(error, this.#temporary, final));
+        ended(error);
       },
     });
-    if (!ended) this.#handle = handle;
-    return true;
+    if (!over) this.#handle = handle;
   }
 
   /** SAVE: blocks until the file is there; why it failed, or null. */
   saveNow(): string | null {
     const { keyspace, log } = this.#environment;
     const { folder, file } = this.#environment.place();
-    this.#lastTryMs = this.#environment.nowMs();
+    const final = join(folder, file);
+    const temporary = join(folder, `temp-${process.pid}.rdb`);
     try {
-      saveDataset(keyspace, join(folder, `temp-${process.pid}.rdb`), join(folder, file), {
+      saveDataset(keyspace, temporary, final, {
         ...this.#environment.rdb(),
         attributes: this.#environment.attributes(),
         fields: this.#environment.fields(),
       });
     } catch (error) {
-      this.lastOk = false;
-      const message = error instanceof Error ? error.message : String(error);
-      log.warning(`Error saving the RDB file: ${message}`);
-      return message;
+      if (!(error instanceof Error)) throw error;
+      log.warning(saveFailure(error, temporary, final));
+      return error.message;
     }
     log.notice('DB saved on disk');
     keyspace.dirty = 0;
@@ -123,18 +154,16 @@ export class BackgroundSave {
     }
   }
 
-  #ended(error: Error | null, dirtyAtStart: number): void {
+  /** A last save that fails ends nothing: only one in the background counts for clients. */
+  #ended(error: Error | null, dirtyAtStart: number, urgent: boolean): void {
     const { snapshots, keyspace, log } = this.#environment;
     const nowMs = this.#environment.nowMs();
     this.lastSeconds = Math.floor((nowMs - this.startedMs) / 1000);
     this.lastCopyOnWriteBytes = snapshots.copyOnWriteBytes;
-    if (error instanceof SnapshotCancelled) {
-      log.notice(`Background saving terminated: ${error.message}`);
-      return;
-    }
     if (error !== null) {
-      this.lastOk = false;
-      log.warning(`Background saving error: ${error.message}`);
+      // SIGUSR1 is how Redis ends its own child: no failure.
+      const wanted = error instanceof SnapshotKilled && error.signal === constants.signals.SIGUSR1;
+      if (!urgent && !(error instanceof SnapshotCancelled) && !wanted) this.lastOk = false;
       return;
     }
     keyspace.dirty = Math.max(0, keyspace.dirty - dirtyAtStart);
@@ -142,6 +171,17 @@ export class BackgroundSave {
     this.lastOk = true;
     this.saves += 1;
     log.notice('DB saved on disk');
-    log.notice('Background saving terminated with success');
   }
+
+  #report(error: Error | null): void {
+    const { log } = this.#environment;
+    if (error === null) log.notice('Background saving terminated with success');
+    else if (error instanceof SnapshotCancelled) log.notice(`Background saving terminated: ${error.message}`);
+    else if (error instanceof SnapshotKilled) log.warning(`Background saving ${error.message}`);
+    else log.warning('Background saving error');
+  }
+}
+
+function isTrouble(error: Error): boolean {
+  return !(error instanceof SnapshotCancelled) && !(error instanceof SnapshotKilled);
 }

@@ -4,7 +4,7 @@
  * folder. Under a temporary name until then; the file that was there before stays whole whatever happens.
  * Old content that cannot wait may pile up: above BLOCK_BYTES the next chunk is written at once, blocking.
  */
-import { closeSync, fdatasync, fsync, openSync, unlink, write, writeSync } from 'node:fs';
+import { close, closeSync, fdatasync, fsync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -86,6 +86,12 @@ export class FileSink implements SnapshotSink {
     this.#aborted = true;
     this.#queue.length = 0;
     this.pendingBytes = 0;
+    // At once, because the process may end next; the space goes when the file is closed.
+    try {
+      rmSync(this.#temporary, { force: true });
+    } catch (error) {
+      this.failure = asError(error);
+    }
     if (!this.#busy) this.#discard();
   }
 
@@ -159,11 +165,14 @@ export class FileSink implements SnapshotSink {
     this.#descriptor = -1;
   }
 
+  /** Freeing the blocks of a large file takes time: not on this thread. */
   #discard(): void {
-    this.#close();
     this.#drained?.();
-    unlink(this.#temporary, (error) => {
-      if (error !== null && error.code !== 'ENOENT') this.failure = error;
+    const descriptor = this.#descriptor;
+    if (descriptor < 0) return;
+    this.#descriptor = -1;
+    close(descriptor, (error) => {
+      if (error !== null && error !== undefined) this.failure = error;
     });
   }
 }

@@ -61,8 +61,20 @@ export interface PersistenceOptions {
   };
   /** Ends the process: the data cannot be written and was promised to be. */
   fatal(message: string): void;
+  /** Offset of the replication stream that the dataset has now. */
+  streamOffset(): number;
   /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
   replicationFields(): readonly (readonly [name: string, value: string])[];
+}
+
+/** What SHUTDOWN asks for. */
+export interface LastSave {
+  /** null: when save points are set. */
+  readonly save: boolean | null;
+  /** Do not wait for anybody. */
+  readonly now: boolean;
+  /** End even when something cannot be saved. */
+  readonly force: boolean;
 }
 
 const POSITION_INTERVAL_MS = 1000;
@@ -125,6 +137,16 @@ export class Persistence {
   /** Replies noted at or below this may leave. */
   get releasedOffset(): number {
     return this.#writer.releasedOffset;
+  }
+
+  /** Whether the files hold, safe from a crash, all that was appended up to `offset`. */
+  isInFile(offset: number): boolean {
+    return this.aof.state === 'on' && this.#writer.syncedOffset >= offset;
+  }
+
+  /** Offset of the replication stream up to which the files are safe from a crash; -1: there are none. */
+  get filedStreamOffset(): number {
+    return this.aof.state === 'on' ? this.#writer.syncedStreamOffset : -1;
   }
 
   /** What is being loaded, null when all is. */
@@ -257,29 +279,46 @@ export class Persistence {
   }
 
   /**
-   * The end: stops snapshots, closes the AOF, saves (null: when save points are set). Returns why the save
-   * failed; then the server should stay, unless it is forced.
+   * The end: stops snapshots, saves, closes the AOF. Nobody may be served until it is over. Returns why it
+   * must not end, in the words of the log; null when it may, also because it was forced.
    */
-  shutdown(save: boolean | null): string | null {
+  async shutdown(options: LastSave): Promise<string | null> {
     const { config, log } = this.#options;
-    const wanted = save ?? config.values['save'].length !== 0;
+    const wanted = options.save ?? config.values['save'].length !== 0;
+    if (this.snapshots.has('save')) log.warning('There is a child saving an .rdb. Killing it!');
+    this.save.cancel('the server ends');
+    const unwritten = this.aof.state === 'waiting' ? this.#finishInitialAof(options) : null;
+    if (unwritten !== null) return unwritten;
+    if (this.aof.rewriting) log.warning('There is a child rewriting the AOF. Killing it!');
     this.snapshots.cancelAll('the server ends');
-    if (this.aof.state === 'waiting') {
-      // The files on disk do not describe the dataset yet, and no rewrite will end in time.
-      log.notice('Writing initial AOF before exiting.');
-      try {
-        this.aof.completeNow((path) => this.#saveBase(path));
-      } catch (error) {
-        return `the initial AOF cannot be written: ${messageOf(error)}`;
-      }
-    }
     if (this.aof.state === 'on') log.notice('Calling fsync() on the AOF file.');
     if (wanted) {
       log.notice('Saving the final RDB snapshot before exiting.');
-      const failure = this.save.saveNow();
-      if (failure !== null) return failure;
+      if ((await this.save.finish()) !== null) {
+        if (!options.force) return "Error trying to save the DB, can't exit.";
+        log.warning('Error trying to save the DB. Exit anyway.');
+      }
     }
     this.close();
+    return null;
+  }
+
+  /** The files on disk do not describe the dataset yet: without them it would be gone. */
+  #finishInitialAof({ save, now, force }: LastSave): string | null {
+    const { log } = this.#options;
+    if (this.aof.rewriting && !force) return "Writing initial AOF, can't exit.";
+    if (force && (now || save === false)) {
+      log.warning('Writing initial AOF. Exit anyway.');
+      return null;
+    }
+    log.notice('Writing initial AOF before exiting.');
+    try {
+      this.aof.completeNow((path) => this.#saveBase(path));
+    } catch (error) {
+      const reason = `The initial AOF cannot be written: ${messageOf(error)}`;
+      if (!force) return reason;
+      log.warning(reason);
+    }
     return null;
   }
 
@@ -309,8 +348,11 @@ export class Persistence {
   #listen(): void {
     const { config } = this.#options;
     config.onChange('appendonly', (on) => {
-      if (!on) this.aof.disable();
-      else {
+      if (!on) {
+        this.aof.disable();
+        // Who waits for the file has to be told.
+        this.#options.onReleased();
+      } else {
         const failure = this.#enableAof();
         if (failure !== null) return failure;
       }
@@ -355,6 +397,7 @@ export class Persistence {
       quiet: () => values['no-appendfsync-on-rewrite'] && this.snapshots.active,
       nowMs: () => clock.wallMs(),
       turnMs: () => this.#options.keyspace.nowMs,
+      streamOffset: () => this.#options.streamOffset(),
       log: (level, message) => log.write(level, message),
       fatal,
       onReleased,
@@ -378,6 +421,7 @@ export class Persistence {
       asCommands: (target) => new CommandSink(this.#options.keyspace, target),
       fields: () => this.rdbFields(),
       keepsHistory: () => values['aof-disable-auto-gc'],
+      streamOffset: () => this.#options.streamOffset(),
       attach: () => this.#options.attach(this.#writer),
       detach: () => this.#options.detach(this.#writer),
       autoRewrite: () => ({

@@ -31,6 +31,7 @@ import { OpenRecords } from './open-records.ts';
 import { RdbError } from './rdb-source.ts';
 import { RdbWriter, rdbTrailer } from './rdb-writer.ts';
 import { type AccessAttributes, RecordWriter } from './record-writer.ts';
+import { StandIn } from './stand-in.ts';
 
 /** Where an RDB goes. Chunks are handed over: nobody writes to them any more. */
 export interface SnapshotSink {
@@ -48,6 +49,16 @@ export interface SnapshotSink {
 /** A request was not wanted any more: no failure. */
 export class SnapshotCancelled extends Error {}
 
+/** The process that stands for the snapshot was killed (stand-in.ts). */
+export class SnapshotKilled extends Error {
+  readonly signal: number;
+
+  constructor(signal: number) {
+    super(`terminated by signal ${signal}`);
+    this.signal = signal;
+  }
+}
+
 export interface SnapshotBegin {
   readonly sink: SnapshotSink;
   readonly fields: readonly (readonly [name: string, value: string])[];
@@ -60,8 +71,13 @@ export interface SnapshotRequest {
   readonly version: number;
   readonly compression: boolean;
   readonly checksum: boolean;
-  /** T0 is now. May throw; then the request ends with that error. */
-  begin(): SnapshotBegin;
+  /** Nobody is served meanwhile: the walk takes all the time there is, and gives way to signals only. */
+  readonly urgent?: boolean;
+  /**
+   * T0 is now. `pid` names the process for users and temporary files. May throw; then the request ends with
+   * that error.
+   */
+  begin(pid: number): SnapshotBegin;
   /** null when the RDB is complete and in its place. */
   onEnd(error: Error | null): void;
 }
@@ -85,6 +101,7 @@ export interface SnapshotEnvironment {
 }
 
 const SLICE_MS = 1;
+const URGENT_SLICE_MS = 20;
 /** Pause after a slice, in its length: 3 makes a quarter of the time. */
 const PAUSE_FACTOR = 3;
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
@@ -132,6 +149,8 @@ export class Snapshots {
   /** Keys written by the running run, and keys there were at T0. */
   keysProcessed = 0;
   keysTotal = 0;
+  /** Runs that were begun. */
+  runs = 0;
   readonly #keyspace: Keyspace;
   readonly #environment: SnapshotEnvironment;
   readonly #records: RecordWriter;
@@ -147,6 +166,10 @@ export class Snapshots {
   #copiedBytes = 0;
   #unfinishedRuns = 0;
   #activity = 0;
+  /** The delay a key of this run, and what of it was not waited yet. */
+  #keyDelayUs = 0;
+  #owedUs = 0;
+  #standIn: StandIn | null = null;
   #timer: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
 
@@ -179,6 +202,13 @@ export class Snapshots {
     return target;
   }
 
+  /** Ends the requests of one purpose. */
+  cancel(purpose: SnapshotPurpose, reason: string): void {
+    for (const target of [...this.#waiting, ...this.#targets]) {
+      if (target.request.purpose === purpose) target.cancel(reason);
+    }
+  }
+
   /** Ends every request. */
   cancelAll(reason: string): void {
     for (const target of [...this.#waiting, ...this.#targets]) target.cancel(reason);
@@ -204,6 +234,9 @@ export class Snapshots {
     this.#targets = targets;
     this.#writer = new RdbWriter(compression);
     this.#side = new RdbWriter(compression);
+    this.#keyDelayUs = this.#environment.keyDelayUs();
+    this.#owedUs = 0;
+    if (this.#keyDelayUs > 0) this.#standIn = new StandIn((signal) => this.#killed(signal));
     for (const target of targets) this.#openTarget(target);
     if (targets.every((target) => target.ended)) {
       this.#settle();
@@ -215,7 +248,7 @@ export class Snapshots {
 
   #openTarget(target: Target): void {
     try {
-      const { sink, fields } = target.request.begin();
+      const { sink, fields } = target.request.begin(this.#standIn?.pid ?? process.pid);
       target.sink = sink;
       const header = new RdbWriter(false);
       header.header(target.request.version, fields);
@@ -223,6 +256,10 @@ export class Snapshots {
     } catch (error) {
       target.end(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #killed(signal: number): void {
+    for (const target of [...this.#targets]) this.drop(target, new SnapshotKilled(signal));
   }
 
   #fixMoment(): void {
@@ -246,6 +283,7 @@ export class Snapshots {
     });
     this.#activity = this.#environment.activity();
     this.#walking = true;
+    this.runs += 1;
   }
 
   /** Every record gets the present epoch, so that none can carry the number of a run to come. */
@@ -326,27 +364,33 @@ export class Snapshots {
       this.#schedule(PENDING_WAIT_MS);
       return;
     }
+    const urgent = this.#targets.some((target) => target.request.urgent === true && !target.ended);
     const startMs = this.#environment.monotonicMs();
-    const keysBefore = this.keysProcessed;
-    const delayUs = this.#environment.keyDelayUs();
+    const sliceMs = urgent ? URGENT_SLICE_MS : SLICE_MS;
     let elapsedMs = 0;
     let more = true;
-    while (more && elapsedMs < SLICE_MS) {
+    while (more && elapsedMs < sliceMs && this.#owedUs < 1000) {
+      const keysBefore = this.keysProcessed;
       more = this.#guarded(() => this.#step()) ?? false;
       if (!this.#walking) return;
       elapsedMs = this.#environment.monotonicMs() - startMs;
-      if (delayUs > 0 && this.keysProcessed !== keysBefore) break;
+      this.#owedUs += (this.keysProcessed - keysBefore) * this.#keyDelayUs;
     }
-    this.#flush(more ? CHUNK_FLUSH_BYTES : 0);
-    if (!more) {
+    this.#flush(more || this.#owedUs >= 1000 ? CHUNK_FLUSH_BYTES : 0);
+    if (!more && this.#owedUs < 1000) {
       this.#endWalk(true);
       return;
     }
+    this.#pause(elapsedMs, urgent);
+  }
+
+  #pause(elapsedMs: number, urgent: boolean): void {
     const activity = this.#environment.activity();
     const idle = activity === this.#activity;
     this.#activity = activity;
-    const delayMs = ((this.keysProcessed - keysBefore) * delayUs) / 1000;
-    this.#schedule(Math.max(delayMs, idle ? 0 : Math.ceil(elapsedMs * PAUSE_FACTOR)));
+    const owedMs = Math.floor(this.#owedUs / 1000);
+    this.#owedUs -= owedMs * 1000;
+    this.#schedule(Math.max(owedMs, idle || urgent ? 0 : Math.ceil(elapsedMs * PAUSE_FACTOR)));
   }
 
   /** One bucket, or one piece of a long record. False at the end. */
@@ -429,6 +473,8 @@ export class Snapshots {
   #settle(): void {
     if (this.#walking || this.#targets.some((target) => !target.ended)) return;
     this.#targets = [];
+    this.#standIn?.end();
+    this.#standIn = null;
     this.#begin();
   }
 }

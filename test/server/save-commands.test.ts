@@ -92,6 +92,10 @@ describe.skipIf(!hasRedwarden)('saving', () => {
     const server = await start(folder, '--save', '3600 100000', '--enable-protected-configs', 'yes');
     await server.call('CONFIG', 'SET', 'dir', '/proc');
     expect(await reply(server, 'SAVE')).toBe('ERR');
+    // As in Redis only a failure in the background counts.
+    expect(await field(server, 'rdb_last_bgsave_status')).toBe('ok');
+    expect(await reply(server, 'BGSAVE')).toBe('Background saving started');
+    await untilField(server, 'rdb_last_bgsave_status', 'err');
     expect(await reply(server, 'SET', 'a', 'b')).toMatch(
       /^MISCONF Redis is configured to save RDB snapshots/,
     );
