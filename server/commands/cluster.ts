@@ -344,19 +344,11 @@ function asking(call: Call): void {
 }
 
 function readOnly(call: Call): void {
-  if (call.context.cluster === null) {
-    call.reply.error(DISABLED);
-    return;
-  }
   call.client.readonlyMode = true;
   call.reply.ok();
 }
 
 function readWrite(call: Call): void {
-  if (call.context.cluster === null) {
-    call.reply.error(DISABLED);
-    return;
-  }
   call.client.readonlyMode = false;
   call.reply.ok();
 }

@@ -89,9 +89,12 @@ export class Executor {
     const calm = this.calm;
     const importing = !calm && client.importSource && context.config.values['import-mode'];
     if (importing) context.keyspace.seesExpired = true;
+    const onReplica = !calm && this.#changesReplica(client, entry);
+    // What is expired does not exist for a write: it must not lend its moment to what is written.
+    if (onReplica) context.keyspace.deletesExpired = true;
     this.run(call, entry);
     if (importing) context.keyspace.seesExpired = false;
-    if (!calm) this.#noteForReplica(call, entry);
+    if (onReplica) this.#noteForReplica(call, entry);
     if ((flags & (READONLY | WRITE)) === 0) this.refreshCalm();
     if (client.asking && entry.name !== 'asking' && client.queued === null) client.asking = false;
     if (tracking.clients !== 0) this.#endTracked(client, entry);
@@ -99,11 +102,17 @@ export class Executor {
     return DONE;
   }
 
-  /** Keys that a client of a writable replica writes: see `ReplicaExpiry`. */
+  /** Whether a client of a writable replica is about to write. */
+  #changesReplica(client: Client, entry: CommandEntry): boolean {
+    if (this.#context.replication.role !== 'replica') return false;
+    return client.kind === 'normal' && (entry.flags & WRITE) !== 0;
+  }
+
+  /** Keys that a client of a writable replica wrote: see `ReplicaExpiry`. */
   #noteForReplica(call: Call, entry: CommandEntry): void {
-    const { keyspace, replication } = this.#context;
+    const { keyspace } = this.#context;
     const { client } = call;
-    if (replication.role !== 'replica' || client.kind !== 'normal' || (entry.flags & WRITE) === 0) return;
+    keyspace.deletesExpired = false;
     const count = entry.findKeys(call);
     for (let key = 0; key < count; key++) {
       const index = call.keyPositions[key];
@@ -272,6 +281,10 @@ export class Executor {
     const queued = ends ? client.queuedFlags & (WRITE | DENYOOM | MAY_REPLICATE) : 0;
     const flags = (own | queued) & ~(ends ? client.queuedLacks & (STALE | LOADING) : 0);
     const replica = replication.role === 'replica';
+    if (replica && client.redirectable) {
+      const redirect = redirection(context, client, ends ? client.queuedFlags : flags);
+      if (redirect !== null) return redirect;
+    }
     if ((flags & NO_MULTI) !== 0 && client.queued !== null) return errors.NOT_IN_TRANSACTION;
     // While a failover needs the stream to stand, nothing may be evicted either.
     const paused = replication.writesPausedUntilMs > keyspace.nowMs;
@@ -317,6 +330,7 @@ export class Executor {
   #refuse(call: Call, entry: CommandEntry, refusal: string): number {
     if (entry.name !== 'exec' || call.client.queued === null) return this.#reject(call, refusal, entry);
     endTransaction(call.client, this.#context);
+    if (refusal.startsWith('REDIRECT ')) return this.#reject(call, refusal, entry);
     return this.#reject(call, `EXECABORT Transaction discarded because of: ${refusal}`, entry);
   }
 
@@ -378,6 +392,19 @@ export class Executor {
     const name = known ? code : OTHER_ERRORS;
     stats.errors.set(name, (stats.errors.get(name) ?? 0) + 1);
   }
+}
+
+/**
+ * A replica outside a cluster tells clients that understand it (CLIENT CAPA REDIRECT) where the primary is; null
+ * when they may go on, '' while the roles are about to change.
+ */
+function redirection(context: ServerContext, client: Client, flags: number): string | null {
+  const { keyspace, replication } = context;
+  const { replica } = replication;
+  const reads = (flags & READONLY) !== 0 && !client.readonlyMode;
+  if (context.cluster !== null || replica === null || (!reads && (flags & WRITE) === 0)) return null;
+  if (replication.writesPausedUntilMs > keyspace.nowMs) return '';
+  return `REDIRECT ${replica.host}:${replica.port}`;
 }
 
 /** A word in an error text: cut at the limit and, as in C, at a zero byte. */
