@@ -53,6 +53,7 @@ import { streamInfoCommands } from './stream-info.ts';
 import { streamReadCommands } from './stream-read.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
+import { waitCommands } from './wait.ts';
 
 export const allCommands: readonly Row[] = [
   ...inGroup('bitmap', bitmapCommands),
@@ -84,6 +85,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
+  ...inGroup('generic', waitCommands),
   ...inGroup('scripting', functionCommands),
   ...inGroup('scripting', scriptingCommands),
   ...inGroup('server', serverCommands),

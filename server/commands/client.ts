@@ -108,6 +108,8 @@ export class Client {
   replicaVersion = 0;
   /** Replication offset behind the last write of this client: what WAIT waits for. */
   writeOffset = 0;
+  /** Offset of the append-only file behind it: what WAITAOF waits for. */
+  fileOffset = 0;
 
   get userName(): string {
     return this.user?.name ?? '(superuser)';

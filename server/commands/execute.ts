@@ -359,6 +359,7 @@ export class Executor {
       propagation.bytes(database, bytes, 0, bytes.length);
     }
     call.client.writeOffset = this.#context.replication.offset;
+    call.client.fileOffset = this.#context.persistence.offset;
   }
 
   #reject(call: Call, text: string, entry?: CommandEntry): number {

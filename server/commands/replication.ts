@@ -2,14 +2,11 @@
 
 import { linkState } from '../replication/replication-info.ts';
 import { CAPABILITY_EOF, CAPABILITY_PSYNC2, WANTS_RDB_ONLY } from '../replication/replication-seams.ts';
-import type { Reply } from '../wire/reply.ts';
-import { parseTimeoutMs } from './blocking.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import {
   ADMIN,
   ALLOW_BUSY,
-  BLOCKING,
   FAST,
   LOADING,
   NO_ASYNC_LOADING,
@@ -32,16 +29,9 @@ export const replicationCommands: readonly Row[] = [
   ['ROLE',       1,    NOSCRIPT | LOADING | STALE | FAST, NO_KEY, '2.8.12', role,     'Returns the replication role.', { group: 'server' }],
   ['SLAVEOF',    3,    FOLLOW,                            NO_KEY, '1.0.0', replicaof, 'Sets a Redis server as a replica of another, or promotes it to being a master.', { group: 'server' }],
   ['SYNC',       1,    SYNC_FLAGS,                        NO_KEY, '1.0.0', sync,      'An internal command used in replication.', { group: 'server' }],
-  ['WAIT',       3,    BLOCKING,                          NO_KEY, '3.0.0', wait,      'Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.', { group: 'generic' , tips: ['request_policy:all_shards', 'response_policy:agg_min']}],
 ];
 
 const NOT_IN_CLUSTER = 'ERR REPLICAOF not allowed in cluster mode.';
-const WAIT_ON_REPLICA =
-  'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is ' +
-  'configured to be writable (which is not the default) writes to replicas are just local and are not ' +
-  'propagated.';
-const WAIT_UNBLOCKED =
-  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
 const PORT_MAX = 65_535;
 const ADDRESS_LENGTH_MAX = 255;
 
@@ -102,9 +92,9 @@ function converse(call: Call, option: 'ack' | 'getack', at: number): void {
     return;
   }
   const offset = call.integer(at);
-  if (call.client.kind === 'replica' && !Number.isNaN(offset)) {
-    replication.primary.acknowledged(call.client.id, offset);
-  }
+  if (call.client.kind !== 'replica' || Number.isNaN(offset)) return;
+  const filed = call.argc > at + 2 && call.is(at + 1, 'FACK') ? call.integer(at + 2) : -1;
+  replication.primary.acknowledged(call.client.id, offset, Number.isNaN(filed) ? -1 : filed);
 }
 
 /** What a peer tells of itself before PSYNC; the error when it makes no sense. */
@@ -208,49 +198,4 @@ function role(call: Call): void {
     reply.bulkText(String(replica.peer.replicaPort));
     reply.bulkText(String(replica.ackedOffset));
   }
-}
-
-function wait(call: Call): void {
-  const { client, context } = call;
-  const { replication } = context;
-  if (replication.role === 'replica') {
-    call.reply.error(WAIT_ON_REPLICA);
-    return;
-  }
-  const wanted = call.integer(1);
-  if (Number.isNaN(wanted)) {
-    call.reply.error(errors.NOT_INTEGER);
-    return;
-  }
-  const timeoutMs = parseTimeoutMs(call, 2);
-  if (timeoutMs < 0) return;
-  const offset = client.writeOffset;
-  const count = replication.primary.countAcknowledged(offset);
-  if (count >= wanted || !call.mayBlock) {
-    call.reply.integer(count);
-    return;
-  }
-  const answer = call.defer();
-  let waiting = true;
-  const finish = (write: (reply: Reply) => void): void => {
-    if (!waiting) return;
-    waiting = false;
-    client.waiting = null;
-    answer(write);
-  };
-  client.waiting = {
-    timeOut: () => finish((reply) => reply.integer(replication.primary.countAcknowledged(offset))),
-    fail: (error) => finish((reply) => reply.error(error)),
-  };
-  replication.primary.waitForAcks({
-    offset,
-    count: wanted,
-    timeoutMs,
-    done: (acknowledged) =>
-      finish((reply) => {
-        if (acknowledged === null) reply.error(WAIT_UNBLOCKED);
-        else reply.integer(acknowledged);
-      }),
-    abandoned: () => !waiting || context.clients.byId(client.id) !== client,
-  });
 }

@@ -105,6 +105,7 @@ export class ScriptRunner implements ScriptHost {
       if (ownUnit) propagation.endUnit();
       client.commandCount += this.#client.commandCount - commandsBefore;
       if (this.#client.writeOffset !== client.writeOffset) client.writeOffset = context.replication.offset;
+      if (this.#client.fileOffset !== client.fileOffset) client.fileOffset = context.persistence.offset;
     }
   }
 
@@ -154,6 +155,7 @@ export class ScriptRunner implements ScriptHost {
     client.readonlyMode = caller.readonlyMode;
     client.noTouch = caller.noTouch;
     client.writeOffset = caller.writeOffset;
+    client.fileOffset = caller.fileOffset;
     client.shownAs = caller;
   }
 

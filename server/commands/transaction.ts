@@ -95,7 +95,12 @@ function exec(call: Call): void {
   }
   context.propagation.endUnit();
   // The end of the transaction belongs to its writes.
-  client.writeOffset = client.writeOffset === NOTHING_WRITTEN ? before : context.replication.offset;
+  if (client.writeOffset === NOTHING_WRITTEN) {
+    client.writeOffset = before;
+    return;
+  }
+  client.writeOffset = context.replication.offset;
+  client.fileOffset = context.persistence.offset;
 }
 
 /** A watched key that has expired unnoticed has changed, too. */

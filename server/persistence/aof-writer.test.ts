@@ -23,6 +23,8 @@ class Environment implements AofWriterEnvironment {
   quiet = (): boolean => false;
   nowMs = (): number => this.now;
   turnMs = (): number => this.now;
+  stream = 0;
+  streamOffset = (): number => this.stream;
   log = (_: string, message: string): void => void this.lines.push(message);
   fatal = (message: string): void => void this.deaths.push(message);
   onReleased = (): void => void this.released.push(this.writer?.releasedOffset ?? -1);

@@ -32,6 +32,8 @@ export interface AofWriterEnvironment {
   nowMs(): number;
   /** The time of this turn, which stands still within a transaction. */
   turnMs(): number;
+  /** Offset of the replication stream that what was appended so far belongs to. */
+  streamOffset(): number;
   log(level: 'notice' | 'warning', message: string): void;
   /** Ends the process after logging why. */
   fatal(message: string): void;
@@ -42,6 +44,8 @@ export interface AofWriterEnvironment {
 interface Sync {
   readonly descriptor: number;
   readonly upTo: number;
+  /** Place in the replication stream, as `upTo`. */
+  streamUpTo: number;
   readonly close: boolean;
 }
 
@@ -53,6 +57,7 @@ const POSTPONE_BYTES_MAX = 32 * 1024 * 1024;
 const SYNC_INTERVAL_MS = 1000;
 const RETRY_INTERVAL_MS = 1000;
 const ERROR_LOG_INTERVAL_MS = 30_000;
+const UNKNOWN = -1;
 
 export class AofWriter {
   /**
@@ -80,6 +85,9 @@ export class AofWriter {
   #retryAtMs = 0;
   #errorLoggedMs = Number.NEGATIVE_INFINITY;
   #timestamp = 0;
+  /** Place in the replication stream behind the last write, and behind the last one that was synced. */
+  #writtenStream = UNKNOWN;
+  #syncedStream = UNKNOWN;
 
   constructor(environment: AofWriterEnvironment) {
     this.#environment = environment;
@@ -97,6 +105,19 @@ export class AofWriter {
   /** Replies made up to this offset may leave. */
   get releasedOffset(): number {
     return this.isOpen && this.#environment.policy() === 'always' ? this.syncedOffset : this.offset;
+  }
+
+  /** Offset of the replication stream up to which all is on the disk; -1 when that is not known. */
+  get syncedStreamOffset(): number {
+    const idle = this.#length === 0 && this.isOpen && this.syncedOffset === this.writtenOffset;
+    return idle ? this.#environment.streamOffset() : this.#syncedStream;
+  }
+
+  /** Files that were synced by other means hold all up to here, as a base does that was begun here. */
+  coverUpTo(offset: number, streamOffset: number): void {
+    this.syncedOffset = Math.max(this.syncedOffset, offset);
+    this.#syncedStream = Math.max(this.#syncedStream, streamOffset);
+    this.#environment.onReleased();
   }
 
   get bufferedBytes(): number {
@@ -135,7 +156,11 @@ export class AofWriter {
       this.#environment.log('warning', `The AOF is closed with unwritten bytes: ${failure}`);
     this.#length = 0;
     this.syncedOffset = this.writtenOffset = this.offset;
-    this.#retire({ descriptor: this.#descriptor, upTo: this.offset, close: true });
+    // What comes next may belong to another stream: of syncs under way nothing is to be learned about it.
+    this.#writtenStream = this.#syncedStream = UNKNOWN;
+    for (const sync of this.#queue) sync.streamUpTo = UNKNOWN;
+    if (this.#running !== null) this.#running.streamUpTo = UNKNOWN;
+    this.#retire({ descriptor: this.#descriptor, upTo: this.offset, streamUpTo: UNKNOWN, close: true });
     this.#descriptor = -1;
     this.#environment.onReleased();
   }
@@ -232,6 +257,7 @@ export class AofWriter {
       return;
     }
     this.#length = 0;
+    this.#writtenStream = this.#environment.streamOffset();
     if (this.#buffer.length > BUFFER_KEEP_BYTES_MAX) this.#buffer = new Uint8Array(BUFFER_BYTES);
     if (this.#writeError === null) return;
     this.#writeError = null;
@@ -260,14 +286,19 @@ export class AofWriter {
     const now = this.#environment.nowMs();
     if (policy === 'everysec' && now - this.#lastSyncMs < SYNC_INTERVAL_MS && now >= this.#lastSyncMs) return;
     this.#lastSyncMs = now;
-    this.#enqueue({ descriptor: this.#descriptor, upTo: this.writtenOffset, close: false });
+    this.#enqueue(this.#syncOfWritten(false));
   }
 
   /** The file is left for another one. */
   #leave(): void {
     if (!this.isOpen) return;
     if (this.#length !== 0) this.#write();
-    this.#enqueue({ descriptor: this.#descriptor, upTo: this.writtenOffset, close: true });
+    this.#enqueue(this.#syncOfWritten(true));
+  }
+
+  #syncOfWritten(close: boolean): Sync {
+    const { writtenOffset } = this;
+    return { descriptor: this.#descriptor, upTo: writtenOffset, streamUpTo: this.#writtenStream, close };
   }
 
   #enqueue(sync: Sync): void {
@@ -291,6 +322,7 @@ export class AofWriter {
 
   #synced(sync: Sync): void {
     if (sync.upTo > this.syncedOffset) this.syncedOffset = sync.upTo;
+    if (sync.streamUpTo > this.#syncedStream) this.#syncedStream = sync.streamUpTo;
     this.#syncError = null;
     this.#environment.onReleased();
   }

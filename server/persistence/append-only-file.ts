@@ -44,6 +44,8 @@ export interface AppendOnlyEnvironment {
   fields(): readonly (readonly [name: string, value: string])[];
   /** Whether old files are kept (`aof-disable-auto-gc`). */
   keepsHistory(): boolean;
+  /** Offset of the replication stream that the dataset has now. */
+  streamOffset(): number;
   /** Changes have to reach the writer from now on, or not any more. */
   attach(): void;
   detach(): void;
@@ -226,6 +228,8 @@ export class AppendOnlyFile {
     const stateAtStart = this.state;
     let firstKept = 0;
     let base: AofFile = { name: '', sequence: 0 };
+    let offset = 0;
+    let streamOffset = 0;
     this.rewriteStartedMs = this.#environment.nowMs();
     let ended = false;
     const handle = snapshots.start({
@@ -233,6 +237,8 @@ export class AppendOnlyFile {
       ...format,
       begin: (): SnapshotBegin => {
         firstKept = this.#openIncrement();
+        offset = this.writer.offset;
+        streamOffset = this.#environment.streamOffset();
         const form = this.#environment.form();
         base = nextBase(this.directory.manifest, this.directory.prefix, form);
         const file = new FileSink(this.directory.temporaryBase, this.directory.file(base.name));
@@ -251,6 +257,7 @@ export class AppendOnlyFile {
         try {
           if (error !== null) throw error;
           this.#finish(stateAtStart, base, firstKept);
+          if (this.state === 'on') this.writer.coverUpTo(offset, streamOffset);
         } catch (failure) {
           this.#failed(failure);
         }

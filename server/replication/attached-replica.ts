@@ -17,6 +17,8 @@ export class AttachedReplica implements BacklogReader {
   /** Position in the log behind what was sent. */
   position = 0;
   ackedOffset = 0;
+  /** Up to where its append-only file is safe; -1: it did not say. */
+  filedOffset = -1;
   /** When it last gave a sign of life. */
   ackedAtMs: number;
   /** The stream begins with the first ACK, because the RDB's end is known by a mark. */

@@ -27,12 +27,13 @@ export function datasetLoader(hooks: LoaderHooks): DatasetLoader {
       const builder = hooks.builder();
       return {
         feed: (bytes) => refusal(() => void builder.feed(bytes)),
-        finish: () => {
+        finish: (placed) => {
           const problem = refusal(() => builder.commit());
           if (problem !== null) return problem;
-          hooks.replaced();
           const database = Number(builder.fields.get('repl-stream-db') ?? '0');
-          return { streamDatabase: Number.isInteger(database) && database >= 0 ? database : 0 };
+          placed(Number.isInteger(database) && database >= 0 ? database : 0);
+          hooks.replaced();
+          return null;
         },
         abort: () => builder.abort(),
       };

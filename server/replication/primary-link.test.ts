@@ -22,6 +22,7 @@ class Recorder implements PrimaryLinkEffects {
   dataset = '';
   streamed = '';
   paused = false;
+  filed = -1;
   loadsAtOnce = true;
   link: PrimaryLink;
 
@@ -87,6 +88,10 @@ class Recorder implements PrimaryLinkEffects {
   down(): void {
     this.downs++;
   }
+  filedOffset(): number {
+    return this.filed;
+  }
+
   appliedOffset(): number {
     return this.point?.offset ?? 0;
   }

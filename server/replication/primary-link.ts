@@ -76,6 +76,8 @@ export interface PrimaryLinkEffects {
   down(): void;
   /** Last offset applied, for ACK. */
   appliedOffset(): number;
+  /** Offset up to which our append-only file is safe, for FACK; -1 when there is none. */
+  filedOffset(): number;
 }
 
 /** What we announce ourselves as: Valkey adapts the RDB to it and sends version 11, this server sends 12. */
@@ -161,7 +163,10 @@ export class PrimaryLink {
   acknowledge(nowMs: number): void {
     if (this.phase !== 'streaming') return;
     this.#lastAckMs = nowMs;
-    this.#effects.send(encodeCommand(['REPLCONF', 'ACK', String(this.#effects.appliedOffset())]));
+    const words = ['REPLCONF', 'ACK', String(this.#effects.appliedOffset())];
+    const filed = this.#effects.filedOffset();
+    if (filed >= 0) words.push('FACK', String(filed));
+    this.#effects.send(encodeCommand(words));
   }
 
   /** The connection stands. */

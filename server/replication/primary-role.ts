@@ -1,4 +1,5 @@
 /** What this server does for the replicas that follow it, whether it is a primary or a replica itself. */
+import { type AckWait, AckWaits } from './ack-waits.ts';
 import { AttachedReplica } from './attached-replica.ts';
 import { continueLine, FullSync, type SyncPoint } from './full-sync.ts';
 import type { History } from './history.ts';
@@ -13,18 +14,6 @@ import {
   WANTS_RDB_ONLY,
 } from './replication-seams.ts';
 import { decidePsync, type PsyncRequest } from './replication-state.ts';
-
-/** A WAIT that is not satisfied yet. */
-export interface AckWait {
-  readonly offset: number;
-  readonly count: number;
-  /** 0: for ever. */
-  readonly timeoutMs: number;
-  /** Called once: the number of replicas that acknowledged, or null when the role changed meanwhile. */
-  done(count: number | null): void;
-  /** Who waited has gone. */
-  abandoned(): boolean;
-}
 
 /** What the roles share. */
 export interface RoleParts {
@@ -55,12 +44,11 @@ export class PrimaryRole {
   readonly #parts: RoleParts;
   readonly #fullSync: FullSync;
   readonly #replicas: Map<number, AttachedReplica> = new Map();
-  /** Each with how to take its timer back. */
-  readonly #waits: Map<AckWait, () => void> = new Map();
+  /** WAIT and WAITAOF. */
+  readonly waits: AckWaits;
   readonly #hooks: PrimaryRoleHooks;
   #flushAsked = false;
   #ackAsked = false;
-  #settleAsked = false;
   #lastPingMs = 0;
   /** Since when nobody follows; for repl-backlog-ttl. */
   noReplicasSinceMs: number;
@@ -69,6 +57,7 @@ export class PrimaryRole {
     this.#parts = parts;
     this.#hooks = hooks;
     this.noReplicasSinceMs = parts.runtime.nowMs();
+    this.waits = new AckWaits(parts.runtime);
     const owner = {
       markSyncPoint: hooks.markSyncPoint,
       synced: (replica: AttachedReplica) => this.#synced(replica),
@@ -126,20 +115,18 @@ export class PrimaryRole {
     this.#forget(replica);
   }
 
-  /** REPLCONF ACK. */
-  acknowledged(clientId: number, offset: number): void {
+  /** REPLCONF ACK; `filedOffset`: up to where its append-only file is safe, -1 when it did not say. */
+  acknowledged(clientId: number, offset: number, filedOffset = -1): void {
     const replica = this.#replicas.get(clientId);
     if (replica === undefined) return;
     replica.ackedAtMs = this.#parts.runtime.nowMs();
     if (offset > replica.ackedOffset) replica.ackedOffset = offset;
+    if (filedOffset > replica.filedOffset) replica.filedOffset = filedOffset;
     if (replica.streamsOnAck && replica.state === 'online') {
       replica.streamsOnAck = false;
       this.flushSoon();
     }
-    if (this.#waits.size === 0 || this.#settleAsked) return;
-    // Answers to other clients must not mix with those of the command that runs.
-    this.#settleAsked = true;
-    this.#parts.runtime.afterTurn(() => this.#settleWaits());
+    this.waits.settleSoon();
   }
 
   /** Any other sign of life, such as the empty lines of a replica that loads. */
@@ -167,11 +154,7 @@ export class PrimaryRole {
     this.#fullSync.tick(nowMs);
     for (const replica of this.replicas) this.#checkTimeout(replica, nowMs);
     for (const replica of this.replicas) this.#checkOutput(replica, nowMs);
-    for (const [wait, cancelTimer] of this.#waits) {
-      if (!wait.abandoned()) continue;
-      this.#waits.delete(wait);
-      cancelTimer();
-    }
+    this.waits.sweep();
   }
 
   /** Replicas that acknowledged `offset`. */
@@ -179,6 +162,15 @@ export class PrimaryRole {
     let count = 0;
     for (const replica of this.#replicas.values()) {
       if (replica.state === 'online' && replica.ackedOffset >= offset) count++;
+    }
+    return count;
+  }
+
+  /** Replicas whose append-only files hold everything up to `offset`. */
+  countFiled(offset: number): number {
+    let count = 0;
+    for (const replica of this.#replicas.values()) {
+      if (replica.state === 'online' && replica.filedOffset >= offset) count++;
     }
     return count;
   }
@@ -194,14 +186,9 @@ export class PrimaryRole {
     return count;
   }
 
-  /** Answers once enough replicas acknowledged, or at the timeout with as many as there are. */
+  /** Answers once it is ready, or at its timeout. */
   waitForAcks(wait: AckWait): void {
-    const expire = (): void => {
-      this.#waits.delete(wait);
-      wait.done(this.countAcknowledged(wait.offset));
-    };
-    const cancelTimer = wait.timeoutMs === 0 ? () => {} : this.#parts.runtime.after(wait.timeoutMs, expire);
-    this.#waits.set(wait, cancelTimer);
+    this.waits.add(wait);
     this.requestAcks();
   }
 
@@ -218,16 +205,6 @@ export class PrimaryRole {
   /** Asks at once, also while writes are paused: before a shutdown. */
   requestAcksNow(): void {
     this.#append(GETACK, true);
-  }
-
-  /** This server turns into a replica: nobody can wait for acknowledgements any more. */
-  abandonWaits(): void {
-    const waits = [...this.#waits];
-    this.#waits.clear();
-    for (const [wait, cancelTimer] of waits) {
-      cancelTimer();
-      this.#parts.runtime.afterTurn(() => wait.done(null));
-    }
   }
 
   /** Disconnects all replicas, so that they come back and learn what changed. */
@@ -290,17 +267,6 @@ export class PrimaryRole {
       this.#checkOutput(replica, runtime.nowMs());
     }
     if (behind) runtime.after(BEHIND_LOOK_MS, () => this.flushSoon());
-  }
-
-  #settleWaits(): void {
-    this.#settleAsked = false;
-    for (const [wait, cancelTimer] of this.#waits) {
-      const count = this.countAcknowledged(wait.offset);
-      if (count < wait.count) continue;
-      this.#waits.delete(wait);
-      cancelTimer();
-      wait.done(count);
-    }
   }
 
   #checkTimeout(replica: AttachedReplica, nowMs: number): void {

@@ -51,6 +51,8 @@ export class ReplicaRole implements PrimaryLinkEffects {
   #pendingLength = 0;
   #cancelRetry: () => void = () => {};
   #ackAsked = false;
+  /** Offset that the primary asked about and that our append-only file did not hold then; -1: none. */
+  #filedAskedOffset = -1;
   /** Bytes were not applied because of CLIENT PAUSE. */
   #heldBack = false;
 
@@ -100,6 +102,13 @@ export class ReplicaRole implements PrimaryLinkEffects {
   /** The primary asks for our offset (GETACK in the stream): answered behind the commands at hand. */
   askAck(): void {
     this.#ackAsked = true;
+  }
+
+  /** Our append-only file was synced: told at once when somebody waits for that. */
+  filed(): void {
+    if (this.#filedAskedOffset < 0 || this.#hooks.seams.filedOffset() < this.#filedAskedOffset) return;
+    this.#filedAskedOffset = -1;
+    this.link.acknowledge(this.#parts.runtime.nowMs());
   }
 
   connect(host: string, port: number): void {
@@ -184,14 +193,15 @@ export class ReplicaRole implements PrimaryLinkEffects {
     this.#hooks.historyChanged('this replica takes over another dataset');
     log.write('notice', 'MASTER <-> REPLICA sync: Flushing old data');
     log.write('notice', 'MASTER <-> REPLICA sync: Loading DB in memory');
-    const result = load.finish();
-    if (typeof result === 'string') {
+    const result = load.finish((streamDatabase) => {
+      history.adopt(target.id, target.offset, settings.backlogBytes);
+      this.#hooks.seams.applier.database = streamDatabase;
+    });
+    if (result !== null) {
       this.#loadFailed(result);
       return;
     }
     this.#load = null;
-    history.adopt(target.id, target.offset, settings.backlogBytes);
-    this.#hooks.seams.applier.database = result.streamDatabase;
     this.#forgetUnit();
     this.link.loaded(runtime.nowMs());
   }
@@ -258,6 +268,10 @@ export class ReplicaRole implements PrimaryLinkEffects {
     return this.#parts.history.offset;
   }
 
+  filedOffset(): number {
+    return this.#hooks.seams.filedOffset();
+  }
+
   #loadFailed(problem: string): void {
     const { log, runtime } = this.#parts;
     log.write('warning', `Failed trying to load the MASTER synchronization DB: ${problem}`);
@@ -272,6 +286,8 @@ export class ReplicaRole implements PrimaryLinkEffects {
     this.#hooks.streamed();
     if (!this.#ackAsked) return;
     this.#ackAsked = false;
+    const filed = this.#hooks.seams.filedOffset();
+    if (filed >= 0 && filed < this.#parts.history.offset) this.#filedAskedOffset = this.#parts.history.offset;
     this.link.acknowledge(this.#parts.runtime.nowMs());
   }
 
@@ -290,6 +306,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   #forgetUnit(): void {
+    this.#filedAskedOffset = -1;
     this.#scanner.reset();
     this.#heldBack = false;
     this.#pending = EMPTY;

@@ -15,8 +15,11 @@ export interface DatasetLoader {
 export interface DatasetLoad {
   /** Takes the next bytes and may keep them. Null, or why the RDB cannot be loaded. */
   feed(bytes: Uint8Array): string | null;
-  /** All bytes were given: puts the new dataset in place of the old one. */
-  finish(): { /** repl-stream-db, 0 if the RDB has none. */ readonly streamDatabase: number } | string;
+  /**
+   * All bytes were given: puts the new dataset in place of the old one. `placed` is called as soon as it is
+   * there, with repl-stream-db (0 if the RDB has none) and before files of it are begun.
+   */
+  finish(placed: (streamDatabase: number) => void): string | null;
   abort(): void;
 }
 
@@ -42,6 +45,8 @@ export interface ReplicationSeams {
   /** rdbcompression. */
   rdbCompression: () => boolean;
   loader: DatasetLoader;
+  /** Offset of the stream up to which our append-only file is safe from a crash; -1: there is none. */
+  filedOffset: () => number;
   applier: CommandApplier;
 }
 

@@ -163,7 +163,7 @@ export class Replication implements ChangeSink {
     if (before !== null && before.host === host && before.port === port) return false;
     before?.stop();
     if (before === null) {
-      this.primary.abandonWaits();
+      this.primary.waits.abandonAll();
       this.#leaveSink();
       this.#parts.log.write(
         'notice',
@@ -216,6 +216,12 @@ export class Replication implements ChangeSink {
     this.primary.attach(peer, request, legacy);
   }
 
+  /** The append-only file was synced, or is not written any more. */
+  filed(): void {
+    this.primary.waits.settleSoon();
+    this.#replica?.filed();
+  }
+
   /** True when min-replicas-to-write is satisfied or of no concern. */
   hasEnoughReplicas(): boolean {
     const { minReplicasToWrite, minReplicasMaxLagSeconds } = this.settings;
@@ -262,7 +268,7 @@ export class Replication implements ChangeSink {
   /** Ends all links without a change of role. */
   stop(): void {
     this.#replica?.stop();
-    this.primary.abandonWaits();
+    this.primary.waits.abandonAll();
     this.primary.dropAll('the server stops');
   }
 

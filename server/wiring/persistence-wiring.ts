@@ -18,7 +18,11 @@ export function makePersistence(server: Server): Persistence {
     attach: (sink) => propagation.addSink(sink, TO_FILE),
     detach: (sink) => propagation.removeSink(sink),
     inUnit: () => propagation.inUnit,
-    onReleased: () => server.turn.release(),
+    onReleased: () => {
+      server.turn.release();
+      server.replication.filed();
+    },
+    streamOffset: () => server.replication.offset,
     libraries: {
       codes: () => [...server.scripts.scripting.libraries.all()].map(({ code }) => code),
       replace: (codes) => server.scripts.scripting.libraries.replaceAll(codes),

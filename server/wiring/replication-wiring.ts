@@ -41,6 +41,7 @@ export function makeReplication(server: Server): Replication {
         },
       }),
       applier: server.makeApplier('primary'),
+      filedOffset: () => persistence.filedStreamOffset,
     },
     stateChanged: (role, writesPaused) => {
       if (role === 'replica' && !following) server.blocking.failAll();

@@ -101,6 +101,7 @@ export class Node {
       fatal: (message) => {
         this.fatal ??= message;
       },
+      streamOffset: () => 0,
       replicationFields: () => this.position,
     });
   }

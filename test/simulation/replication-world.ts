@@ -211,6 +211,7 @@ export class WorldNode {
     return {
       rdbFields: () => [],
       rdbCompression: () => false,
+      filedOffset: () => -1,
       snapshots: {
         start: (request) => {
           const { sink, fields } = request.begin();
@@ -245,10 +246,11 @@ export class WorldNode {
               text += Buffer.from(bytes).toString('latin1');
               return null;
             },
-            finish: () => {
+            finish: (placed) => {
               const { fields, data } = JSON.parse(text);
               node.dataset = new Map(data);
-              return { streamDatabase: Number(new Map<string, string>(fields).get('repl-stream-db')) };
+              placed(Number(new Map<string, string>(fields).get('repl-stream-db')));
+              return null;
             },
             abort: () => {},
           };

@@ -116,14 +116,15 @@ describe('Replication between nodes', () => {
     b.replication.replicate('a', 1);
     world.time.run(3000);
     const answers: (number | null)[] = [];
-    const wait = (count: number, timeoutMs: number): void =>
-      a.replication.primary.waitForAcks({
-        offset: a.replication.offset,
-        count,
+    const wait = (count: number, timeoutMs: number): void => {
+      const { offset, primary } = a.replication;
+      primary.waitForAcks({
         timeoutMs,
-        done: (acknowledged) => void answers.push(acknowledged),
+        ready: () => primary.countAcknowledged(offset) >= count,
+        done: (outcome) => void answers.push(outcome === null ? null : primary.countAcknowledged(offset)),
         abandoned: () => false,
       });
+    };
     a.append(0, 'k', 'v');
     wait(1, 0);
     world.time.run(100);
