@@ -83,8 +83,9 @@ function exists(call: Call): void {
 
 function flushall(call: Call): void {
   if (!flushOptions(call)) return;
-  const { keyspace, persistence } = call.context;
+  const { keyspace, persistence, replication } = call.context;
   persistence.beforeFlushAll();
+  replication.primary.cancelSync('FLUSHALL');
   keyspace.lazyFree.lazily = flushesLazily(call);
   keyspace.dirty += keyspace.flushAll();
   keyspace.lazyFree.lazily = keyspace.lazyFree.policy.serverDel;

@@ -1,5 +1,7 @@
 /** One replica of this server: its connection, its place in the log, what it acknowledged. */
-import type { Backlog, BacklogReader } from './backlog.ts';
+import type { Backlog } from './backlog.ts';
+import { LogCursor } from './log-cursor.ts';
+import type { RdbDelivery } from './rdb-delivery.ts';
 import type { ReplicaPeer } from './replication-seams.ts';
 
 /** Names as ROLE and INFO print them. */
@@ -8,14 +10,16 @@ export type ReplicaState = 'wait_bgsave' | 'send_bulk' | 'online';
 /** More is not handed to a connection at once: what waits in the log is shared, what waits there is not. */
 const IN_FLIGHT_BYTES_MAX = 1024 * 1024;
 
-export class AttachedReplica implements BacklogReader {
+export class AttachedReplica {
   readonly peer: ReplicaPeer;
   readonly attachedAtMs: number;
   state: ReplicaState = 'wait_bgsave';
   /** It asked by SYNC: knows no offsets and never acknowledges. */
   readonly legacy: boolean;
-  /** Position in the log behind what was sent. */
-  position = 0;
+  /** Its place in the log, behind what was sent. */
+  readonly cursor = new LogCursor(0);
+  /** The RDB on its way to it. */
+  delivery: RdbDelivery | null = null;
   ackedOffset = 0;
   /** Up to where its append-only file is safe; -1: it did not say. */
   filedOffset = -1;
@@ -57,9 +61,10 @@ export class AttachedReplica implements BacklogReader {
     return Math.max(0, Math.floor(nowMs / 1000) - Math.floor(this.ackedAtMs / 1000));
   }
 
-  /** Bytes of the stream that wait for it, in log and connection; an RDB on its way does not count. */
+  /** Bytes of the stream that wait for it in memory; an RDB on its way does not count, nor what is in files. */
   waitingBytes(backlog: Backlog): number {
-    return backlog.end - this.position + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);
+    const inLog = backlog.end - Math.max(this.cursor.position, backlog.memoryStart);
+    return inLog + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);
   }
 
   /** All bytes for the peer but single lines pass here. */
@@ -77,16 +82,14 @@ export class AttachedReplica implements BacklogReader {
     return progress;
   }
 
-  /** Hands over what the connection may take. Returns the bytes handed over. */
-  feed(backlog: Backlog): number {
-    const from = this.position;
-    const stop = from + IN_FLIGHT_BYTES_MAX - this.peer.link.pendingBytes;
-    while (this.position < backlog.end && this.position < stop) {
-      const view = backlog.view(this.position);
-      this.write(view);
-      this.position += view.length;
-    }
-    this.#streamedBytes += this.position - from;
-    return this.position - from;
+  /**
+   * Hands over what the connection may take and returns the bytes handed over. `wake` is called when more can
+   * be had, or why it cannot.
+   */
+  feed(backlog: Backlog, wake: (error: Error | null) => void): number {
+    const room = IN_FLIGHT_BYTES_MAX - this.peer.link.pendingBytes;
+    const bytes = this.cursor.pull(backlog, room, (view) => this.write(view), wake);
+    this.#streamedBytes += bytes;
+    return bytes;
   }
 }

@@ -4,23 +4,35 @@
  *   position:  start                         reader A        reader B      end
  *              |----------- kept ------------|---------------|-------------|
  *              [ block ][ block ][ block ][ block ][ block ][ block ]
+ *              |== in files ==|================ in memory ================|
  *
  * A position counts the bytes before it, so `end` is the replication offset and the byte at position p has
  * the offset p + 1, as PSYNC counts. At least the last `bytesMax` bytes are kept (fewer when fewer were
  * written), and all that a reader has not passed yet; whole blocks are given back, so up to one block more
- * may stay. Append copies each byte once; reading copies nothing.
+ * may stay. Append copies each byte once; reading from memory copies nothing.
  *
- * Redis keeps the same shape (a list of blocks with counted references); here readers hold positions instead.
+ * Memory keeps `bytesMax` and some more for slow readers (SpillSizes); older blocks go to files (spill.ts) in
+ * the background, or blocking when the disk does not keep up with the appends. When that is impossible, for lack of room or by an error, `onTrouble` is told who holds the log back and must let go.
+ *
+ * Redis keeps the same shape (a list of blocks with counted references) all in memory; here readers hold
+ * positions instead.
  */
+import type { Spill } from './spill.ts';
+import { SpilledPart } from './spilled-part.ts';
 
 /** Who reads the log. What lies at or behind its position is kept. */
 export interface BacklogReader {
   position: number;
 }
 
+/** The log cannot keep what `readers` lack; the owner must remove them soon, not during the call. */
+export type BacklogTrouble = (reason: string, readers: readonly BacklogReader[]) => void;
+
 const BLOCK_BYTES = 64 * 1024;
 const LOOP_COPY_BYTES = 48;
 const EMPTY = new Uint8Array(0);
+const SPILL_BLOCKS = 16;
+const READ_BYTES = 512 * 1024;
 
 export class Backlog {
   #blocks: Uint8Array[] = [];
@@ -32,9 +44,22 @@ export class Backlog {
   #end: number;
   #bytesMax: number;
   readonly #readers: Set<BacklogReader> = new Set();
+  readonly #spill: Spill | null;
+  readonly #spilled: SpilledPart | null;
+  /** Index of the first block that is in memory; those from `#head` to it are in files. */
+  #memoryHead = 0;
+  #writing = false;
+  /** Told, and nobody was removed since. */
+  #troubled = false;
+  onTrouble: BacklogTrouble = () => {};
 
-  /** An empty log whose next byte stands at `position`; `bytesMax` is repl-backlog-size. */
-  constructor(position: number, bytesMax: number) {
+  /**
+   * An empty log whose next byte stands at `position`; `bytesMax` is repl-backlog-size. Without `spill` all of
+   * it stays in memory.
+   */
+  constructor(position: number, bytesMax: number, spill: Spill | null = null) {
+    this.#spill = spill;
+    this.#spilled = spill === null ? null : new SpilledPart(spill);
     this.#headPosition = position;
     this.#start = position;
     this.#end = position;
@@ -55,9 +80,19 @@ export class Backlog {
     return this.#end - this.#start;
   }
 
-  /** What the log costs, whole blocks counted. */
+  /** What the log costs in memory, whole blocks counted. */
   get memoryBytes(): number {
-    return (this.#blocks.length - this.#head) * BLOCK_BYTES;
+    return (this.#blocks.length - this.#memoryHead) * BLOCK_BYTES;
+  }
+
+  /** Position of the oldest byte in memory. */
+  get memoryStart(): number {
+    return this.#headPosition + (this.#memoryHead - this.#head) * BLOCK_BYTES;
+  }
+
+  /** Bytes that are in files only. */
+  get spilledBytes(): number {
+    return (this.#memoryHead - this.#head) * BLOCK_BYTES;
   }
 
   append(bytes: Uint8Array, start: number, end: number): void {
@@ -66,6 +101,7 @@ export class Backlog {
       if (this.#end - this.#headPosition === (this.#blocks.length - this.#head) * BLOCK_BYTES) {
         this.#blocks.push(new Uint8Array(BLOCK_BYTES));
         this.#trim();
+        this.#relieve();
       }
       const block = this.#blocks[this.#blocks.length - 1] as Uint8Array;
       const length = Math.min(end - start, BLOCK_BYTES - within);
@@ -80,18 +116,35 @@ export class Backlog {
   }
 
   /**
-   * The bytes at `position`, as far as they lie in one piece; empty at the end of the log. A view, valid
-   * until the next append or resize. `position` is within [start, end].
+   * The bytes at `position`, as far as they lie in one piece; empty at the end of the log, null when they are
+   * in a file. A view, valid until the next append or resize. `position` is within [start, end].
    */
-  view(position: number): Uint8Array {
+  view(position: number): Uint8Array | null {
     if (position < this.#start || position > this.#end) {
       throw new RangeError(`backlog holds [${this.#start}, ${this.#end}], asked for ${position}`);
     }
     if (position === this.#end) return EMPTY;
+    if (position < this.memoryStart) return null;
     const distance = position - this.#headPosition;
     const within = distance % BLOCK_BYTES;
     const block = this.#blocks[this.#head + (distance - within) / BLOCK_BYTES] as Uint8Array;
     return block.subarray(within, Math.min(BLOCK_BYTES, within + this.#end - position));
+  }
+
+  /** Some of the bytes at `position`, where `view` is null. The error is one of the disk. */
+  read(position: number, done: (error: Error | null, bytes: Uint8Array) => void): void {
+    (this.#spilled as SpilledPart).read(position, READ_BYTES, done);
+  }
+
+  /** Nobody uses the log any more. */
+  close(): void {
+    this.#readers.clear();
+    this.#blocks = [];
+    this.#head = 0;
+    this.#memoryHead = 0;
+    this.#headPosition = this.#end;
+    this.#start = this.#end;
+    this.#spilled?.trim(Number.POSITIVE_INFINITY);
   }
 
   addReader(reader: BacklogReader): void {
@@ -100,6 +153,7 @@ export class Backlog {
 
   removeReader(reader: BacklogReader): void {
     this.#readers.delete(reader);
+    this.#troubled = false;
     this.#trim();
   }
 
@@ -118,9 +172,73 @@ export class Backlog {
       this.#headPosition += BLOCK_BYTES;
       this.#start = this.#headPosition;
     }
+    if (this.#memoryHead < this.#head) this.#memoryHead = this.#head;
+    if (this.#spilled !== null && !this.#spilled.empty) this.#spilled.trim(this.#headPosition);
     if (this.#head > 64 && this.#head * 2 > this.#blocks.length) {
       this.#blocks = this.#blocks.slice(this.#head);
+      this.#memoryHead -= this.#head;
       this.#head = 0;
     }
+  }
+
+  /** Moves the oldest blocks into files when memory holds too many. */
+  #relieve(): void {
+    if (this.#spill === null || this.#spill.bytesMax === 0) return;
+    const { memoryBytes, writeBehindBytes } = this.#spill.sizes;
+    const excess = this.memoryBytes - this.#bytesMax - memoryBytes;
+    if (excess <= 0 || this.#troubled) return;
+    if (this.#writing && excess <= writeBehindBytes) return;
+    const position = this.memoryStart;
+    const spilled = this.#spilled as SpilledPart;
+    // The last block is still being filled.
+    const full = this.#blocks.length - this.#memoryHead - 1;
+    const count = Math.min(SPILL_BLOCKS, full, spilled.roomAt(position) / BLOCK_BYTES);
+    if (count <= 0) return;
+    if (!this.#spill.hasRoom(count * BLOCK_BYTES)) {
+      this.#giveUp('what waits for it is more than repl-spill-max', this.#slowest());
+      return;
+    }
+    const bytes = Buffer.concat(this.#blocks.slice(this.#memoryHead, this.#memoryHead + count));
+    if (this.#writing) {
+      this.#written(spilled.writeNow(position, bytes));
+      return;
+    }
+    this.#writing = true;
+    spilled.write(position, bytes, (error) => {
+      this.#writing = false;
+      this.#written(error);
+      if (error !== null) return;
+      this.#trim();
+      this.#relieve();
+    });
+  }
+
+  /** Blocks are in files now; or the log was trimmed beyond them meanwhile. */
+  #written(error: Error | null): void {
+    if (error !== null) {
+      const start = this.#end - this.#bytesMax - (this.#spill as Spill).sizes.memoryBytes;
+      const behind = [...this.#readers].filter((reader) => reader.position < start);
+      this.#giveUp(`the spill file cannot be written: ${error.message}`, behind);
+      return;
+    }
+    const { end } = this.#spilled as SpilledPart;
+    while (this.memoryStart < end && this.#memoryHead < this.#blocks.length - 1) {
+      this.#blocks[this.#memoryHead] = EMPTY;
+      this.#memoryHead++;
+    }
+  }
+
+  #slowest(): BacklogReader[] {
+    let slowest: BacklogReader | null = null;
+    for (const reader of this.#readers) {
+      if (slowest === null || reader.position < slowest.position) slowest = reader;
+    }
+    return slowest === null ? [] : [slowest];
+  }
+
+  #giveUp(reason: string, readers: readonly BacklogReader[]): void {
+    if (readers.length === 0) return;
+    this.#troubled = true;
+    this.onTrouble(reason, readers);
   }
 }

@@ -1,22 +1,24 @@
 /**
- * Full resyncs of the replicas of this server. One snapshot runs at a time and goes to all who wait when it
- * begins, straight to their connections; who comes later waits for the next. The stream since T0 waits in the
- * log, which keeps what a replica has not passed (backlog.ts).
+ * Full resyncs of the replicas of this server. One snapshot runs at a time and serves all who wait when it
+ * begins; who comes while all of its bytes are still there joins it, others wait for the next.
  *
- *   add -> wait_bgsave --T0: FULLRESYNC, header--> send_bulk --end--> online (on ACK after a mark)
+ *   add -> wait_bgsave --T0: FULLRESYNC--> its RDB (rdb-run.ts, rdb-delivery.ts) --> online
  *
- * A peer that knows no end mark needs the length first, so its RDB is collected in memory; such peers (Redis
- * before 2.8.18, tools) get a snapshot of their own.
+ * The stream since T0 waits in the log, which keeps what a replica has not passed (backlog.ts). Replicas that
+ * know an end mark get the RDB while it is made (repl-diskless-sync), others and those of
+ * `repl-diskless-sync no` get the file it was written to, with its size in front.
  */
 import { RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../persistence/rdb-format.ts';
-import type { SnapshotHandle, SnapshotSink } from '../persistence/snapshot.ts';
+import type { SnapshotHandle } from '../persistence/snapshot.ts';
 import type { AttachedReplica } from './attached-replica.ts';
+import { FileRun, type RdbRun, StreamRun } from './rdb-run.ts';
 import {
   CAPABILITY_EOF,
   CAPABILITY_PSYNC2,
   type ReplicationLog,
   type ReplicationRuntime,
   type ReplicationSeams,
+  type ReplicationSettings,
 } from './replication-seams.ts';
 
 /** What begins at T0, from the owner of the history. */
@@ -29,15 +31,21 @@ export interface SyncPoint {
 export interface FullSyncOwner {
   /** The stream from here on must make sense to somebody who has only the RDB. */
   markSyncPoint(): SyncPoint;
+  /** The replica needs the stream from `offset` on. */
+  hold(replica: AttachedReplica, offset: number): void;
   /** The RDB was handed over whole. */
   synced(replica: AttachedReplica): void;
   /** Give it up; `reason` goes to the log. */
   drop(replica: AttachedReplica, reason: string): void;
-  readonly syncDelaySeconds: number;
 }
 
-/** RDB of a peer without end marks: older than any supported release, so the bound is generous but there. */
-const COLLECTED_BYTES_MAX = 1024 * 1024 * 1024;
+export interface FullSyncParts {
+  readonly seams: ReplicationSeams;
+  readonly settings: ReplicationSettings;
+  readonly log: ReplicationLog;
+  readonly runtime: ReplicationRuntime;
+}
+
 const RETRY_MS = 1000;
 const RDB_VERSION_UNKNOWN_PEER = 10;
 const RDB_VERSION_NAMED_PEER = 11;
@@ -48,135 +56,100 @@ const VERSION_9_0 = 0x090000;
 const encoder = new TextEncoder();
 const NEWLINE = encoder.encode('\n');
 
-/**
- * One RDB on its way to several replicas: a sink of the snapshot. The snapshot may write while a command of
- * another client runs, so bytes are handed to the connections at the end of the turn.
- */
-class Transfer implements SnapshotSink {
-  readonly replicas: Set<AttachedReplica>;
-  /** 40 characters, or null when the RDB is collected to learn its length. */
-  readonly mark: string | null;
-  failure: Error | null = null;
-  readonly collected: Uint8Array[] = [];
-  collectedBytes = 0;
-  readonly #runtime: ReplicationRuntime;
-  #unsent: Uint8Array[] = [];
-  #unsentBytes = 0;
-
-  constructor(replicas: Set<AttachedReplica>, mark: string | null, runtime: ReplicationRuntime) {
-    this.replicas = replicas;
-    this.mark = mark;
-    this.#runtime = runtime;
-  }
-
-  get pendingBytes(): number {
-    let bytes = 0;
-    for (const replica of this.replicas) bytes = Math.max(bytes, replica.peer.link.pendingBytes);
-    return bytes + this.#unsentBytes;
-  }
-
-  /** To all replicas, at the end of the turn. */
-  send(bytes: Uint8Array): void {
-    if (this.#unsent.length === 0) this.#runtime.afterTurn(() => this.flush());
-    this.#unsent.push(bytes);
-    this.#unsentBytes += bytes.length;
-  }
-
-  flush(): void {
-    const bytes = this.#unsent;
-    this.#unsent = [];
-    this.#unsentBytes = 0;
-    for (const replica of this.replicas) for (const part of bytes) replica.write(part);
-  }
-
-  write(chunk: Uint8Array): void {
-    if (this.mark !== null) {
-      this.send(chunk);
-      return;
-    }
-    this.collected.push(chunk);
-    this.collectedBytes += chunk.length;
-    if (this.collectedBytes > COLLECTED_BYTES_MAX) {
-      this.failure = new Error('the RDB is too large for a replica without the eof capability');
-    }
-  }
-
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  abort(): void {
-    this.collected.length = 0;
-  }
-}
-
 export class FullSync {
   readonly #owner: FullSyncOwner;
-  readonly #seams: ReplicationSeams;
-  readonly #log: ReplicationLog;
-  readonly #runtime: ReplicationRuntime;
+  readonly #parts: FullSyncParts;
   readonly #waiting: Set<AttachedReplica> = new Set();
+  /** The RDB of each who does not wait any more. */
+  readonly #runs: Map<AttachedReplica, RdbRun> = new Map();
   /** Asked for, and not ended. */
   #handle: SnapshotHandle | null = null;
-  /** From T0 on. */
-  #transfer: Transfer | null = null;
+  /** From T0 to the end of the snapshot. */
+  #run: RdbRun | null = null;
+  #kind: Kind | null = null;
+  #point: SyncPoint | null = null;
   #notBeforeMs = 0;
 
-  constructor(
-    owner: FullSyncOwner,
-    seams: ReplicationSeams,
-    log: ReplicationLog,
-    runtime: ReplicationRuntime,
-  ) {
+  constructor(owner: FullSyncOwner, parts: FullSyncParts) {
     this.#owner = owner;
-    this.#seams = seams;
-    this.#log = log;
-    this.#runtime = runtime;
+    this.#parts = parts;
   }
 
   add(replica: AttachedReplica): void {
+    const { log, runtime } = this.#parts;
+    if (this.#join(replica)) return;
     this.#waiting.add(replica);
-    if (this.#transfer !== null) {
-      this.#log.write('notice', 'Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC');
-    } else if (this.#owner.syncDelaySeconds > 0) {
-      this.#log.write('notice', 'Delay next BGSAVE for diskless SYNC');
-    }
+    if (this.#run !== null) {
+      const target = this.#run.marked ? 'socket' : 'disk';
+      log.write('notice', `Current BGSAVE has ${target} target. Waiting for next BGSAVE for SYNC`);
+    } else if (this.#delayMs > 0) log.write('notice', 'Delay next BGSAVE for diskless SYNC');
     // After the turn, so that the answer to what the replica sent before goes out first.
-    this.#runtime.afterTurn(() => this.#beginIfDue(this.#runtime.nowMs()));
+    runtime.afterTurn(() => this.#beginIfDue(runtime.nowMs()));
   }
 
   remove(replica: AttachedReplica): void {
     this.#waiting.delete(replica);
-    const transfer = this.#transfer;
-    if (transfer?.replicas.delete(replica) !== true || transfer.replicas.size !== 0) return;
-    this.#log.write('notice', 'Diskless rdb transfer, last replica dropped, killing fork child.');
+    replica.delivery?.stop();
+    const run = this.#runs.get(replica);
+    this.#runs.delete(replica);
+    run?.remove(replica);
+    if (run === undefined || run !== this.#run || run.replicas.size !== 0) return;
+    // A file with everything in it is of use to somebody who has save points.
+    if (!run.marked && this.#parts.seams.savesFiles()) return;
+    if (run.marked) {
+      const text = 'Diskless rdb transfer, last replica dropped, killing fork child.';
+      this.#parts.log.write('notice', text);
+    }
     this.#handle?.cancel('no replica waits for it any more');
+  }
+
+  /** The dataset goes away: who waits for what it was comes back for what it is. */
+  cancel(reason: string): void {
+    if (this.#run !== null) this.#handle?.cancel(reason);
   }
 
   /** Once a second: signs of life to those who wait, and the delayed begin. */
   tick(nowMs: number): void {
     for (const replica of this.#waiting) replica.peer.link.write(NEWLINE);
-    if (this.#transfer?.mark === null) {
-      for (const replica of this.#transfer.replicas) replica.peer.link.write(NEWLINE);
+    if (this.#run?.marked === false) {
+      for (const replica of this.#run.replicas) replica.peer.link.write(NEWLINE);
     }
     this.#beginIfDue(nowMs);
+  }
+
+  get #delayMs(): number {
+    const { settings } = this.#parts;
+    return settings.disklessSync ? settings.disklessSyncDelaySeconds * 1000 : 0;
+  }
+
+  #kindOf(replica: AttachedReplica): Kind {
+    const { peer, legacy } = replica;
+    const knowsMark = (peer.replicaCapabilities & CAPABILITY_EOF) !== 0;
+    return {
+      marked: knowsMark && this.#parts.settings.disklessSync,
+      rdbVersion: rdbVersionFor(peer.replicaVersion),
+      legacy,
+    };
   }
 
   #beginIfDue(nowMs: number): void {
     if (this.#handle !== null || nowMs < this.#notBeforeMs) return;
     let first: AttachedReplica | null = null;
     for (const replica of this.#waiting) first ??= replica;
-    if (first === null || nowMs - first.attachedAtMs < this.#owner.syncDelaySeconds * 1000) return;
-    const kind = kindOf(first);
-    const target = kind.marked ? 'replicas sockets' : 'memory';
-    this.#log.write('notice', `Starting BGSAVE for SYNC with target: ${target}`);
+    if (first === null) return;
+    const most = this.#parts.settings.disklessSyncMaxReplicas;
+    const enough = most > 0 && this.#waiting.size >= most;
+    if (!enough && nowMs - first.attachedAtMs < this.#delayMs) return;
+    const kind = this.#kindOf(first);
+    const target = kind.marked ? 'replicas sockets' : 'disk';
+    this.#parts.log.write('notice', `Starting BGSAVE for SYNC with target: ${target}`);
     let ended = false;
-    const handle = this.#seams.snapshots.start({
+    const handle = this.#parts.seams.snapshots.start({
       purpose: 'sync',
       version: kind.rdbVersion,
-      compression: this.#seams.rdbCompression(),
+      compression: this.#parts.seams.rdbCompression(),
       checksum: true,
-      begin: () => this.#begin(kind),
+      begin: (pid) => this.#begin(kind, pid),
       onEnd: (error) => {
         ended = true;
         this.#ended(error);
@@ -187,78 +160,109 @@ export class FullSync {
   }
 
   /** T0. */
-  #begin(kind: Kind) {
-    const replicas = [...this.#waiting].filter((replica) => serves(kind, kindOf(replica)));
-    const { marked, legacy } = kind;
+  #begin(kind: Kind, pid: number) {
+    const { log, seams, runtime } = this.#parts;
+    const replicas = [...this.#waiting].filter((replica) => serves(kind, this.#kindOf(replica)));
     if (replicas.length === 0) throw new Error('no replica waits for it any more');
+    const ends = {
+      delivered: (replica: AttachedReplica, mark: Uint8Array | null) => this.#delivered(replica, mark),
+      failed: (replica: AttachedReplica, reason: string) => this.#owner.drop(replica, reason),
+    };
+    const run = kind.marked
+      ? new StreamRun(this.#newMark(), seams.spill, runtime, ends)
+      : new FileRun(seams.syncFile(pid), runtime, ends);
     const point = this.#owner.markSyncPoint();
-    const transfer = new Transfer(new Set(replicas), marked ? this.#newMark() : null, this.#runtime);
-    this.#transfer = transfer;
+    this.#run = run;
+    this.#kind = kind;
+    this.#point = point;
+    const what = kind.marked ? 'RDB transfer' : 'saving';
+    log.write('notice', `Background ${what} started by pid ${pid}`);
     for (const replica of replicas) {
       this.#waiting.delete(replica);
-      replica.position = point.offset;
-      replica.state = 'send_bulk';
+      this.#admit(run, point, replica);
     }
-    if (!legacy) transfer.send(encoder.encode(`+FULLRESYNC ${point.replicationId} ${point.offset}\r\n`));
-    if (transfer.mark !== null) transfer.send(encoder.encode(`$EOF:${transfer.mark}\r\n`));
     const fields: (readonly [string, string])[] = [
-      ...this.#seams.rdbFields(),
+      ...seams.rdbFields(),
       ['repl-stream-db', String(point.streamDatabase)],
       ['repl-id', point.replicationId],
       ['repl-offset', String(point.offset)],
     ];
-    return { sink: transfer, fields };
+    return { sink: run, fields };
+  }
+
+  /** Late, but nothing is lost yet. */
+  #join(replica: AttachedReplica): boolean {
+    const run = this.#run;
+    if (run === null || this.#kind === null || this.#point === null || !run.joinable) return false;
+    if (run.replicas.size === 0 || !serves(this.#kind, this.#kindOf(replica))) return false;
+    this.#parts.log.write('notice', 'Waiting for end of BGSAVE for SYNC');
+    this.#admit(run, this.#point, replica);
+    return true;
+  }
+
+  #admit(run: RdbRun, point: SyncPoint, replica: AttachedReplica): void {
+    this.#owner.hold(replica, point.offset);
+    if (!replica.legacy) {
+      const line = `+FULLRESYNC ${point.replicationId} ${point.offset}\r\n`;
+      this.#parts.runtime.afterTurn(() => replica.peer.link.write(encoder.encode(line)));
+    }
+    this.#runs.set(replica, run);
+    run.add(replica);
   }
 
   #newMark(): string {
     const bytes = new Uint8Array(20);
-    this.#runtime.random(bytes);
+    this.#parts.runtime.random(bytes);
     return Buffer.from(bytes).toString('hex');
   }
 
+  /** The snapshot is over; its bytes may still be on their way. */
   #ended(error: Error | null): void {
-    const transfer = this.#transfer;
+    const { log, runtime } = this.#parts;
+    const run = this.#run;
     this.#handle = null;
-    this.#transfer = null;
-    if (error !== null && (transfer === null ? this.#waiting.size : transfer.replicas.size) === 0) return;
+    this.#run = null;
     if (error !== null) {
-      this.#notBeforeMs = this.#runtime.nowMs() + RETRY_MS;
-      this.#log.write('warning', `Background transfer error: ${error.message}`);
-      for (const replica of transfer?.replicas ?? []) {
+      if ((run === null ? this.#waiting.size : run.replicas.size) === 0) return;
+      this.#notBeforeMs = runtime.nowMs() + RETRY_MS;
+      log.write('warning', `Background transfer error: ${error.message}`);
+      for (const replica of run === null ? [] : [...run.replicas]) {
         this.#owner.drop(replica, `the snapshot failed: ${error.message}`);
       }
       return;
     }
-    if (transfer === null) return;
-    this.#log.write('notice', 'Background RDB transfer terminated with success');
-    transfer.flush();
-    for (const replica of transfer.replicas) this.#handOver(transfer, replica);
-    this.#runtime.afterTurn(() => this.#beginIfDue(this.#runtime.nowMs()));
+    if (run === null) return;
+    if (run.marked) {
+      const up = run.replicas.size;
+      log.write('notice', `Diskless rdb transfer, done reading from pipe, ${up} replicas still up.`);
+    }
+    log.write('notice', `Background ${run.marked ? 'RDB transfer' : 'saving'} terminated with success`);
+    run.complete();
+    runtime.afterTurn(() => this.#beginIfDue(runtime.nowMs()));
   }
 
-  #handOver(transfer: Transfer, replica: AttachedReplica): void {
-    const { link } = replica.peer;
-    if (transfer.mark !== null) {
-      link.write(encoder.encode(transfer.mark));
+  #delivered(replica: AttachedReplica, mark: Uint8Array | null): void {
+    const { log, runtime } = this.#parts;
+    replica.delivery = null;
+    this.#runs.delete(replica);
+    if (mark !== null) {
+      replica.peer.link.write(mark);
       replica.streamsOnAck = !replica.legacy;
-      this.#log.write(
+      log.write(
         'notice',
         `Streamed replica with replica ${replica.label} (socket), ` +
           `waiting for REPLCONF ACK from replica to enable streaming`,
       );
-    } else {
-      link.write(encoder.encode(`$${transfer.collectedBytes}\r\n`));
-      for (const bytes of transfer.collected) replica.write(bytes);
     }
     replica.state = 'online';
-    replica.ackedAtMs = this.#runtime.nowMs();
+    replica.ackedAtMs = runtime.nowMs();
     this.#owner.synced(replica);
   }
 }
 
 /** Replicas of one kind can share an RDB. */
 interface Kind {
-  /** It knows an RDB whose end is a mark. */
+  /** It comes with a mark at its end, straight from the snapshot. */
   readonly marked: boolean;
   /** It asked by SYNC. */
   readonly legacy: boolean;
@@ -274,15 +278,6 @@ function rdbVersionFor(peerVersion: number): number {
   if (peerVersion >= VERSION_9_0) return VALKEY_RDB_VERSION;
   const ours = peerVersion >= VERSION_7_4 && peerVersion < VERSION_8_0;
   return ours ? RDB_VERSION_FIELD_EXPIRY : RDB_VERSION_NAMED_PEER;
-}
-
-function kindOf(replica: AttachedReplica): Kind {
-  const { peer, legacy } = replica;
-  return {
-    marked: (peer.replicaCapabilities & CAPABILITY_EOF) !== 0,
-    legacy,
-    rdbVersion: rdbVersionFor(peer.replicaVersion),
-  };
 }
 
 function serves(made: Kind, wanted: Kind): boolean {

@@ -61,12 +61,20 @@ export class PrimaryRole {
     const owner = {
       markSyncPoint: hooks.markSyncPoint,
       synced: (replica: AttachedReplica) => this.#synced(replica),
-      drop: (replica: AttachedReplica, reason: string) => this.#drop(replica, reason),
-      get syncDelaySeconds() {
-        return parts.settings.disklessSyncDelaySeconds;
+      hold: (replica: AttachedReplica, offset: number) => {
+        replica.cursor.position = offset;
+        parts.history.backlog?.addReader(replica.cursor);
       },
+      drop: (replica: AttachedReplica, reason: string) => this.#giveUp(replica, reason),
     };
-    this.#fullSync = new FullSync(owner, seams, parts.log, parts.runtime);
+    const { settings, log, runtime } = parts;
+    this.#fullSync = new FullSync(owner, { seams, settings, log, runtime });
+    parts.history.onTrouble = (reason, readers) => {
+      const troubled = this.replicas.filter(({ cursor }) => readers.includes(cursor));
+      runtime.afterTurn(() => {
+        for (const replica of troubled) this.#giveUp(replica, reason);
+      });
+    };
   }
 
   get replicas(): readonly AttachedReplica[] {
@@ -85,9 +93,10 @@ export class PrimaryRole {
     const decision = decidePsync(history.ids, history.backlog, request, replica.label);
     if (decision.kind === 'continue') {
       counters.syncPartialOk++;
-      replica.position = request.offset - 1;
-      replica.ackedOffset = replica.position;
-      this.#register(replica);
+      replica.cursor.position = request.offset - 1;
+      replica.ackedOffset = replica.cursor.position;
+      this.#replicas.set(peer.id, replica);
+      history.backlog?.addReader(replica.cursor);
       replica.state = 'online';
       peer.link.write(continueLine(peer.replicaCapabilities, history.ids.id));
       log.write(
@@ -102,8 +111,7 @@ export class PrimaryRole {
     counters.syncFull++;
     if (request.id !== '?') counters.syncPartialErr++;
     this.#hooks.beginHistory();
-    replica.position = history.offset;
-    this.#register(replica);
+    this.#replicas.set(peer.id, replica);
     this.#fullSync.add(replica);
   }
 
@@ -207,21 +215,28 @@ export class PrimaryRole {
     this.#append(GETACK, true);
   }
 
+  /** The dataset goes away: a full sync under way is of no use. */
+  cancelSync(reason: string): void {
+    this.#fullSync.cancel(reason);
+  }
+
   /** Disconnects all replicas, so that they come back and learn what changed. */
   dropAll(reason: string): void {
     for (const replica of this.replicas) this.#drop(replica, reason);
   }
 
-  #register(replica: AttachedReplica): void {
-    this.#replicas.set(replica.peer.id, replica);
-    this.#parts.history.backlog?.addReader(replica);
-  }
-
   #forget(replica: AttachedReplica): void {
     if (!this.#replicas.delete(replica.peer.id)) return;
-    this.#parts.history.backlog?.removeReader(replica);
+    this.#parts.history.backlog?.removeReader(replica.cursor);
     this.#fullSync.remove(replica);
     if (this.#replicas.size === 0) this.noReplicasSinceMs = this.#parts.runtime.nowMs();
+  }
+
+  /** One clear line, and the replica comes back when it can. */
+  #giveUp(replica: AttachedReplica, reason: string): void {
+    if (!this.#replicas.has(replica.peer.id)) return;
+    this.#parts.log.write('warning', `Replica ${replica.label} is disconnected: ${reason}`);
+    this.#drop(replica, reason);
   }
 
   #drop(replica: AttachedReplica, reason: string): void {
@@ -261,18 +276,24 @@ export class PrimaryRole {
     let behind = false;
     for (const replica of this.#replicas.values()) {
       if (replica.receivesStream) {
-        counters.totalReplOutputBytes += replica.feed(backlog);
-        behind ||= replica.position < backlog.end;
+        counters.totalReplOutputBytes += replica.feed(backlog, (error) => this.#fed(replica, error));
+        behind ||= replica.cursor.position < backlog.end && !replica.cursor.reading;
       }
       this.#checkOutput(replica, runtime.nowMs());
     }
     if (behind) runtime.after(BEHIND_LOOK_MS, () => this.flushSoon());
   }
 
+  /** Bytes of the log are there that had to be read from a file. */
+  #fed(replica: AttachedReplica, error: Error | null): void {
+    if (error === null) this.flushSoon();
+    else this.#giveUp(replica, `the spill file cannot be read: ${error.message}`);
+  }
+
   #checkTimeout(replica: AttachedReplica, nowMs: number): void {
-    if (replica.state === 'wait_bgsave' || replica.legacy) return;
+    if ((replica.state !== 'online' && replica.delivery === null) || replica.legacy) return;
     // A transfer lives as long as its receiver takes bytes.
-    if (replica.state === 'send_bulk' && replica.tookBytes()) replica.ackedAtMs = nowMs;
+    if (replica.state !== 'online' && replica.tookBytes()) replica.ackedAtMs = nowMs;
     if (nowMs - replica.ackedAtMs <= this.#parts.settings.timeoutSeconds * 1000) return;
     const phase = replica.state === 'online' ? 'streaming sync' : 'full sync';
     this.#parts.log.write('warning', `Disconnecting timedout replica (${phase}): ${replica.label}`);

@@ -1,5 +1,7 @@
 /** What replication needs of the rooms around it. Filled by server.ts. */
 import type { SnapshotHandle, SnapshotRequest } from '../persistence/snapshot.ts';
+import type { SyncFile } from './rdb-run.ts';
+import type { Spill } from './spill.ts';
 
 /** Makes RDB snapshots, one after the other: `Snapshots` of the persistence room. */
 export interface SnapshotMaker {
@@ -45,6 +47,12 @@ export interface ReplicationSeams {
   /** rdbcompression. */
   rdbCompression: () => boolean;
   loader: DatasetLoader;
+  /** Where logs put what memory has no room for. */
+  spill: Spill;
+  /** The file for replicas of `repl-diskless-sync no`; `pid` names it until it is whole. May throw. */
+  syncFile: (pid: number) => SyncFile;
+  /** There are save points: a file nobody waits for any more is of use. */
+  savesFiles: () => boolean;
   /** Offset of the stream up to which our append-only file is safe from a crash; -1: there is none. */
   filedOffset: () => number;
   applier: CommandApplier;
@@ -62,7 +70,10 @@ export interface ReplicationSettings {
   readonly announced: boolean;
   readonly priority: number;
   readonly replicaReadOnly: boolean;
+  readonly disklessSync: boolean;
   readonly disklessSyncDelaySeconds: number;
+  /** So many who wait end the delay; 0: no number does. */
+  readonly disklessSyncMaxReplicas: number;
   readonly pingPeriodSeconds: number;
   readonly timeoutSeconds: number;
   readonly backlogBytes: number;

@@ -33,8 +33,14 @@ export function replicationSettings(config: Config, listeningPort: () => number)
     get replicaReadOnly() {
       return values['replica-read-only'];
     },
+    get disklessSync() {
+      return values['repl-diskless-sync'];
+    },
     get disklessSyncDelaySeconds() {
-      return values['repl-diskless-sync'] ? values['repl-diskless-sync-delay'] : 0;
+      return values['repl-diskless-sync-delay'];
+    },
+    get disklessSyncMaxReplicas() {
+      return values['repl-diskless-sync-max-replicas'];
     },
     get pingPeriodSeconds() {
       return values['repl-ping-replica-period'];

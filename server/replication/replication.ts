@@ -66,7 +66,10 @@ export class Replication implements ChangeSink {
     const { settings, log, counters, runtime } = options;
     this.#options = options;
     this.settings = settings;
-    this.#history = new History(() => newReplicationId((bytes) => runtime.random(bytes)));
+    this.#history = new History(
+      () => newReplicationId((bytes) => runtime.random(bytes)),
+      options.seams.spill,
+    );
     this.#parts = { history: this.#history, settings, log, counters, runtime };
     this.primary = new PrimaryRole(this.#parts, options.seams, {
       beginHistory: () => this.#beginHistory(),

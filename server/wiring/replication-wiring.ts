@@ -3,6 +3,8 @@ import { randomFillSync } from 'node:crypto';
 import { datasetLoader } from '../replication/dataset-loader.ts';
 import { Replication } from '../replication/replication.ts';
 import { replicationSettings } from '../replication/replication-settings.ts';
+import { Spill, spillDisk } from '../replication/spill.ts';
+import { syncFile } from '../replication/sync-file.ts';
 import type { Server } from '../server.ts';
 
 export function makeReplication(server: Server): Replication {
@@ -29,6 +31,13 @@ export function makeReplication(server: Server): Replication {
     },
     seams: {
       snapshots: persistence.snapshots,
+      spill: new Spill(
+        spillDisk(() => config.values.dir),
+        () => config.values['repl-spill-max'],
+      ),
+      syncFile: (pid) =>
+        syncFile(config.values.dir, config.values.dbfilename, pid, () => deletesSyncFiles(config)),
+      savesFiles: () => config.values.save.length !== 0,
       rdbFields: () => persistence.rdbFields(),
       rdbCompression: () => config.values.rdbcompression,
       loader: datasetLoader({
@@ -54,4 +63,9 @@ export function makeReplication(server: Server): Replication {
       log.role = role === 'replica' ? 'S' : 'M';
     },
   });
+}
+
+/** rdb-del-sync-files, unless the files are wanted anyway. */
+function deletesSyncFiles({ values }: Server['config']): boolean {
+  return values['rdb-del-sync-files'] && values.save.length === 0 && !values.appendonly;
 }

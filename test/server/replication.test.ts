@@ -182,7 +182,8 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     await primary.call('FLUSHALL');
     for (let i = 0; i < 300; i++) await primary.call('INCR', `key${i}`);
     for (const replica of replicas) await same(replica, primary);
-    expect(await primary.count('stats', 'sync_full')).toBe(2);
+    // FLUSHALL ends a full sync under way, as in Redis: what it sends is gone.
+    expect(await primary.count('stats', 'sync_full')).toBe(4);
   });
 
   it('carries values of many megabytes in the RDB and in the stream', async () => {

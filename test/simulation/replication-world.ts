@@ -4,6 +4,7 @@
  */
 import type { DialHandlers, Dialled } from '../../server/replication/dial.ts';
 import { Propagation } from '../../server/replication/propagation.ts';
+import type { SyncFile } from '../../server/replication/rdb-run.ts';
 import { Replication } from '../../server/replication/replication.ts';
 import type {
   ReplicaPeer,
@@ -11,7 +12,11 @@ import type {
   ReplicationSeams,
   ReplicationSettings,
 } from '../../server/replication/replication-seams.ts';
+import { Spill, type SpillDisk, type SpillFile } from '../../server/replication/spill.ts';
 import type { Prng } from '../../server/structures/prng.ts';
+
+/** Small, so that short histories fill files. */
+const SPILL_SIZES = { memoryBytes: 1 << 17, writeBehindBytes: 1 << 18, segmentBytes: 1 << 21 };
 
 interface Timed {
   readonly atMs: number;
@@ -125,6 +130,8 @@ export class WorldNode {
     totalReplOutputBytes: 0,
   };
   readonly logs: string[] = [];
+  /** repl-spill-max. */
+  spillBytesMax = 0;
   /** `database/key` -> all that was appended. */
   dataset = new Map<string, string>();
   readonly settings: { -readonly [Name in keyof ReplicationSettings]: ReplicationSettings[Name] };
@@ -144,7 +151,9 @@ export class WorldNode {
       announced: true,
       priority: 100,
       replicaReadOnly: true,
+      disklessSync: true,
       disklessSyncDelaySeconds: 0,
+      disklessSyncMaxReplicas: 0,
       pingPeriodSeconds: 10,
       timeoutSeconds: 60,
       backlogBytes: 200_000,
@@ -210,11 +219,14 @@ export class WorldNode {
     const world = this.#world;
     return {
       rdbFields: () => [],
+      spill: new Spill(world.disk(), () => node.spillBytesMax, SPILL_SIZES),
+      syncFile: () => world.syncFile(),
+      savesFiles: () => false,
       rdbCompression: () => false,
       filedOffset: () => -1,
       snapshots: {
         start: (request) => {
-          const { sink, fields } = request.begin();
+          const { sink, fields } = request.begin(1);
           const text = JSON.stringify({ fields, data: [...node.dataset] });
           let at = 0;
           let over = false;
@@ -227,12 +239,14 @@ export class WorldNode {
               return;
             }
             over = true;
+            void sink.finish();
             request.onEnd(null);
           };
           world.time.after(1, step);
           const cancel = (reason: string): void => {
             if (over) return;
             over = true;
+            sink.abort();
             request.onEnd(new Error(reason));
           };
           return { cancel };
@@ -280,6 +294,10 @@ export class ReplicationWorld {
   readonly blocked: Set<string> = new Set();
   /** Connections stand, and nothing arrives. */
   silent = false;
+  /** What the disk says to every request. */
+  diskProblem: string | null = null;
+  /** Files that are open. */
+  spillFiles = 0;
   #nextId = 1;
 
   constructor(random: Prng) {
@@ -301,6 +319,71 @@ export class ReplicationWorld {
       },
       afterTurn: (task) => void time.after(0, task),
       after: (ms, task) => time.after(ms, task),
+    };
+  }
+
+  /** A disk that takes its time, and fails as long as `diskProblem` says so. */
+  disk(): SpillDisk {
+    return {
+      open: () => {
+        if (this.diskProblem !== null) throw new Error(this.diskProblem);
+        this.spillFiles++;
+        return this.#spillFile();
+      },
+    };
+  }
+
+  #spillFile(): SpillFile {
+    const content = new Uint8Array(SPILL_SIZES.segmentBytes);
+    let closed = false;
+    const later = (task: () => void, done: (error: Error | null) => void): void => {
+      if (closed) throw new Error('the spill file is closed already');
+      this.time.after(this.random.below(20), () => {
+        if (closed) throw new Error('the spill file was closed under a request');
+        if (this.diskProblem === null) task();
+        done(this.diskProblem === null ? null : new Error(this.diskProblem));
+      });
+    };
+    return {
+      write: (bytes, position, done) => later(() => content.set(bytes, position), done),
+      writeNow: (bytes, position) => {
+        if (this.diskProblem !== null) throw new Error(this.diskProblem);
+        content.set(bytes, position);
+      },
+      read: (bytes, position, done) =>
+        later(() => bytes.set(content.subarray(position, position + bytes.length)), done),
+      close: () => {
+        if (closed) throw new Error('the spill file is closed twice');
+        closed = true;
+        this.spillFiles--;
+      },
+    };
+  }
+
+  /** What `repl-diskless-sync no` writes and reads. */
+  syncFile(): SyncFile {
+    const chunks: Uint8Array[] = [];
+    return {
+      sink: {
+        pendingBytes: 0,
+        failure: null,
+        write: (chunk) => void chunks.push(chunk),
+        finish: () => Promise.resolve(),
+        abort: () => {},
+      },
+      open: () => {
+        const content = Buffer.concat(chunks);
+        return {
+          end: content.length,
+          view: () => null,
+          read: (position, done) => {
+            this.time.after(this.random.below(20), () =>
+              done(null, content.subarray(position, position + 700)),
+            );
+          },
+          close: () => {},
+        };
+      },
     };
   }
 

@@ -166,6 +166,97 @@ describe('Replication between nodes', () => {
     settle(world, a, [b]);
   });
 
+  it('ends a slow full sync at the first attempt: what waits goes to the disk, and leaves it', () => {
+    const { world, nodes } = worldOf(15, 'a', 'b', 'c');
+    const [a, b, c] = nodes as [WorldNode, WorldNode, WorldNode];
+    a.spillBytesMax = 1 << 30;
+    a.settings.backlogBytes = 16_384;
+    a.settings.outputLimit = { hardBytes: 2_000_000, softBytes: 0, softSeconds: 0 };
+    c.replication.replicate('a', 1);
+    world.time.run(3000);
+    for (let i = 0; i < 1500; i++) a.append(0, `k${i}`, 'x'.repeat(1000));
+    settle(world, a, [c]);
+    b.replication.replicate('a', 1);
+    world.time.run(500);
+    let spilled = 0;
+    for (let i = 0; i < 400; i++) {
+      a.append(1, `k${i % 9}`, `${i};`.padEnd(10_000, '.'));
+      world.time.run(50);
+      spilled = Math.max(spilled, a.replication.backlog?.spilledBytes ?? 0);
+    }
+    expect(spilled).toBeGreaterThan(1_000_000);
+    settle(world, a, [b, c]);
+    expect([a.counters.syncFull, world.spillFiles]).toEqual([2, 0]);
+  });
+
+  it('ends the sync of a replica whose changes the disk cannot keep, keeps the data, and syncs it later', () => {
+    const { world, nodes } = worldOf(16, 'a', 'b', 'c');
+    const [a, b, c] = nodes as [WorldNode, WorldNode, WorldNode];
+    a.spillBytesMax = 1 << 30;
+    a.settings.backlogBytes = 16_384;
+    c.replication.replicate('a', 1);
+    world.time.run(3000);
+    for (let i = 0; i < 3000; i++) a.append(0, `k${i}`, 'x'.repeat(1000));
+    settle(world, a, [c]);
+    for (const problem of ['ENOSPC: no space left on device, write', null]) {
+      world.diskProblem = problem;
+      if (problem === null) a.spillBytesMax = 300_000;
+      b.replication.promote();
+      b.replication.replicate('a', 1);
+      world.time.run(500);
+      for (let i = 0; i < 120; i++) {
+        a.append(1, `k${i % 9}`, `${i};`.padEnd(10_000, '.'));
+        world.time.run(50);
+      }
+      const lines = a.logs.splice(0).filter((line) => line.startsWith('Replica b:1 is disconnected: '));
+      expect(new Set(lines)).toEqual(
+        new Set([
+          `Replica b:1 is disconnected: ${
+            problem === null
+              ? 'what waits for it is more than repl-spill-max'
+              : `the spill file cannot be written: ${problem}`
+          }`,
+        ]),
+      );
+      expect(a.replication.replicas.map((replica) => replica.address)).toContain('c');
+    }
+    a.spillBytesMax = 1 << 30;
+    settle(world, a, [b, c]);
+    expect(world.spillFiles).toBe(0);
+  });
+
+  it('sends a file with its size in front when repl-diskless-sync is no', () => {
+    const { world, nodes } = worldOf(17, 'a', 'b', 'c');
+    const [a, b, c] = nodes as [WorldNode, WorldNode, WorldNode];
+    a.settings.disklessSync = false;
+    writeSome(a, world.random, 500);
+    b.replication.replicate('a', 1);
+    world.time.run(20);
+    c.replication.replicate('a', 1);
+    for (let i = 0; i < 30; i++) {
+      writeSome(a, world.random, 5);
+      world.time.run(20);
+    }
+    settle(world, a, [b, c]);
+    expect(a.logs).toContain('Starting BGSAVE for SYNC with target: disk');
+    expect(a.counters.syncFull).toBe(2);
+  });
+
+  it('lets a replica join a full sync under way while nothing of it is given back', () => {
+    const { world, nodes } = worldOf(18, 'a', 'b', 'c');
+    const [a, b, c] = nodes as [WorldNode, WorldNode, WorldNode];
+    for (let i = 0; i < 300; i++) a.append(0, `k${i}`, 'x'.repeat(1000));
+    b.replication.replicate('a', 1);
+    world.time.run(300);
+    writeSome(a, world.random, 20);
+    c.replication.replicate('a', 1);
+    world.time.run(300);
+    writeSome(a, world.random, 20);
+    settle(world, a, [b, c]);
+    expect(a.logs).toContain('Waiting for end of BGSAVE for SYNC');
+    expect(a.logs.filter((line) => line.startsWith('Starting BGSAVE'))).toHaveLength(1);
+  });
+
   it('gives the backlog up after repl-backlog-ttl, so that the history begins anew', () => {
     const { world, nodes } = worldOf(13, 'a', 'b');
     const [a, b] = nodes as [WorldNode, WorldNode];
@@ -223,7 +314,11 @@ function randomStory(seed: number): void {
   const { world, nodes } = worldOf(seed, 'a', 'b', 'c', 'd');
   const { random } = world;
   const pick = (): WorldNode => nodes[random.below(nodes.length)] as WorldNode;
-  for (const node of nodes) node.settings.backlogBytes = random.below(2) === 0 ? 200_000 : 1000;
+  for (const node of nodes) {
+    node.settings.backlogBytes = random.below(2) === 0 ? 200_000 : 1000;
+    node.settings.disklessSync = random.below(3) !== 0;
+    node.spillBytesMax = random.below(3) === 0 ? 0 : 200_000 << random.below(5);
+  }
   let primary = nodes[0] as WorldNode;
   const follow = (): void => {
     for (const node of nodes) {
@@ -238,6 +333,8 @@ function randomStory(seed: number): void {
   for (let step = 0; step < 60; step++) {
     const dice = random.below(20);
     if (dice < 10) writeSome(primary, random, random.below(20));
+    else if (dice < 11) for (let i = 0; i < 40; i++) primary.append(0, `k${i % 9}`, 'y'.repeat(9000));
+    else if (dice < 12) world.diskProblem = random.below(2) === 0 ? 'EIO: i/o error' : null;
     else if (dice < 13) world.cutAll('cable');
     else if (dice < 14) world.blocked.add(`${pick().name} ${pick().name}`);
     else if (dice < 15) world.blocked.clear();
@@ -253,6 +350,7 @@ function randomStory(seed: number): void {
     world.time.run(random.below(random.below(5) === 0 ? 4000 : 60));
   }
   world.blocked.clear();
+  world.diskProblem = null;
   for (const node of nodes) if (node !== primary) node.replication.replicate(primary.name, 1);
   settle(
     world,
