@@ -6,6 +6,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { DetachedValue } from '../values/value-type.ts';
 import { Codecs } from './codecs/codecs.ts';
 import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import type { RdbText } from './rdb-text.ts';
 import type { SnapshotSink } from './snapshot.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -24,7 +25,7 @@ export class CommandWriter implements RdbVisitor {
     this.#put = put;
     this.#keyspace = keyspace;
     this.#codecs = new Codecs(keyspace.values);
-    this.#reader = new RdbReader(this, false, this.#codecs);
+    this.#reader = new RdbReader(this, false, this.#codecs, { thorough: false });
   }
 
   /** Takes the next bytes of the RDB; throws when they are none. */
@@ -45,17 +46,18 @@ export class CommandWriter implements RdbVisitor {
     this.#command(Buffer.from('SELECT'), Buffer.from(String(index)));
   }
 
-  string(record: KeyRecord, value: Uint8Array): void {
+  string(record: KeyRecord, value: RdbText): void {
     const { key, expireAtMs } = record;
     const expiry = expireAtMs < 0 ? [] : [Buffer.from('PXAT'), Buffer.from(String(expireAtMs))];
-    this.#command(Buffer.from('SET'), key, value, ...expiry);
+    this.#command(Buffer.from('SET'), key.copy(), value.copy(), ...expiry);
   }
 
   /** The value becomes that of a key in no table for as long as its commands are made. */
   value(record: KeyRecord, type: number, value: DetachedValue): void {
     if (value.root === 0) return;
     const { arena, records, values, epoch } = this.#keyspace;
-    const { key, expireAtMs } = record;
+    const { expireAtMs } = record;
+    const key = record.key.copy();
     const ref = records.newKey(type | (value.encoding << 4), epoch, key, 0, key.length, value.root, -1);
     try {
       this.#codecs.of(type).commands(ref, key, (words) => this.#command(...words));

@@ -122,8 +122,12 @@ export class DatasetLoading {
 
   buildOptions(skipExpired: boolean): BuildOptions {
     const { config, attributes, beforeReplace, takeLibraries, keyspace, log } = this.#environment;
+    const verifyChecksum = config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums;
     return {
-      verifyChecksum: config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums,
+      verifyChecksum,
+      // A right checksum says that the values are what a server wrote: nothing is in place before it was read.
+      thorough: config.values['sanitize-dump-payload'] === 'yes' || !verifyChecksum,
+      relaxed: config.values['rdb-version-check'] === 'relaxed',
       skipExpired,
       keyDelayMicros: config.values['key-load-delay'],
       attributes: attributes(),

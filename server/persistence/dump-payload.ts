@@ -57,7 +57,7 @@ export function openPayload(
   if (verify && !crc.equals(payload, size + 2)) return { kind: 'bad-footer' };
   const source = new RdbSource();
   source.version = version;
-  source.bytes = payload.subarray(0, size);
+  source.open(Buffer.from(payload.buffer, payload.byteOffset, size));
   try {
     const opened = openValue(source, codecs);
     if (source.at === size) return opened;
@@ -73,7 +73,7 @@ export function openPayload(
 
 function openValue(source: RdbSource, codecs: Codecs): DumpPayload {
   const rdbType = source.byte();
-  if (rdbType === TYPE_STRING) return { kind: 'string', value: source.string().slice() };
+  if (rdbType === TYPE_STRING) return { kind: 'string', value: Buffer.from(source.string()) };
   const codec = codecs.reader(rdbType, source.version);
   if (codec === undefined) source.fail(`a ${rdbTypeName(rdbType, source.version)} is not supported`);
   const decoder = codec.decoder(rdbType);

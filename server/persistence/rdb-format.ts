@@ -25,6 +25,8 @@ export const OPCODE_SELECTDB = 254;
 export const OPCODE_EOF = 255;
 
 export const TYPE_STRING = 0;
+export const TYPE_MODULE_OLD = 6;
+export const TYPE_MODULE = 7;
 
 export const LENGTH_14 = 0x40;
 export const LENGTH_32 = 0x80;

@@ -10,7 +10,8 @@
  * Seam. A replica's full sync uses a builder beside the dataset that goes on serving; the start of the server
  * uses the same on an empty keyspace (`loadRdbFile`). All failures are errors with a sentence for the log.
  */
-import { open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Database, NO_EXPIRY } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { KEY_BYTES_MAX } from '../structures/record.ts';
@@ -18,10 +19,15 @@ import type { DetachedValue } from '../values/value-type.ts';
 import { Codecs } from './codecs/codecs.ts';
 import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
 import { RdbError } from './rdb-source.ts';
+import type { RdbText } from './rdb-text.ts';
 import { type AccessAttributes, restoredAccessClock } from './record-writer.ts';
 
 export interface BuildOptions {
   readonly verifyChecksum: boolean;
+  /** Look for what only a damaged or foreign file can have; true when not given. */
+  readonly thorough?: boolean;
+  /** Read files of versions that this server does not know (`rdb-version-check relaxed`). */
+  readonly relaxed?: boolean;
   /** Leave out keys that are expired by the keyspace's clock; a replica must not. */
   readonly skipExpired: boolean;
   /** Which access attributes are worth restoring. */
@@ -57,7 +63,9 @@ export class DatasetBuilder implements RdbVisitor {
   constructor(keyspace: Keyspace, options: BuildOptions) {
     this.#keyspace = keyspace;
     this.#options = options;
-    this.#reader = new RdbReader(this, options.verifyChecksum, new Codecs(keyspace.values));
+    const { verifyChecksum, thorough = true, relaxed = false } = options;
+    const codecs = new Codecs(keyspace.values);
+    this.#reader = new RdbReader(this, verifyChecksum, codecs, { thorough, relaxed });
     this.#databases = keyspace.databases.map((_, index) => new Database(keyspace, index));
     this.#database = this.#databases[0];
   }
@@ -76,12 +84,23 @@ export class DatasetBuilder implements RdbVisitor {
    * Takes the next bytes; returns how many lie behind the end of the RDB. Throws when it cannot be loaded.
    */
   feed(bytes: Uint8Array): number {
+    if (this.#reader.done) return bytes.length;
+    this.room(bytes.length).set(bytes);
+    return this.advance(bytes.length);
+  }
+
+  /** A place for the next `count` bytes at most; whoever writes there calls `advance`, which is like `feed`. */
+  room(count: number): Buffer {
+    return this.#reader.room(count);
+  }
+
+  advance(count: number): number {
     if (this.#failed) throw new Error('the RDB was refused before');
     this.#failed = true;
     // Loading is no change that a save point counts.
     const { dirty } = this.#keyspace;
     try {
-      const rest = this.#reader.feed(bytes);
+      const rest = this.#reader.advance(count);
       this.#failed = false;
       return rest;
     } finally {
@@ -133,27 +152,28 @@ export class DatasetBuilder implements RdbVisitor {
 
   resize(): void {}
 
-  string(record: KeyRecord, value: Uint8Array): void {
+  string(record: KeyRecord, value: RdbText): void {
     if (this.#skips(record)) return;
-    const { key } = record;
+    const { bytes, start, length } = record.key;
     const before = this.#database.size;
-    this.#database.setString(key, 0, key.length, value, 0, value.length, expiryOf(record));
+    const expiry = expiryOf(record);
+    this.#database.setString(bytes, start, length, value.bytes, value.start, value.length, expiry);
     this.#loaded(record, before);
   }
 
   value(record: KeyRecord, type: number, value: DetachedValue): void {
     if (value.root === 0) {
       this.keysEmpty += 1;
-      this.#options.onEmpty?.(record.key);
+      this.#options.onEmpty?.(record.key.copy());
       return;
     }
     if (this.#skips(record)) {
       this.#keyspace.values.of(type).release(value.encoding, value.root);
       return;
     }
-    const { key } = record;
+    const { bytes, start, length } = record.key;
     const before = this.#database.size;
-    this.#database.putValue(key, 0, key.length, type, value.encoding, value.root, expiryOf(record));
+    this.#database.putValue(bytes, start, length, type, value.encoding, value.root, expiryOf(record));
     this.#loaded(record, before);
   }
 
@@ -168,7 +188,7 @@ export class DatasetBuilder implements RdbVisitor {
   #loaded(record: KeyRecord, sizeBefore: number): void {
     const database = this.#database;
     if (database.size === sizeBefore) {
-      const key = Buffer.from(record.key).toString('latin1');
+      const key = record.key.toString();
       throw new RdbError(`RDB has duplicated key '${key}' in DB ${database.index}`, -1);
     }
     this.keysLoaded += 1;
@@ -178,10 +198,10 @@ export class DatasetBuilder implements RdbVisitor {
   }
 
   #restoreAccess(database: Database, record: KeyRecord): void {
-    const { idleSeconds, frequency } = record;
+    const { key, idleSeconds, frequency } = record;
     const clock = restoredAccessClock(this.#options.attributes, this.#keyspace.nowMs, idleSeconds, frequency);
     if (clock < 0) return;
-    this.#keyspace.records.setAccessClock(database.findAny(record.key, 0, record.key.length), clock);
+    this.#keyspace.records.setAccessClock(database.findAny(key.bytes, key.start, key.length), clock);
   }
 }
 
@@ -205,18 +225,19 @@ export async function loadRdbFile(
   builder: DatasetBuilder,
   progress: (bytesRead: number, bytesTotal: number) => void,
 ): Promise<LoadedFile> {
-  const file = await open(path, 'r');
+  const descriptor = openSync(path, 'r');
   try {
-    const bytesTotal = (await file.stat()).size;
+    const bytesTotal = fstatSync(descriptor).size;
     let position = 0;
     while (!builder.done) {
-      const chunk = new Uint8Array(READ_BYTES);
-      const { bytesRead } = await file.read(chunk, 0, READ_BYTES, position);
+      // Read where it stands, a piece a turn: blocking costs less than handing every piece around.
+      const bytesRead = readSync(descriptor, builder.room(READ_BYTES), 0, READ_BYTES, position);
       if (bytesRead === 0) break;
       position += bytesRead;
-      const rest = builder.feed(chunk.subarray(0, bytesRead));
+      const rest = builder.advance(bytesRead);
       if (builder.done) return { end: position - rest, bytesTotal };
       progress(position, bytesTotal);
+      await turn();
     }
     throw new RdbError('Short read: the file ends without EOF', builder.offset);
   } catch (error) {
@@ -224,6 +245,6 @@ export async function loadRdbFile(
     const at = error.offset < 0 ? builder.offset : error.offset;
     throw new RdbError(`${error.message} (offset ${at} of ${path})`, at);
   } finally {
-    await file.close();
+    closeSync(descriptor);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { lzfDecompress } from '../structures/lzf.ts';
 import * as format from './rdb-format.ts';
+import { RdbText } from './rdb-text.ts';
 
 /** What is wrong with a file; `offset` in bytes from its start. */
 export class RdbError extends Error {
@@ -20,8 +21,8 @@ export const NEED_MORE: unique symbol = Symbol('more bytes are needed');
 
 const LZF_RATIO_MAX = 264;
 const latin1 = new TextDecoder('latin1');
-const encoder = new TextEncoder();
-const double = new DataView(new ArrayBuffer(8));
+const double = new Float64Array(1);
+const doubleBytes = new Uint8Array(double.buffer);
 
 /** A key as a message may show it. */
 export function printable(bytes: Uint8Array): string {
@@ -29,17 +30,42 @@ export function printable(bytes: Uint8Array): string {
   return bytes.length > 64 ? `${shown}…` : shown;
 }
 
+/** Bytes from `at` to `end`; steps that fail begin anew at `stepStart`. */
 export class RdbSource {
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Buffer = Buffer.alloc(0);
+  /** End of what may be read in `bytes`. */
+  end = 0;
   /** Where the next read begins. */
   at = 0;
+  /** Where the step began that is repeated when it finds too few bytes. */
+  stepStart = 0;
+  /** Where the last read began that found too few bytes. */
+  stoppedAt = 0;
+  /** Whether values are looked at for what only a damaged or foreign file can have (sanitize-dump-payload). */
+  thorough = true;
   /** Position up to which there must be bytes before the failed step is worth another attempt. */
   needed = 0;
-  /** High word of the last length that had 64 bits. */
+  /** Words of the last length that had 64 bits; highLength 0: it had fewer. */
   highLength = 0;
+  lowLength = 0;
+  /** What is said when the file ends here, '' for most values. */
+  missing = '';
   /** RDB version of what is read. */
   version = 0;
   #encoding = -1;
+
+  /** Makes `bytes` all there is. */
+  open(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.end = bytes.length;
+    this.at = 0;
+    this.stepStart = 0;
+  }
+
+  /** What was read so far need not be read again; the bytes of texts stay. */
+  settle(): void {
+    this.stepStart = this.at;
+  }
 
   /** Ends the reading: the value is damaged or cannot be kept here. */
   fail(message: string): never {
@@ -59,8 +85,9 @@ export class RdbSource {
   /** A double in eight bytes, little-endian. */
   double(): number {
     const at = this.take(8);
-    for (let k = 0; k < 8; k += 1) double.setUint8(k, this.bytes[at + k]);
-    return double.getFloat64(0, true);
+    const bytes = this.bytes;
+    for (let k = 0; k < 8; k += 1) doubleBytes[k] = bytes[at + k];
+    return double[0];
   }
 
   /** A double as text, as old sorted sets have it. */
@@ -78,8 +105,9 @@ export class RdbSource {
   /** Moves on by `count` bytes and returns where they start. */
   take(count: number): number {
     const at = this.at;
-    if (this.bytes.length - at < count) {
+    if (this.end - at < count) {
       this.needed = at + count;
+      this.stoppedAt = at;
       throw NEED_MORE;
     }
     this.at = at + count;
@@ -97,7 +125,8 @@ export class RdbSource {
     if (first === format.LENGTH_32) return this.#bigEndian32();
     if (first === format.LENGTH_64) {
       this.highLength = this.#bigEndian32();
-      return this.highLength * 0x1_0000_0000 + this.#bigEndian32();
+      this.lowLength = this.#bigEndian32();
+      return this.highLength * 0x1_0000_0000 + this.lowLength;
     }
     if (first < format.ENCODED_INT8) throw new RdbError(`Unknown length encoding ${first}`, -1);
     this.#encoding = first;
@@ -112,40 +141,50 @@ export class RdbSource {
     return length;
   }
 
-  /** A string, valid until the step ends. */
-  string(): Uint8Array {
+  /** A string. */
+  read(into: RdbText): void {
     const length = this.#lengthOrEncoding();
     if (length >= 0) {
       this.#checkStringBytes(length);
       const at = this.take(length);
-      return this.bytes.subarray(at, at + length);
+      into.point(this.bytes, at, at + length);
+      return;
     }
     switch (this.#encoding) {
       case format.ENCODED_INT8:
-        return encoder.encode(String((this.bytes[this.take(1)] << 24) >> 24));
+        into.setInteger((this.bytes[this.take(1)] << 24) >> 24);
+        return;
       case format.ENCODED_INT16: {
         const at = this.take(2);
-        return encoder.encode(String(((this.bytes[at] | (this.bytes[at + 1] << 8)) << 16) >> 16));
+        into.setInteger(((this.bytes[at] | (this.bytes[at + 1] << 8)) << 16) >> 16);
+        return;
       }
       case format.ENCODED_INT32:
-        return encoder.encode(String(this.littleEndian32() | 0));
+        into.setInteger(this.littleEndian32() | 0);
+        return;
       case format.ENCODED_LZF:
-        return this.#packed();
+        this.#unpack(into);
+        return;
     }
     throw new RdbError(`Unknown RDB string encoding type ${this.#encoding & 63}`, -1);
   }
 
-  #packed(): Uint8Array {
+  /** A string of what is read seldom; valid until the step ends. */
+  string(): Buffer {
+    const text = new RdbText();
+    this.read(text);
+    return text.bytes.subarray(text.start, text.end);
+  }
+
+  #unpack(into: RdbText): void {
     const packed = this.size();
     const length = this.size();
     this.#checkStringBytes(Math.max(packed, length));
-    if (length > packed * LZF_RATIO_MAX) throw new RdbError('Invalid LZF compressed string: too long', -1);
+    if (length > packed * LZF_RATIO_MAX) throw new RdbError('Invalid LZF compressed string', -1);
     const at = this.take(packed);
-    const out = new Uint8Array(length);
-    if (!lzfDecompress(this.bytes, at, at + packed, out, 0, length)) {
+    if (!lzfDecompress(this.bytes, at, at + packed, into.room(length), 0, length)) {
       throw new RdbError('Invalid LZF compressed string', -1);
     }
-    return out;
   }
 
   #checkStringBytes(length: number): void {

@@ -4,8 +4,9 @@ import { Stats } from '../keyspace/stats.ts';
 import { Crc64 } from '../structures/crc64.ts';
 import { Codecs } from './codecs/codecs.ts';
 import { dumpRecord, openPayload, sealPayload } from './dump-payload.ts';
-import { RdbReader, type RdbVisitor } from './rdb-reader.ts';
+import { type KeyRecord, RdbReader, type RdbVisitor } from './rdb-reader.ts';
 import { RdbError } from './rdb-source.ts';
+import type { RdbText } from './rdb-text.ts';
 import { canonicalInt32, RdbWriter, rdbTrailer } from './rdb-writer.ts';
 import { RecordWriter } from './record-writer.ts';
 
@@ -41,9 +42,9 @@ class Recorder implements RdbVisitor {
   value(): void {
     this.lines.push('a value that is no string');
   }
-  string(record: Parameters<RdbVisitor['string']>[0], value: Uint8Array): void {
-    const { expireAtMs, idleSeconds, frequency } = record;
-    this.lines.push(`${decode(record.key)}=${decode(value)} ${expireAtMs} ${idleSeconds} ${frequency}`);
+  string(record: KeyRecord, value: RdbText): void {
+    const { key, expireAtMs, idleSeconds, frequency } = record;
+    this.lines.push(`${key}=${value} ${expireAtMs} ${idleSeconds} ${frequency}`);
   }
 }
 
@@ -198,8 +199,8 @@ describe('RdbReader', () => {
       writer.raw(Uint8Array.from(body), 0, body.length);
       return seal(writer);
     };
-    expect(messageOf(() => read(with_(11, 7, 1, 104)))).toBe(
-      "Key 'h' is a module (RDB type 7), which is not supported",
+    expect(messageOf(() => read(with_(11, 7, 1, 104, 0x81, 0, 0, 0, 0, 0, 0, 0, 0)))).toBe(
+      "The RDB file contains module data I can't load: no matching module type 'AAAAAAAAA'",
     );
     expect(messageOf(() => read(with_(11, 16, 1, 104, 1, 0)))).toMatch(
       /Hash listpack integrity check failed/,
@@ -212,7 +213,7 @@ describe('RdbReader', () => {
     expect(read(with_(12, 244, 1, 2, 3))).toEqual([]);
     let offset = -1;
     try {
-      read(with_(11, 0, 1, 97, 1, 98, 7, 1, 104));
+      read(with_(11, 0, 1, 97, 1, 98, 99));
     } catch (error) {
       offset = (error as RdbError).offset;
     }

@@ -86,9 +86,9 @@ function contentOf(sink: MemorySink): Map<string, string> {
       },
       value: () => expect.unreachable('a value that is no string'),
       string: (record, value) => {
-        const name = `${database}:${Buffer.from(record.key).toString('latin1')}`;
+        const name = `${database}:${record.key}`;
         expect(found.has(name), `${name} twice`).toBe(false);
-        found.set(name, `${Buffer.from(value).toString('latin1')} ${record.expireAtMs}`);
+        found.set(name, `${value} ${record.expireAtMs}`);
       },
     },
     true,

@@ -51,6 +51,11 @@ export interface ValueCodec {
   elements?(ref: number, version: number): ElementWriter | null;
   /** The key's value in pieces; null when it is small enough to be written at once. */
   pieces?(ref: number, version: number): PieceWriter | null;
+  /**
+   * Reads the rest of a value that is one string in the form it is kept in; null when the value needs a
+   * decoder, which begins with the same bytes. Ends as a decoder's step does.
+   */
+  whole?(rdbType: number, source: RdbSource): DetachedValue | null;
   decoder(rdbType: number): ValueDecoder;
   /** Commands that make the key's value from nothing, a few elements each; for AOF files without RDB. */
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void;

@@ -33,6 +33,13 @@ const PAIR_OVERHEAD_MAX = 32;
 /** Expired fields that a random choice may meet before it gives up. */
 const RANDOM_ATTEMPTS_MAX = 100;
 
+/** A text of `length` bytes at bytes[start]. */
+export interface TextPlace {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+}
+
 export class Hashes implements ValueType {
   readonly type = TYPE_HASH;
   readonly name = 'hash';
@@ -301,12 +308,21 @@ export class Hashes implements ValueType {
   }
 
   /** Adds a field to a table that no key holds; false when it is there already. */
-  addToTable(root: number, field: Uint8Array, value: Uint8Array, expiresAtMs: number): boolean {
+  addToTable(root: number, field: TextPlace, value: TextPlace, expiresAtMs: number): boolean {
     const { elements, epoch } = this.store;
-    const hash = hashBytes(field, 0, field.length);
-    if (elements.find(root, hash, field, 0, field.length) !== 0) return false;
-    const { length } = value;
-    const record = this.#records.newField(epoch, field, 0, field.length, value, 0, length, expiresAtMs);
+    const { bytes, start, length } = field;
+    const hash = hashBytes(bytes, start, length);
+    if (elements.find(root, hash, bytes, start, length) !== 0) return false;
+    const record = this.#records.newField(
+      epoch,
+      bytes,
+      start,
+      length,
+      value.bytes,
+      value.start,
+      value.length,
+      expiresAtMs,
+    );
     elements.insert(root, hash, record);
     if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
     return true;

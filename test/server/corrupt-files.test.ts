@@ -37,6 +37,7 @@ async function wholeFile(): Promise<Buffer> {
 function load(keyspace: Keyspace, file: Buffer, random: Prng): unknown {
   const builder = new DatasetBuilder(keyspace, {
     verifyChecksum: false,
+    thorough: random.below(2) === 0,
     skipExpired: false,
     attributes: 'none',
   });

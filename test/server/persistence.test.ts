@@ -514,11 +514,11 @@ describe.skipIf(!hasRedis)('Persistence against redis-server', () => {
   it('refuses a file with a type it does not know, by name, and changes nothing', async () => {
     const folder = newFolder();
     // A string and a value of a module, in a file without checksum.
-    const records = '\xfe\0\0\x04fine\x011\x07\x06user:1\x00';
+    const records = `\xfe\0\0\x04fine\x011\x07\x06user:1\x81${'\0'.repeat(8)}\0`;
     writeFileSync(join(folder, 'dump.rdb'), `REDIS0011${records}\xff${'\0'.repeat(8)}`, 'latin1');
     const node = new Node(folder);
     expect(await node.loadError()).toMatch(
-      /Key 'user:1' is a module \(RDB type 7\), .* not supported \(offset \d+ of .*dump.rdb\)/,
+      /module data I can't load: no matching module type 'AAAAAAAAA' \(offset 19 of .*dump.rdb\)/,
     );
     expect(node.keyspace.size).toBe(0);
   });

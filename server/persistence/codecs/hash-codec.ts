@@ -13,11 +13,15 @@
  * Written as 16 while a listpack, as 4 while no field expires, otherwise as 24 or as Valkey's 22; below
  * version 12 there is no way.
  */
+import { BLOCK_BYTES_MAX } from '../../structures/arena.ts';
 import { ENCODING_LISTPACK, type Records, TYPE_HASH } from '../../structures/record.ts';
 import { NO_FIELD_EXPIRY } from '../../values/hash.ts';
 import type { HashCursor } from '../../values/hash-cursor.ts';
+import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import { RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../rdb-format.ts';
+import type { RdbSource } from '../rdb-source.ts';
+import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
 import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
@@ -33,6 +37,7 @@ import {
   RDB_HASH_ZIPLIST,
   RDB_HASH_ZIPMAP,
 } from './hash-decoder.ts';
+import { checkedEntries } from './packed-check.ts';
 
 const FIELDS_PER_COMMAND = 64;
 const TWO_32 = 4294967296;
@@ -51,6 +56,7 @@ export class HashCodec implements ValueCodec {
   ];
   readonly readsValkey = [RDB_HASH_VALKEY];
   readonly #values: Values;
+  readonly #text = new RdbText();
 
   constructor(values: Values) {
     this.#values = values;
@@ -116,6 +122,22 @@ export class HashCodec implements ValueCodec {
         if (rdbType === RDB_HASH_VALKEY) writeInt64(writer, expiresAtMs);
       },
     };
+  }
+
+  whole(rdbType: number, source: RdbSource): DetachedValue | null {
+    if (rdbType !== RDB_HASH_LISTPACK || source.thorough) return null;
+    const before = source.at;
+    const text = this.#text;
+    source.read(text);
+    const pairs = checkedEntries(source, text) / 2;
+    const { hashes, store } = this.#values;
+    const { hashMaxListpackEntries } = store.limits;
+    if (!Number.isInteger(pairs) || pairs > hashMaxListpackEntries || text.length > BLOCK_BYTES_MAX) {
+      source.at = before;
+      return null;
+    }
+    if (pairs === 0) return { encoding: ENCODING_LISTPACK, root: 0 };
+    return { encoding: ENCODING_LISTPACK, root: hashes.listpacks.copyIn(text.bytes, text.start) };
   }
 
   decoder(rdbType: number): ValueDecoder {

@@ -6,6 +6,7 @@ import { type Hashes, NO_FIELD_EXPIRY } from '../../values/hash.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
 import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { RdbSource } from '../rdb-source.ts';
+import { RdbText } from '../rdb-text.ts';
 import type { ValueDecoder } from '../value-codec.ts';
 import { listpackOfZiplist, listpackOfZipmap } from './ziplist.ts';
 
@@ -23,9 +24,11 @@ export const RDB_HASH_VALKEY = 22;
 const PAIR_OVERHEAD_MAX = 32;
 const TWO_32 = 4294967296;
 
+const DUPLICATE = 'Duplicate hash fields detected';
+
 interface Field {
-  readonly name: Uint8Array;
-  readonly value: Uint8Array;
+  readonly name: Buffer;
+  readonly value: Buffer;
   readonly expiresAtMs: number;
 }
 
@@ -35,6 +38,8 @@ export class HashDecoder implements ValueDecoder {
   /** A table once there is reason for one; until then what a listpack would hold waits in `#small`. */
   #table = 0;
   readonly #small: Field[] = [];
+  readonly #name = new RdbText();
+  readonly #value = new RdbText();
   #smallBytes = 0;
   readonly #seen = new Set<string>();
   #listpackRoot = 0;
@@ -55,7 +60,7 @@ export class HashDecoder implements ValueDecoder {
       const earliest = readInt64(source);
       this.#earliestRead = true;
       this.#earliest = earliest;
-      return false;
+      source.settle();
     }
     if (type === RDB_HASH || type === RDB_HASH_EXPIRING || type === RDB_HASH_EXPIRING_EARLY) {
       return this.#stepPairs(source);
@@ -89,8 +94,16 @@ export class HashDecoder implements ValueDecoder {
     if (this.#left < 0) {
       this.#left = source.size();
       if (this.#left > this.#hashes.store.limits.hashMaxListpackEntries) this.#toTable(source);
-      return this.#left === 0;
+      source.settle();
     }
+    for (; this.#left > 0; this.#left--) {
+      this.#pair(source);
+      source.settle();
+    }
+    return true;
+  }
+
+  #pair(source: RdbSource): void {
     let expiresAtMs = NO_FIELD_EXPIRY;
     const valkey = this.#rdbType === RDB_HASH_VALKEY && source.version >= VALKEY_RDB_VERSION;
     if (this.#rdbType !== RDB_HASH && !valkey) {
@@ -98,12 +111,15 @@ export class HashDecoder implements ValueDecoder {
       const base = this.#rdbType === RDB_HASH_EXPIRING ? this.#earliest - 1 : 0;
       if (ttl !== 0) expiresAtMs = ttl + base;
     }
-    const name = source.string();
-    const value = source.string();
+    const name = this.#name;
+    const value = this.#value;
+    source.read(name);
+    source.read(value);
     if (valkey) expiresAtMs = readInt64(source);
-    this.#left--;
-    this.#add(source, { name, value, expiresAtMs: checkedExpiry(source, expiresAtMs) });
-    return this.#left === 0;
+    checkedExpiry(source, expiresAtMs);
+    if (this.#table !== 0 && name.length <= KEY_BYTES_MAX) {
+      if (!this.#hashes.addToTable(this.#table, name, value, expiresAtMs)) source.fail(DUPLICATE);
+    } else this.#add(source, { name: name.copy(), value: value.copy(), expiresAtMs });
   }
 
   #add(source: RdbSource, field: Field): void {
@@ -119,10 +135,9 @@ export class HashDecoder implements ValueDecoder {
       return;
     }
     const text = Buffer.prototype.latin1Slice.call(name);
-    if (this.#seen.has(text)) source.fail('a hash has a field twice');
+    if (this.#seen.has(text)) source.fail('Hash with dup elements');
     this.#seen.add(text);
-    // What the source handed out is only lent for this step.
-    this.#small.push({ name: Buffer.from(name), value: Buffer.from(value), expiresAtMs });
+    this.#small.push(field);
   }
 
   #toTable(source: RdbSource): void {
@@ -133,16 +148,17 @@ export class HashDecoder implements ValueDecoder {
   }
 
   #addToTable(source: RdbSource, { name, value, expiresAtMs }: Field): void {
-    if (!this.#hashes.addToTable(this.#table, name, value, expiresAtMs)) {
-      source.fail('a hash has a field twice');
-    }
+    const field = this.#name;
+    const content = this.#value;
+    field.point(name, 0, name.length);
+    content.point(value, 0, value.length);
+    if (!this.#hashes.addToTable(this.#table, field, content, expiresAtMs)) source.fail(DUPLICATE);
   }
 
   /** All fields in one string. */
   #packed(source: RdbSource): void {
     const type = this.#rdbType;
-    const read = source.string();
-    let bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
+    let bytes = source.string();
     if (type === RDB_HASH_ZIPLIST || type === RDB_HASH_ZIPMAP) {
       const converted = type === RDB_HASH_ZIPLIST ? listpackOfZiplist(bytes) : listpackOfZipmap(bytes);
       if (typeof converted === 'string') source.fail(converted);
@@ -170,7 +186,7 @@ export class HashDecoder implements ValueDecoder {
       if (name.length > KEY_BYTES_MAX) source.fail('a field of a hash is longer than 1 MiB');
       this.#seen.add(Buffer.prototype.latin1Slice.call(name));
     }
-    if (this.#seen.size !== fields.length) source.fail('a hash has a field twice');
+    if (this.#seen.size !== fields.length) source.fail('Hash with dup elements');
   }
 }
 

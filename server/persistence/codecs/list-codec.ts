@@ -164,9 +164,15 @@ class ListDecoder implements ValueDecoder {
   }
 
   step(source: RdbSource): boolean {
-    if (this.#left < 0) this.#left = source.size();
-    else this.#element(source);
-    return this.#left === 0;
+    if (this.#left < 0) {
+      this.#left = source.size();
+      source.settle();
+    }
+    while (this.#left > 0) {
+      this.#element(source);
+      source.settle();
+    }
+    return true;
   }
 
   result(): DetachedValue {
@@ -186,10 +192,9 @@ class ListDecoder implements ValueDecoder {
         source.fail(`a list node has the unknown container type ${container}`);
       }
     }
-    const read = source.string();
-    if (read.length === 0 && this.#rdbType === RDB_LIST_QUICKLIST2) source.fail('a list node without bytes');
+    const bytes = source.string();
+    if (bytes.length === 0 && this.#rdbType === RDB_LIST_QUICKLIST2) source.fail('a list node without bytes');
     this.#left--;
-    const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
     if (this.#rdbType === RDB_LIST) quicklists.push(this.#list, false, bytes, 0, bytes.length);
     else if (container === CONTAINER_PLAIN) {
       const body = quicklists.bodies.createPlain(bytes, 0, bytes.length);

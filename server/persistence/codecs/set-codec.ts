@@ -21,9 +21,11 @@ import { type Sets, SetValue } from '../../values/set.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
+import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
 import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
+import { checkedEntries } from './packed-check.ts';
 
 const RDB_SET = 2;
 const RDB_SET_INTSET = 11;
@@ -35,6 +37,7 @@ export class SetCodec implements ValueCodec {
   readonly type = TYPE_SET;
   readonly reads = [RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK];
   readonly #values: Values;
+  readonly #text = new RdbText();
 
   constructor(values: Values) {
     this.#values = values;
@@ -78,6 +81,21 @@ export class SetCodec implements ValueCodec {
     };
   }
 
+  whole(rdbType: number, source: RdbSource): DetachedValue | null {
+    if (rdbType !== RDB_SET_LISTPACK || source.thorough) return null;
+    const before = source.at;
+    const text = this.#text;
+    source.read(text);
+    const entries = checkedEntries(source, text);
+    const { sets, store } = this.#values;
+    if (entries > store.limits.setMaxListpackEntries || text.length > BLOCK_BYTES_MAX) {
+      source.at = before;
+      return null;
+    }
+    if (entries === 0) return { encoding: ENCODING_LISTPACK, root: 0 };
+    return { encoding: ENCODING_LISTPACK, root: sets.listpacks.copyIn(text.bytes, text.start) };
+  }
+
   decoder(rdbType: number): ValueDecoder {
     return new SetDecoder(this.#values.sets, rdbType);
   }
@@ -102,6 +120,7 @@ class SetDecoder implements ValueDecoder {
   readonly #sets: Sets;
   readonly #rdbType: number;
   readonly #set = new SetValue();
+  readonly #text = new RdbText();
   /** Members that are left; -1 before the count was read. */
   #left = -1;
 
@@ -112,8 +131,7 @@ class SetDecoder implements ValueDecoder {
 
   step(source: RdbSource): boolean {
     if (this.#rdbType !== RDB_SET) {
-      const read = source.string();
-      const bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
+      const bytes = source.string();
       if (this.#rdbType === RDB_SET_INTSET) this.#intset(source, bytes);
       else this.#listpack(source, bytes);
       return true;
@@ -123,12 +141,15 @@ class SetDecoder implements ValueDecoder {
       if (count > this.#sets.store.limits.setMaxIntsetEntries) this.#set.encoding = ENCODING_TABLE;
       this.#set.root = this.#sets.newRoot(this.#set.encoding);
       this.#left = count;
-    } else {
-      const member = source.string();
-      this.#left--;
-      this.#add(source, member);
+      source.settle();
     }
-    return this.#left === 0;
+    const text = this.#text;
+    for (; this.#left > 0; this.#left--) {
+      source.read(text);
+      this.#add(source, text.bytes, text.start, text.length);
+      source.settle();
+    }
+    return true;
   }
 
   result(): DetachedValue {
@@ -143,9 +164,9 @@ class SetDecoder implements ValueDecoder {
     this.#set.root = 0;
   }
 
-  #add(source: RdbSource, member: Uint8Array): void {
-    if (member.length > KEY_BYTES_MAX) source.fail('a member of a set is longer than 1 MiB');
-    if (!this.#sets.addTo(this.#set, member, 0, member.length)) source.fail('a set has a member twice');
+  #add(source: RdbSource, bytes: Buffer, start: number, length: number): void {
+    if (length > KEY_BYTES_MAX) source.fail('a member of a set is longer than 1 MiB');
+    if (!this.#sets.addTo(this.#set, bytes, start, length)) source.fail('Duplicate set members detected');
   }
 
   #intset(source: RdbSource, bytes: Buffer): void {
@@ -167,7 +188,8 @@ class SetDecoder implements ValueDecoder {
     const width = bytes.readUInt32LE(0);
     for (let at = INTSET_HEADER_BYTES; at < bytes.length; at += width) {
       const value = width === 8 ? bytes.readBigInt64LE(at) : bytes.readIntLE(at, width);
-      this.#add(source, Buffer.from(value.toString()));
+      const member = Buffer.from(value.toString());
+      this.#add(source, member, 0, member.length);
     }
   }
 
@@ -184,7 +206,7 @@ class SetDecoder implements ValueDecoder {
     for (let at = listpack.first(bytes, 0); at !== 0; ) {
       at = listpack.read(bytes, 0, at, entry);
       const member = entry.copyText(bytes);
-      if (this.#set.root !== 0) this.#add(source, member);
+      if (this.#set.root !== 0) this.#add(source, member, 0, member.length);
       else {
         if (member.length > KEY_BYTES_MAX) source.fail('a member of a set is longer than 1 MiB');
         const text = member.latin1Slice();

@@ -8,17 +8,21 @@
  *
  * Written as 17 while a listpack, as 5 otherwise.
  */
+import { BLOCK_BYTES_MAX } from '../../structures/arena.ts';
 import { formatDouble17, parseDouble } from '../../structures/double.ts';
 import * as listpack from '../../structures/listpack.ts';
+import { ListpackBlocks } from '../../structures/listpack-block.ts';
 import { ENCODING_LISTPACK, KEY_BYTES_MAX, TYPE_ZSET } from '../../structures/record.ts';
 import type { SortedSets } from '../../values/sorted-set.ts';
 import type { SortedSetBody } from '../../values/sorted-set-body.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
+import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
 import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
+import { checkedEntries } from './packed-check.ts';
 import { listpackOfZiplist } from './ziplist.ts';
 
 const RDB_ZSET = 3;
@@ -31,9 +35,12 @@ export class SortedSetCodec implements ValueCodec {
   readonly type = TYPE_ZSET;
   readonly reads = [RDB_ZSET, RDB_ZSET_2, RDB_ZSET_ZIPLIST, RDB_ZSET_LISTPACK];
   readonly #values: Values;
+  readonly #listpacks: ListpackBlocks;
+  readonly #text = new RdbText();
 
   constructor(values: Values) {
     this.#values = values;
+    this.#listpacks = new ListpackBlocks(values.store.arena);
   }
 
   rdbType(ref: number): number {
@@ -70,6 +77,21 @@ export class SortedSetCodec implements ValueCodec {
     };
   }
 
+  whole(rdbType: number, source: RdbSource): DetachedValue | null {
+    if (rdbType !== RDB_ZSET_LISTPACK || source.thorough) return null;
+    const before = source.at;
+    const text = this.#text;
+    source.read(text);
+    const pairs = checkedEntries(source, text) / 2;
+    const { limits } = this.#values.store;
+    if (!Number.isInteger(pairs) || pairs > limits.zsetMaxListpackEntries || text.length > BLOCK_BYTES_MAX) {
+      source.at = before;
+      return null;
+    }
+    if (pairs === 0) return { encoding: ENCODING_LISTPACK, root: 0 };
+    return { encoding: ENCODING_LISTPACK, root: this.#listpacks.copyIn(text.bytes, text.start) };
+  }
+
   decoder(rdbType: number): ValueDecoder {
     return new SortedSetDecoder(this.#values.sortedSets, rdbType);
   }
@@ -93,6 +115,7 @@ class SortedSetDecoder implements ValueDecoder {
   readonly #sets: SortedSets;
   readonly #rdbType: number;
   readonly #body: SortedSetBody;
+  readonly #text = new RdbText();
   /** Elements that are left; -1 before the count was read. */
   #left = -1;
 
@@ -111,8 +134,17 @@ class SortedSetDecoder implements ValueDecoder {
       this.#left = source.size();
       // A table takes them in any order; it becomes a listpack in the end when it is small enough.
       this.#body.convert();
-    } else this.#element(source);
-    return this.#left === 0;
+      source.settle();
+    }
+    const text = this.#text;
+    const binary = this.#rdbType === RDB_ZSET_2;
+    for (; this.#left > 0; this.#left--) {
+      source.read(text);
+      const score = binary ? source.double() : source.textDouble();
+      this.#add(source, text.bytes, text.start, text.length, score);
+      source.settle();
+    }
+    return true;
   }
 
   result(): DetachedValue {
@@ -127,17 +159,8 @@ class SortedSetDecoder implements ValueDecoder {
     this.#sets.release(this.#body.encoding, this.#body.root);
   }
 
-  #element(source: RdbSource): void {
-    const read = source.string();
-    const member = Buffer.from(read.buffer, read.byteOffset, read.length);
-    const score = this.#rdbType === RDB_ZSET_2 ? source.double() : source.textDouble();
-    this.#left--;
-    this.#add(source, member, score);
-  }
-
   #packed(source: RdbSource): void {
-    const read = source.string();
-    let bytes = Buffer.from(read.buffer, read.byteOffset, read.length);
+    let bytes = source.string();
     if (this.#rdbType === RDB_ZSET_ZIPLIST) {
       const converted = listpackOfZiplist(bytes);
       if (typeof converted === 'string') source.fail(converted);
@@ -148,15 +171,15 @@ class SortedSetDecoder implements ValueDecoder {
     const pairs = readPairs(source, bytes);
     if (isInOrder(pairs) && this.#body.takeListpack(bytes, pairs.length)) return;
     this.#body.convert();
-    for (const { member, score } of pairs) this.#add(source, member, score);
+    for (const { member, score } of pairs) this.#add(source, member, 0, member.length, score);
   }
 
-  #add(source: RdbSource, member: Uint8Array, score: number): void {
+  #add(source: RdbSource, bytes: Buffer, start: number, length: number, score: number): void {
     const body = this.#body;
-    if (Number.isNaN(score)) source.fail('a score of a sorted set is no number');
-    if (member.length > KEY_BYTES_MAX) source.fail('a member of a sorted set is longer than 1 MiB');
-    if (body.find(member, 0, member.length)) source.fail('a sorted set has a member twice');
-    body.add(member, 0, member.length, score);
+    if (Number.isNaN(score)) source.fail('Zset with NAN score detected');
+    if (length > KEY_BYTES_MAX) source.fail('a member of a sorted set is longer than 1 MiB');
+    if (body.find(bytes, start, length)) source.fail('Duplicate zset fields detected');
+    body.add(bytes, start, length, score);
   }
 }
 

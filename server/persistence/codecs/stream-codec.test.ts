@@ -106,16 +106,17 @@ function decode(made: Made, rdbType: number, bytes: Uint8Array, pieceBytes: numb
   const decoder = made.codec.decoder(rdbType);
   const source = new RdbSource();
   for (let end = pieceBytes; ; end += pieceBytes) {
-    source.bytes = bytes.subarray(0, end);
+    source.bytes = Buffer.from(bytes);
+    source.end = Math.min(end, bytes.length);
     for (;;) {
-      const at = source.at;
+      source.settle();
       try {
         if (!decoder.step(source)) continue;
         expect(source.at).toBe(bytes.length);
         return decoder.result().root;
       } catch (error) {
         if (error !== NEED_MORE || end >= bytes.length) throw error;
-        source.at = at;
+        source.at = source.stepStart;
         break;
       }
     }
