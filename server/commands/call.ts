@@ -45,14 +45,17 @@ export class Call {
 
   /** Takes over what the parser found between `start` and `end` of `bytes`. */
   take(parser: RequestParser, start: number, end: number): void {
-    this.bytes = parser.bytes;
+    // Mostly the same as for the command before: comparing costs less than storing a reference.
+    if (this.bytes !== parser.bytes) this.bytes = parser.bytes;
     this.argc = parser.argc;
-    this.argStart = parser.argStart;
-    this.argLength = parser.argLength;
+    if (this.argStart !== parser.argStart) {
+      this.argStart = parser.argStart;
+      this.argLength = parser.argLength;
+    }
     this.canonical = parser.canonical;
     this.sourceStart = start;
     this.sourceEnd = end;
-    this.effects = null;
+    if (this.effects !== null) this.effects = null;
   }
 
   reserveKeys(count: number): void {

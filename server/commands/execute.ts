@@ -64,7 +64,8 @@ export class Executor {
       return this.#reject(call, errors.NO_AUTH_YET, entry);
     }
     client.lastInteractionMs = context.keyspace.nowMs;
-    client.lastCommand = entry;
+    // Most clients send one command again and again, and storing a reference costs more than comparing.
+    if (client.lastCommand !== entry) client.lastCommand = entry;
     const user = client.user;
     if (user !== null && !user.unrestricted) {
       const denial = context.access.refusal(call, entry, 'toplevel');
@@ -181,8 +182,9 @@ export class Executor {
     const context = this.#context;
     const keyspace = context.keyspace;
     const reply = call.reply;
-    call.entry = entry;
-    call.database = keyspace.databases[call.client.databaseIndex];
+    if (call.entry !== entry) call.entry = entry;
+    const database = keyspace.databases[call.client.databaseIndex];
+    if (call.database !== database) call.database = database;
     reply.protocol = call.client.protocol;
     const dirty = keyspace.dirty;
     const failures = reply.errors;

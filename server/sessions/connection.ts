@@ -227,7 +227,7 @@ export class Connection implements ClientLink, TurnMember {
     const parser = this.#parser;
     const start = reply.at;
     this.#session.turn.begin();
-    const hardLimit = this.#session.outputLimit(client.kind)[0];
+    const hardLimit = this.#session.outputLimit(client.kind).hardBytes;
     reply.floor = start;
     reply.atMax = start + (hardLimit === 0 ? REPLY_BYTES_MAX : hardLimit);
     this.#executing = true;
@@ -395,16 +395,15 @@ export class Connection implements ClientLink, TurnMember {
 
   /** Whether so many bytes of replies are more than this class of client may have waiting; closes it then. */
   #exceeds(bytes: number): boolean {
-    const [hard, soft, softSeconds] = this.#session.outputLimit(this.client.kind);
-    const { nowMs } = this.#session.context.keyspace;
-    const { access } = this.#session.context;
-    const stranger = !this.client.authenticated && access.signInNeeded;
-    let exceeded = (hard > 0 && bytes > hard) || (stranger && bytes > STRANGER_BYTES_MAX);
-    if (soft === 0 || bytes <= soft) this.#overSoftSinceMs = 0;
+    const { hardBytes, softBytes, softSeconds } = this.#session.outputLimit(this.client.kind);
+    const { context } = this.#session;
+    const { nowMs } = context.keyspace;
+    const stranger = !this.client.authenticated && context.access.signInNeeded;
+    let exceeded = (hardBytes > 0 && bytes > hardBytes) || (stranger && bytes > STRANGER_BYTES_MAX);
+    if (softBytes === 0 || bytes <= softBytes) this.#overSoftSinceMs = 0;
     else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
     else if (nowMs - this.#overSoftSinceMs > softSeconds * 1000) exceeded = true;
     if (!exceeded) return false;
-    const { context } = this.#session;
     context.stats.clientOutputLimitDisconnections++;
     context.log.warning(
       `Client ${this.remoteAddress} closed: ${bytes} bytes of replies exceed client-output-buffer-limit`,

@@ -4,6 +4,7 @@ import type { Call } from '../commands/call.ts';
 import type { Client, ClientKind } from '../commands/client.ts';
 import type { ServerContext } from '../commands/context.ts';
 import type { Executor } from '../commands/execute.ts';
+import type { OutputLimit } from '../config/special-kinds.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { RequestParser } from '../wire/request.ts';
 import type { Connection } from './connection.ts';
@@ -19,8 +20,8 @@ export interface SessionContext {
   readonly queryBytesMax: number;
   nextClientId(): number;
   callFor(client: Client, reply: Reply): Call;
-  /** Hard limit, soft limit (bytes; 0 = none) and seconds that the soft one may be exceeded. */
-  outputLimit(kind: ClientKind): readonly [hard: number, soft: number, softSeconds: number];
+  /** What may wait to be sent to clients of this kind; 0 bytes: as much as there is. */
+  outputLimit(kind: ClientKind): OutputLimit;
   startReading(socket: Socket): void;
   remove(connection: Connection): void;
   /** Connections that have a buffer for input. */

@@ -20,7 +20,7 @@ import type { Turn } from './turn.ts';
 const SECOND_MS = 1000;
 /** With more clients their memory is looked at by the clock only. */
 const EVICTION_LOOK_MAX = 1000;
-const NO_LIMIT: readonly [number, number, number] = [0, 0, 0];
+const NO_LIMIT: OutputLimit = { hardBytes: 0, softBytes: 0, softSeconds: 0 };
 
 /** The clients, by id. */
 export class Clients implements ClientRegistry {
@@ -74,9 +74,8 @@ export class Sessions implements SessionContext {
   readonly buffered = new Set<Connection>();
   readonly #held = new HeldConnections(() => this.#pauses());
   #lastSecondMs = 0;
-  #limitsSeen: OutputLimits | null = null;
-  #normalLimit = NO_LIMIT;
-  #pubsubLimit = NO_LIMIT;
+  /** client-output-buffer-limit. */
+  outputLimits: OutputLimits = { normal: NO_LIMIT, replica: NO_LIMIT, pubsub: NO_LIMIT };
   readonly #shared = Buffer.allocUnsafeSlow(SHARE_BYTES);
   #nextId = 1;
 
@@ -109,16 +108,10 @@ export class Sessions implements SessionContext {
     return new Call(this.context, this.#table, client, reply);
   }
 
-  outputLimit(kind: ClientKind): readonly [number, number, number] {
+  outputLimit(kind: ClientKind): OutputLimit {
     // Replication bounds replicas itself: what waits for them is mostly in the shared log.
     if (kind === 'replica') return NO_LIMIT;
-    const limits = this.context.config.values['client-output-buffer-limit'];
-    if (limits !== this.#limitsSeen) {
-      this.#limitsSeen = limits;
-      this.#normalLimit = tripleOf(limits.normal);
-      this.#pubsubLimit = tripleOf(limits.pubsub);
-    }
-    return kind === 'pubsub' ? this.#pubsubLimit : this.#normalLimit;
+    return kind === 'pubsub' ? this.outputLimits.pubsub : this.outputLimits.normal;
   }
 
   startReading(socket: Socket): void {
@@ -299,10 +292,6 @@ export class Sessions implements SessionContext {
     const address = socket.remoteAddress;
     return address !== undefined && !/^(::ffff:)?127\.|^::1$/.test(address);
   }
-}
-
-function tripleOf({ hardBytes, softBytes, softSeconds }: OutputLimit): readonly [number, number, number] {
-  return [hardBytes, softBytes, softSeconds];
 }
 
 const PROTECTED_MODE =

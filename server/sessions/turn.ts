@@ -18,6 +18,13 @@ export interface TurnMember {
 }
 
 const NOTHING = new Uint8Array(0);
+/** Segments that a turn has room for at first. */
+const SEGMENTS_MIN = 256;
+/** Views of the reply buffer that are kept for the next turns. */
+const VIEWS = 1024;
+
+/** Stands where no member is, so that one that has gone is not kept. */
+const NOBODY: TurnMember = { firstSegment: -1, lastSegment: -1, send: () => true, resume: () => undefined };
 
 interface Waiting {
   readonly offset: number;
@@ -35,11 +42,17 @@ export class Turn {
   readonly messages = new Reply();
   readonly #persistence: Persistence;
   // Segments of the two buffers in the order they were made; those of one member are linked by #nexts.
+  // The lists keep their room: an array that is emptied and filled again costs more than a short command.
+  #count = 0;
   readonly #members: TurnMember[] = [];
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  readonly #nexts: number[] = [];
-  readonly #ofMessages: boolean[] = [];
+  #starts = new Int32Array(SEGMENTS_MIN);
+  #ends = new Int32Array(SEGMENTS_MIN);
+  #nexts = new Int32Array(SEGMENTS_MIN);
+  #ofMessages = new Uint8Array(SEGMENTS_MIN);
+  // Replies of the same length at the same place come again turn after turn: their views are used again.
+  readonly #views: Uint8Array[] = Array.from({ length: VIEWS }, () => NOTHING);
+  readonly #viewStarts = new Int32Array(VIEWS).fill(-1);
+  #viewed: Uint8Array = NOTHING;
   #scheduled = false;
   #begun = false;
   #resumable: TurnMember[] = [];
@@ -61,12 +74,12 @@ export class Turn {
 
   /** Replies from `start` to the end of the buffer belong to `member`. */
   note(member: TurnMember, start: number): void {
-    if (start !== this.reply.at) this.#add(member, false, start, this.reply.at);
+    if (start !== this.reply.at) this.#add(member, 0, start, this.reply.at);
   }
 
   /** Bytes [start, end) of `messages` go to `member`, behind what it was given in this turn so far. */
   deliver(member: TurnMember, start: number, end: number): void {
-    if (start !== end) this.#add(member, true, start, end);
+    if (start !== end) this.#add(member, 1, start, end);
   }
 
   /** Gives `member` another share in the next turn. */
@@ -104,26 +117,27 @@ export class Turn {
   /** Sends what the turn has made so far. */
   flush(): void {
     this.#persistence.flushTurn();
-    if (this.#members.length === 0) return;
+    if (this.#count === 0) return;
     const hold = this.#persistence.releasedOffset < this.#persistence.offset || this.#waiting.length > 0;
     let repliesPinned = false;
     let messagesPinned = false;
     let shared: Uint8Array = NOTHING;
     let sharedStart = -1;
     let sharedEnd = -1;
-    for (let index = 0; index < this.#members.length; index++) {
+    for (let index = 0; index < this.#count; index++) {
       const member = this.#members[index];
+      this.#members[index] = NOBODY;
       if (member.firstSegment !== index) continue;
       member.firstSegment = -1;
       member.lastSegment = -1;
       const single = this.#nexts[index] < 0;
-      const ofMessages = this.#ofMessages[index];
+      const ofMessages = this.#ofMessages[index] === 1;
       let bytes: Uint8Array;
       if (!single) bytes = this.#gather(index);
-      else if (ofMessages && sharedStart === this.#starts[index] && sharedEnd === this.#ends[index]) {
-        bytes = shared;
-      } else bytes = this.#view(index);
-      if (ofMessages && single) {
+      else if (!ofMessages) bytes = this.#reusedView(this.#starts[index], this.#ends[index]);
+      else if (sharedStart === this.#starts[index] && sharedEnd === this.#ends[index]) bytes = shared;
+      else {
+        bytes = this.#view(index);
         shared = bytes;
         sharedStart = this.#starts[index];
         sharedEnd = this.#ends[index];
@@ -135,36 +149,65 @@ export class Turn {
         else repliesPinned = true;
       }
     }
-    this.#members.length = 0;
-    this.#starts.length = 0;
-    this.#ends.length = 0;
-    this.#nexts.length = 0;
-    this.#ofMessages.length = 0;
+    this.#count = 0;
     this.reply.reset(repliesPinned);
     this.messages.reset(messagesPinned);
   }
 
-  #add(member: TurnMember, ofMessages: boolean, start: number, end: number): void {
+  #add(member: TurnMember, ofMessages: number, start: number, end: number): void {
     const last = member.lastSegment;
     if (last >= 0 && this.#ofMessages[last] === ofMessages && this.#ends[last] === start) {
       this.#ends[last] = end;
       return;
     }
-    const index = this.#members.length;
-    this.#members.push(member);
-    this.#starts.push(start);
-    this.#ends.push(end);
-    this.#nexts.push(-1);
-    this.#ofMessages.push(ofMessages);
+    const index = this.#count++;
+    if (index === this.#starts.length) this.#grow();
+    this.#members[index] = member;
+    this.#starts[index] = start;
+    this.#ends[index] = end;
+    this.#nexts[index] = -1;
+    this.#ofMessages[index] = ofMessages;
     if (last >= 0) this.#nexts[last] = index;
     else member.firstSegment = index;
     member.lastSegment = index;
     this.schedule();
   }
 
+  #grow(): void {
+    const size = this.#starts.length * 2;
+    const longer = (list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+      const next = new Int32Array(size);
+      next.set(list);
+      return next;
+    };
+    this.#starts = longer(this.#starts);
+    this.#ends = longer(this.#ends);
+    this.#nexts = longer(this.#nexts);
+    const marks = new Uint8Array(size);
+    marks.set(this.#ofMessages);
+    this.#ofMessages = marks;
+  }
+
+  /** A view of the reply buffer, of an earlier turn where there is one. */
+  #reusedView(start: number, end: number): Uint8Array {
+    const { buffer } = this.reply;
+    if (buffer !== this.#viewed) {
+      this.#viewed = buffer;
+      this.#viewStarts.fill(-1);
+      this.#views.fill(NOTHING);
+    }
+    const place = (start + (end - start) * 41) & (VIEWS - 1);
+    const known = this.#views[place];
+    if (this.#viewStarts[place] === start && known.length === end - start) return known;
+    const view = new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start);
+    this.#viewStarts[place] = start;
+    this.#views[place] = view;
+    return view;
+  }
+
   /** A plain view of a segment: half the price of `subarray`, which makes a Buffer. */
   #view(index: number): Uint8Array {
-    const { buffer } = this.#ofMessages[index] ? this.messages : this.reply;
+    const { buffer } = this.#ofMessages[index] === 1 ? this.messages : this.reply;
     const start = this.#starts[index];
     return new Uint8Array(buffer.buffer, buffer.byteOffset + start, this.#ends[index] - start);
   }

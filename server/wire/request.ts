@@ -89,7 +89,7 @@ export class RequestParser {
       starts[argument] = start;
       lengths[argument] = length;
     }
-    this.bytes = bytes;
+    if (this.bytes !== bytes) this.bytes = bytes;
     this.argc = count;
     return next;
   }

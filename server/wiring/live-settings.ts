@@ -46,6 +46,9 @@ export function applyLiveSettings(server: Server): void {
   const bulk = (): void => {
     server.sessions.parser.bulkBytesMax = values['proto-max-bulk-len'];
   };
+  const outputLimits = (): void => {
+    server.sessions.outputLimits = values['client-output-buffer-limit'];
+  };
   const tracking = (): void => {
     server.tracking.maxKeys = values['tracking-table-max-keys'];
   };
@@ -67,6 +70,7 @@ export function applyLiveSettings(server: Server): void {
     [lazyFreeSettings,       () => applyLazyFree(server)],
     [['requirepass'],        password],
     [['proto-max-bulk-len'], bulk],
+    [['client-output-buffer-limit'], outputLimits],
     [['loglevel'],           level],
     [['import-mode'],        importing],
     [observerSettings,       () => applyObserver(server)],
