@@ -65,7 +65,8 @@ function ownServer(tree: string, folder: string): string {
     cpSync(path.join(tree, entry), path.join(copy, entry), { recursive: true });
   }
   symlinkSync(path.join(tree, 'node_modules'), path.join(copy, 'node_modules'));
-  return `exec '${path.join(copy, 'server/bin/redwarden-server')}' "$@"`;
+  // In the process list it goes by the name that it was called by.
+  return `REDWARDEN_PROGRAM="$0" exec '${path.join(copy, 'server/bin/redwarden-server')}' "$@"`;
 }
 
 /** A client program of the suite's release; what reads files of ours is ours, and absent until it exists. */
