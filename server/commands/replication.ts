@@ -1,7 +1,13 @@
 /** Replication commands: who follows whom, and what primaries and replicas say to each other. */
 
 import { linkState } from '../replication/replication-info.ts';
-import { CAPABILITY_EOF, CAPABILITY_PSYNC2, WANTS_RDB_ONLY } from '../replication/replication-seams.ts';
+import {
+  CAPABILITY_EOF,
+  CAPABILITY_PSYNC2,
+  WANTS_NO_FUNCTIONS,
+  WANTS_NO_KEYS,
+  WANTS_RDB_ONLY,
+} from '../replication/replication-seams.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import {
@@ -133,9 +139,22 @@ function introduce(call: Call, option: string, at: number): string | null {
       else client.replicaCapabilities &= ~WANTS_RDB_ONLY;
       return null;
     }
+    case 'rdb-filter-only':
+      return filterRdb(call, at);
     default:
       return `ERR Unrecognized REPLCONF option: ${call.text(at - 1)}`;
   }
+}
+
+/** The parts that the RDB shall have, words between blanks; what is not named stays out. */
+function filterRdb(call: Call, at: number): string | null {
+  const { client } = call;
+  client.replicaCapabilities |= WANTS_NO_KEYS | WANTS_NO_FUNCTIONS;
+  for (const part of call.text(at).split(/\s+/)) {
+    if (part.toLowerCase() === 'functions') client.replicaCapabilities &= ~WANTS_NO_FUNCTIONS;
+    else if (part !== '') return `ERR Unsupported rdb-filter-only option: ${part}`;
+  }
+  return null;
 }
 
 function replicaof(call: Call): void {

@@ -135,7 +135,7 @@ export class DatasetBuilder implements RdbVisitor {
   }
 
   library(code: Uint8Array): void {
-    this.#libraries.push(code.slice());
+    this.#libraries.push(new Uint8Array(code));
   }
 
   selectDatabase(index: number): void {

@@ -73,6 +73,8 @@ export interface SnapshotRequest {
   readonly checksum: boolean;
   /** Nobody is served meanwhile: the walk takes all the time there is, and gives way to signals only. */
   readonly urgent?: boolean;
+  /** Only what `begin` says goes into it, no key. */
+  readonly withoutKeys?: boolean;
   /**
    * T0 is now. `pid` names the process for users and temporary files. May throw; then the request ends with
    * that error.
@@ -226,9 +228,11 @@ export class Snapshots {
   #begin(): void {
     const first = this.#waiting[0];
     if (first === undefined) return;
-    const { version, compression } = first.request;
-    const joins = (target: Target): boolean =>
-      target.request.version === version && target.request.compression === compression;
+    const { version, compression, withoutKeys = false } = first.request;
+    const joins = ({ request }: Target): boolean =>
+      request.version === version &&
+      request.compression === compression &&
+      (request.withoutKeys ?? false) === withoutKeys;
     const targets = this.#waiting.filter(joins);
     this.#waiting = this.#waiting.filter((target) => !joins(target));
     this.#targets = targets;
@@ -266,16 +270,17 @@ export class Snapshots {
     const keyspace = this.#keyspace;
     if (this.#unfinishedRuns >= UNFINISHED_RUNS_MAX) this.#renewStamps();
     keyspace.epoch = (keyspace.epoch % EPOCH_MAX) + 1;
-    keyspace.snapshotHook = (database, ref) => this.#beforeChange(database, ref);
+    const withoutKeys = this.#targets[0]?.request.withoutKeys === true;
+    if (!withoutKeys) keyspace.snapshotHook = (database, ref) => this.#beforeChange(database, ref);
     this.#records.attributes = this.#environment.attributes();
     this.#records.version = this.#targets[0]?.request.version ?? this.#records.version;
-    this.#databases = [...keyspace.databases];
+    this.#databases = withoutKeys ? [] : [...keyspace.databases];
     // SWAPDB may give them other numbers before the walk comes to them.
     for (const database of this.#databases) database.snapshotIndex = database.index;
     this.#database = 0;
     this.#cursor = 0;
     this.keysProcessed = 0;
-    this.keysTotal = keyspace.size;
+    this.keysTotal = withoutKeys ? 0 : keyspace.size;
     this.#copiedBytes = 0;
     this.#open = new OpenRecords(keyspace, this.#records, this.#writer, () => {
       this.keysProcessed += 1;

@@ -8,7 +8,7 @@
  * know an end mark get the RDB while it is made (repl-diskless-sync), others and those of
  * `repl-diskless-sync no` get the file it was written to, with its size in front.
  */
-import { RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../persistence/rdb-format.ts';
+import { LIBRARY_FIELD, RDB_VERSION_FIELD_EXPIRY, VALKEY_RDB_VERSION } from '../persistence/rdb-format.ts';
 import type { SnapshotHandle } from '../persistence/snapshot.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 import { FileRun, type RdbRun, StreamRun } from './rdb-run.ts';
@@ -19,6 +19,8 @@ import {
   type ReplicationRuntime,
   type ReplicationSeams,
   type ReplicationSettings,
+  WANTS_NO_FUNCTIONS,
+  WANTS_NO_KEYS,
 } from './replication-seams.ts';
 
 /** What begins at T0, from the owner of the history. */
@@ -129,6 +131,7 @@ export class FullSync {
       marked: knowsMark && this.#parts.settings.disklessSync,
       rdbVersion: rdbVersionFor(peer.replicaVersion),
       legacy,
+      without: peer.replicaCapabilities & (WANTS_NO_KEYS | WANTS_NO_FUNCTIONS),
     };
   }
 
@@ -149,6 +152,7 @@ export class FullSync {
       version: kind.rdbVersion,
       compression: this.#parts.seams.rdbCompression(),
       checksum: true,
+      withoutKeys: (kind.without & WANTS_NO_KEYS) !== 0,
       begin: (pid) => this.#begin(kind, pid),
       onEnd: (error) => {
         ended = true;
@@ -181,8 +185,9 @@ export class FullSync {
       this.#waiting.delete(replica);
       this.#admit(run, point, replica);
     }
+    const functions = (kind.without & WANTS_NO_FUNCTIONS) === 0;
     const fields: (readonly [string, string])[] = [
-      ...seams.rdbFields(),
+      ...[...seams.rdbFields()].filter(([name]) => functions || name !== LIBRARY_FIELD),
       ['repl-stream-db', String(point.streamDatabase)],
       ['repl-id', point.replicationId],
       ['repl-offset', String(point.offset)],
@@ -267,6 +272,8 @@ interface Kind {
   /** It asked by SYNC. */
   readonly legacy: boolean;
   readonly rdbVersion: number;
+  /** Bits: `WANTS_NO_KEYS`, `WANTS_NO_FUNCTIONS`. */
+  readonly without: number;
 }
 
 /**
@@ -282,7 +289,10 @@ function rdbVersionFor(peerVersion: number): number {
 
 function serves(made: Kind, wanted: Kind): boolean {
   return (
-    made.marked === wanted.marked && made.legacy === wanted.legacy && wanted.rdbVersion >= made.rdbVersion
+    made.marked === wanted.marked &&
+    made.legacy === wanted.legacy &&
+    made.without === wanted.without &&
+    wanted.rdbVersion >= made.rdbVersion
   );
 }
 

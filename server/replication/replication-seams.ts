@@ -10,18 +10,26 @@ export interface SnapshotMaker {
 
 /** Builds a dataset from an RDB while the current one goes on serving. */
 export interface DatasetLoader {
-  begin(bytesTotal: number | null): DatasetLoad;
+  /** The present dataset goes before the new one comes. */
+  flushesFirst(): boolean;
+  /** `sameHistory`: the new dataset is a later one of the same history. A text says why it cannot begin. */
+  begin(bytesTotal: number | null, sameHistory: boolean): DatasetLoad | string;
 }
 
 /** Failures are told as a sentence for the log; after one, only `abort` may be called. */
 export interface DatasetLoad {
+  /** The RDB becomes a file as well. */
+  readonly toDisk: boolean;
+  /** Bytes read up to the last whole record. */
+  readonly offset: number;
   /** Takes the next bytes and may keep them. Null, or why the RDB cannot be loaded. */
   feed(bytes: Uint8Array): string | null;
   /**
    * All bytes were given: puts the new dataset in place of the old one. `placed` is called as soon as it is
-   * there, with repl-stream-db (0 if the RDB has none) and before files of it are begun.
+   * there, with repl-stream-db (0 if the RDB has none) and before files of it are begun. `done` gets null, or
+   * why it failed; during the call or later, and not after `abort`.
    */
-  finish(placed: (streamDatabase: number) => void): string | null;
+  finish(placed: (streamDatabase: number) => void, done: (problem: string | null) => void): void;
   abort(): void;
 }
 
@@ -131,6 +139,9 @@ export const CAPABILITY_EOF = 1;
 export const CAPABILITY_PSYNC2 = 2;
 /** Not a capability: the peer wants the RDB and then nothing more. */
 export const WANTS_RDB_ONLY = 4;
+/** Not capabilities either: what the RDB shall be without. */
+export const WANTS_NO_KEYS = 8;
+export const WANTS_NO_FUNCTIONS = 16;
 
 /** Time and turns, so that tests move them by hand. */
 export interface ReplicationRuntime {
