@@ -10,6 +10,7 @@ import { connectionCommands } from './connection.ts';
 import { debugCommands } from './debug.ts';
 import { dumpCommands } from './dump.ts';
 import { expireCommands } from './expire.ts';
+import { failoverCommands } from './failover.ts';
 import { functionCommands } from './functions.ts';
 import { genericCommands } from './generic.ts';
 import { geoCommands } from './geo.ts';
@@ -85,6 +86,7 @@ export const allCommands: readonly Row[] = [
   ...inGroup('server', persistenceCommands),
   ...inGroup('pubsub', pubsubCommands),
   ...inGroup('server', replicationCommands),
+  ...inGroup('server', failoverCommands),
   ...inGroup('generic', waitCommands),
   ...inGroup('scripting', functionCommands),
   ...inGroup('scripting', scriptingCommands),

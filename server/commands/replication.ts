@@ -47,11 +47,24 @@ function psync(call: Call): void {
     call.reply.error(errors.NOT_INTEGER);
     return;
   }
-  if (call.argc > 3) {
-    call.reply.error('ERR PSYNC FAILOVER is not supported');
-    return;
-  }
+  if (call.argc > 3 && call.is(3, 'FAILOVER') && !takeOver(call)) return;
   attach(call, call.latin1(1), offset, false);
+}
+
+/** Our primary hands its role to us; false when an error was answered. */
+function takeOver(call: Call): boolean {
+  const { replication, cluster, log } = call.context;
+  if (call.client.kind === 'replica') return true;
+  const refusal =
+    cluster === null
+      ? replication.takeOver(call.latin1(1))
+      : 'ERR PSYNC FAILOVER not allowed in cluster mode.';
+  if (refusal !== null) {
+    call.reply.error(refusal);
+    return false;
+  }
+  log.notice(`MASTER MODE enabled (failover request from '${clientLabel(call)}')`);
+  return true;
 }
 
 function sync(call: Call): void {
@@ -161,6 +174,10 @@ function replicaof(call: Call): void {
   const { config, cluster, log, replication } = call.context;
   if (cluster !== null) {
     call.reply.error(NOT_IN_CLUSTER);
+    return;
+  }
+  if (replication.failover.state !== 'no-failover') {
+    call.reply.error('ERR REPLICAOF not allowed while failing over.');
     return;
   }
   const who = `user request from '${clientLabel(call)}'`;

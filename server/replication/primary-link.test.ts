@@ -23,6 +23,8 @@ class Recorder implements PrimaryLinkEffects {
   streamed = '';
   paused = false;
   filed = -1;
+  failover = false;
+  readonly takeovers: (string | null)[] = [];
   loadsAtOnce = true;
   link: PrimaryLink;
 
@@ -87,6 +89,12 @@ class Recorder implements PrimaryLinkEffects {
   }
   down(): void {
     this.downs++;
+  }
+  asksToTakeOver(): boolean {
+    return this.failover;
+  }
+  tookOver(refusal: string | null): void {
+    this.takeovers.push(refusal);
   }
   filedOffset(): number {
     return this.filed;

@@ -57,6 +57,10 @@ export interface PrimaryLinkEffects {
   introduction(): Introduction;
   /** Null when only a full resync makes sense. */
   partialPoint(): PartialPoint | null;
+  /** Whether the peer is asked to take over; called when PSYNC is sent. */
+  asksToTakeOver(): boolean;
+  /** Its answer when it was asked: null when it took over, else the error line. */
+  tookOver(refusal: string | null): void;
   /** A full resync begins. What we have stays valid until `loadEnd`. */
   fullResync(id: string, offset: number): void;
   /** `bytesTotal` null: unknown. */
@@ -112,6 +116,7 @@ export class PrimaryLink {
   #unanswered: string[] = [];
   /** Bytes that came behind the payload while the dataset loads. */
   #held: Uint8Array | null = null;
+  #askedToTakeOver = false;
   #stopped = false;
 
   constructor(host: string, port: number, effects: PrimaryLinkEffects, nowMs: number) {
@@ -331,19 +336,25 @@ export class PrimaryLink {
     }
     if (this.#unanswered.length !== 0) return;
     const known = this.#effects.partialPoint();
+    this.#askedToTakeOver = known !== null && this.#effects.asksToTakeOver();
+    const failover = this.#askedToTakeOver ? ['FAILOVER'] : [];
     if (known === null) {
       this.#effects.log('notice', 'Partial resynchronization not possible (no cached master)');
       this.#effects.send(encodeCommand(['PSYNC', '?', '-1']));
     } else {
       const next = known.offset + 1;
       this.#effects.log('notice', `Trying a partial resynchronization (request ${known.id}:${next}).`);
-      this.#effects.send(encodeCommand(['PSYNC', known.id, String(next)]));
+      this.#effects.send(encodeCommand(['PSYNC', known.id, String(next), ...failover]));
     }
     this.phase = 'psync';
   }
 
   #psynced(line: string, nowMs: number): void {
     const full = /^\+FULLRESYNC ([0-9a-fA-F]{40}) (\d{1,16})$/.exec(line);
+    const proceed = /^\+CONTINUE(?: ([0-9a-fA-F]{40}))?$/.exec(line);
+    // A refusal may end this link.
+    if (this.#askedToTakeOver) this.#effects.tookOver(full === null && proceed === null ? line : null);
+    if (this.#stopped) return;
     if (full !== null) {
       const [, id = '', offset = ''] = full;
       this.#effects.log('notice', `Full resync from master: ${id}:${offset}`);
@@ -351,7 +362,6 @@ export class PrimaryLink {
       this.phase = 'header';
       return;
     }
-    const proceed = /^\+CONTINUE(?: ([0-9a-fA-F]{40}))?$/.exec(line);
     if (proceed !== null) {
       this.#effects.log('notice', 'Successful partial resynchronization with master.');
       this.#effects.continued(proceed[1]?.toLowerCase() ?? null);

@@ -33,6 +33,8 @@ export interface PrimaryRoleHooks {
   streamPaused(): boolean;
   /** The stream begins at this server. */
   ownsStream(): boolean;
+  /** After a replica said what it has, when the turn is over. */
+  acknowledged(): void;
 }
 
 const PING = encodeCommand(['PING']);
@@ -135,6 +137,7 @@ export class PrimaryRole {
       this.flushSoon();
     }
     this.waits.settleSoon();
+    this.#hooks.acknowledged();
   }
 
   /** Any other sign of life, such as the empty lines of a replica that loads. */

@@ -3,6 +3,7 @@
  * Decisions are the link's (primary-link.ts); here its effects meet sockets, dataset and history.
  */
 import type { DialHandlers, Dialled, dial } from './dial.ts';
+import type { Failover } from './failover.ts';
 import {
   type Introduction,
   type LogLevel,
@@ -24,6 +25,7 @@ export interface ReplicaRoleHooks {
   /** The dataset is another one, or its history has another name: replicas of this replica must come back. */
   historyChanged(reason: string): void;
   linkChanged(): void;
+  readonly failover: Failover;
 }
 
 /** Shorter than repl-timeout: a primary that moved is found only by resolving its name again. */
@@ -163,6 +165,14 @@ export class ReplicaRole implements PrimaryLinkEffects {
       announcedAddress: settings.announceAddress,
       timeoutMs: settings.timeoutSeconds * 1000,
     };
+  }
+
+  asksToTakeOver(): boolean {
+    return this.#hooks.failover.asks();
+  }
+
+  tookOver(refusal: string | null): void {
+    this.#hooks.failover.answered(refusal);
   }
 
   /** Our own end, if anything was counted: the primary knows whether it is part of its past. */

@@ -38,7 +38,7 @@ export function replicationInfo(replication: Replication, nowMs: number): string
     lines.push(`slave${index}:ip=${one.address},port=${one.peer.replicaPort},${state}`);
   });
   lines.push(
-    'master_failover_state:no-failover',
+    `master_failover_state:${replication.failover.state}`,
     `master_replid:${ids.id}`,
     `master_replid2:${ids.id2}`,
     `master_repl_offset:${offset}`,

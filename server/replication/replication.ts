@@ -11,6 +11,7 @@
 
 import type { AttachedReplica } from './attached-replica.ts';
 import { dial } from './dial.ts';
+import { Failover, type FailoverTarget } from './failover.ts';
 import { History } from './history.ts';
 import { PrimaryRole, type RoleParts } from './primary-role.ts';
 import { type ChangeSink, type Propagation, TO_REPLICAS } from './propagation.ts';
@@ -35,6 +36,8 @@ export interface ReplicationOptions {
   readonly seams: ReplicationSeams;
   /** After this server became a primary or a replica, or its writes were paused or resumed. */
   readonly stateChanged: (role: ReplicationRole, writesPaused: boolean) => void;
+  /** A failover of its own made this server follow somebody, or follow nobody (null) again. */
+  readonly moved: (primary: { readonly host: string; readonly port: number } | null) => void;
   /** For tests; sockets otherwise. */
   readonly dial?: typeof dial;
 }
@@ -42,12 +45,15 @@ export interface ReplicationOptions {
 export type ReplicationRole = 'primary' | 'replica';
 
 const SECOND_MS = 1000;
+/** A failover ends by itself, at no time that is known before. */
+const UNTIL_IT_ENDS_MS = Number.MAX_SAFE_INTEGER;
 
 export class Replication implements ChangeSink {
   /** Sink of Propagation. */
   selectedDatabase = -1;
   readonly primary: PrimaryRole;
   readonly settings: ReplicationSettings;
+  readonly failover: Failover;
   readonly #parts: RoleParts;
   readonly #options: ReplicationOptions;
   readonly #history: History;
@@ -76,7 +82,9 @@ export class Replication implements ChangeSink {
       markSyncPoint: () => this.#markSyncPoint(),
       streamPaused: () => this.writesPaused,
       ownsStream: () => this.#replica === null,
+      acknowledged: () => this.failover.look(runtime.nowMs()),
     });
+    this.failover = this.#makeFailover();
   }
 
   get role(): ReplicationRole {
@@ -108,6 +116,7 @@ export class Replication implements ChangeSink {
 
   /** Writes of clients wait until then (unix ms), for a failover, the end or CLIENT PAUSE; 0: they do not. */
   get writesPausedUntilMs(): number {
+    if (this.failover.state !== 'no-failover') return UNTIL_IT_ENDS_MS;
     return Math.max(this.#writesPausedUntilMs, this.#clientPauseUntilMs);
   }
 
@@ -187,6 +196,7 @@ export class Replication implements ChangeSink {
       linkChanged: () => {
         this.#neverSynced = false;
       },
+      failover: this.failover,
     });
     this.#tellState();
     return true;
@@ -207,8 +217,19 @@ export class Replication implements ChangeSink {
     this.#tellState();
   }
 
+  /** PSYNC … FAILOVER: our primary asks us to take over. Why not, as an error without its dash, or null. */
+  takeOver(id: string): string | null {
+    this.#parts.log.write('notice', `Failover request received for replid ${id}.`);
+    if (this.#replica === null) return "ERR PSYNC FAILOVER can't be sent to a master.";
+    if (id.toLowerCase() !== this.ids.id) return 'ERR PSYNC FAILOVER replid must match my replid.';
+    this.promote();
+    this.#options.moved(null);
+    return null;
+  }
+
   /** Why a replica cannot be served now, as an error reply without its dash; null when it can. */
   get syncRefusal(): string | null {
+    if (this.failover.state !== 'no-failover') return "NOMASTERLINK Can't SYNC while failing over";
     if (this.#replica === null || this.#replica.linkUp) return null;
     return 'NOMASTERLINK Can not SYNC while not connected with my master';
   }
@@ -261,6 +282,7 @@ export class Replication implements ChangeSink {
   tick(nowMs: number): void {
     if (this.#toldPaused !== this.writesPaused) this.#tellState();
     this.#replica?.tick(nowMs);
+    this.failover.look(nowMs);
     if (nowMs - this.#lastSecondMs < SECOND_MS) return;
     this.#lastSecondMs = nowMs;
     this.primary.tick(nowMs);
@@ -273,6 +295,32 @@ export class Replication implements ChangeSink {
     this.#replica?.stop();
     this.primary.waits.abandonAll();
     this.primary.dropAll('the server stops');
+  }
+
+  #makeFailover(): Failover {
+    const replication = this;
+    const owner = {
+      get isReplica() {
+        return replication.role === 'replica';
+      },
+      get replicas() {
+        return replication.replicas;
+      },
+      get offset() {
+        return replication.offset;
+      },
+      askOffsets: () => this.primary.requestAcksNow(),
+      stateChanged: () => this.#tellState(),
+      follow: (target: FailoverTarget) => {
+        this.replicate(target.host, target.port);
+        this.#options.moved(target);
+      },
+      takeBack: () => {
+        this.promote();
+        this.#options.moved(null);
+      },
+    };
+    return new Failover(owner, this.#parts.log);
   }
 
   #beginHistory(): void {

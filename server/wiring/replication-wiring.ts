@@ -52,6 +52,7 @@ export function makeReplication(server: Server): Replication {
       applier: server.makeApplier('primary'),
       filedOffset: () => persistence.filedStreamOffset,
     },
+    moved: (primary) => config.assign('replicaof', primary ?? undefined),
     stateChanged: (role, writesPaused) => {
       if (role === 'replica' && !following) server.blocking.failAll();
       following = role === 'replica';

@@ -171,6 +171,7 @@ export class WorldNode {
       propagation: this.propagation,
       seams: this.#seams,
       stateChanged: () => {},
+      moved: () => {},
       dial: (host, _port, _deadlineMs, handlers) => world.dial(this, host, handlers),
     });
     const tick = (): void => {
@@ -199,6 +200,11 @@ export class WorldNode {
     const answer = (text: string): void => peer.link.write(Buffer.from(`${text}\r\n`));
     if (name === 'PING') answer('+PONG');
     else if (name === 'PSYNC') {
+      const refused = words[3] === 'FAILOVER' ? this.replication.takeOver(option) : null;
+      if (refused !== null) {
+        answer(`-${refused}`);
+        return;
+      }
       const refusal = this.replication.syncRefusal;
       if (refusal !== null) answer(`-${refusal}`);
       else this.replication.attach(peer, { id: option, offset: Number(value) }, false);
