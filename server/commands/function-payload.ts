@@ -35,8 +35,7 @@ export function openLibraries(payload: Buffer): Buffer[] | string {
   const codes: Buffer[] = [];
   const source = new RdbSource();
   source.version = version;
-  source.bytes = payload.subarray(0, size);
-  source.at = 0;
+  source.open(payload.subarray(0, size));
   while (source.at < size) {
     const opcode = source.byte();
     if (opcode === OPCODE_FUNCTION_PRE_GA) return 'Pre-GA function format not supported';

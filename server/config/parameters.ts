@@ -155,7 +155,7 @@ export const parameters = [
   ['set-proc-title',                   yesNo,             'yes',                 FIXED,           'Show address and mode in the process list.'],
   ['proc-title-template',              text(titleProblem), '{title} {listen-addr} {server-mode}', LIVE, 'Form of the name in the process list.'],
   ['locale-collate',                   any,               '',                    LIVE | INERT,    'Locale that SORT compares by.'],
-  ['crash-log-enabled',                yesNo,             'yes',                 LIVE | INERT,    'Write a report when the process crashes.'],
+  ['crash-log-enabled',                yesNo,             'yes',                 LIVE,            'Write a report when the process crashes.'],
   ['crash-memcheck-enabled',           yesNo,             'yes',                 LIVE | INERT,    'Test memory after a crash.'],
   ['use-exit-on-panic',                yesNo,             'no',                  LIVE | INERT | HIDDEN, 'End by exit instead of abort on an assertion.'],
   ['disable-thp',                      yesNo,             'yes',                 FIXED | INERT,   'Turn transparent huge pages off for this process.'],
@@ -229,7 +229,7 @@ export const parameters = [
   ['rdb-key-save-delay',               integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each saved key, for tests.'],
   ['key-load-delay',                   integer(INT_MIN, INT_MAX), '0',           LIVE | HIDDEN,   'Microseconds to wait after each loaded key, for tests.'],
   ['stop-writes-on-bgsave-error',      yesNo,             'yes',                 LIVE,            'Refuse writes after a failed snapshot.'],
-  ['sanitize-dump-payload',            oneOf('no', 'yes', 'clients'), 'no',      LIVE | INERT,    'Check the inside of loaded values.'],
+  ['sanitize-dump-payload',            oneOf('no', 'yes', 'clients'), 'no',      LIVE,            'Check the inside of loaded values.'],
   // --- append-only file
   ['appendonly',                       yesNo,             'no',                  LIVE | NOT_LOADING, 'Log every change to the append-only file.'],
   ['appendfilename',                   requiredFileName,  'appendonly.aof',      FIXED,           'First part of the names of append-only files.'],
@@ -345,7 +345,7 @@ export const parameters = [
   ['watchdog-period',                  count,             '0',                   LIVE | INERT | HIDDEN, 'Milliseconds after which a slow turn is reported.'],
   ['loading-process-events-interval-bytes', integer(1024n, INT_MAX), '2097152',  LIVE | INERT | HIDDEN, 'Bytes loaded between two looks at clients.'],
   ['enable-debug-assert',              yesNo,             'no',                  FIXED | INERT | HIDDEN, 'Check assertions meant for development.'],
-  ['debug-context',                    any,               '',                    LIVE | INERT | HIDDEN, 'Text for reports of a crash.'],
+  ['debug-context',                    any,               '',                    LIVE | HIDDEN,   'Text for reports of a crash.'],
 ] as const;
 
 type ParameterRow = (typeof parameters)[number];

@@ -13,6 +13,7 @@
  * A real fault of the memory ends the process by the system, without a report.
  */
 import { constants } from 'node:os';
+import { inspect } from 'node:util';
 import { describeClient } from '../commands/client-info.ts';
 import type { ServerContext } from '../commands/context.ts';
 import { REDIS_VERSION } from '../config/config-file.ts';
@@ -24,7 +25,8 @@ const STACK_FRAMES_MAX = 50;
 /** Reports in the log: for an exception that nobody caught, for SIGABRT, and without an end for SIGALRM. */
 export function reportCrashes(context: ServerContext): void {
   Error.stackTraceLimit = STACK_FRAMES_MAX;
-  process.on('uncaughtException', (error) => {
+  process.on('uncaughtException', (thrown: unknown) => {
+    const error = thrown instanceof Error ? thrown : new Error(`${inspect(thrown)} was thrown`);
     writeReport(context, whatHappened(error), error.stack ?? error.message);
     process.exit(1);
   });

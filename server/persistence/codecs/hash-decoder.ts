@@ -172,8 +172,8 @@ export class HashDecoder implements ValueDecoder {
     const large = fields.length > limits.hashMaxListpackEntries || bytes.length > BLOCK_BYTES_MAX;
     if (large || triples) this.#toTable(source);
     // A listpack of Redis 7 keeps long values: only what it makes of older forms is looked at again.
+    if (type === RDB_HASH_LISTPACK) this.#checkDifferent(source, fields);
     if (!large && type === RDB_HASH_LISTPACK) {
-      this.#checkDifferent(source, fields);
       if (fields.length > 0) this.#listpackRoot = this.#hashes.listpacks.copyIn(bytes, 0);
       return;
     }
@@ -186,7 +186,8 @@ export class HashDecoder implements ValueDecoder {
       if (name.length > KEY_BYTES_MAX) source.fail('a field of a hash is longer than 1 MiB');
       this.#seen.add(Buffer.prototype.latin1Slice.call(name));
     }
-    if (this.#seen.size !== fields.length) source.fail('Hash with dup elements');
+    if (this.#seen.size !== fields.length) source.fail('Hash listpack with dup elements');
+    this.#seen.clear();
   }
 }
 
