@@ -223,6 +223,14 @@ export class Database extends SlotTables {
     return ref;
   }
 
+  /** Makes room for so many keys in an empty database; not in cluster mode, where they spread over slots. */
+  expect(keys: number): void {
+    if (this.size !== 0 || this.headers.length !== 1) return;
+    const { table } = this.keyspace;
+    if (this.headers[0] === 0) this.headers[0] = table.create();
+    table.prepare(this.headers[0], keys);
+  }
+
   /** Adds a record that has this key and is in no database, in place of what the key holds. */
   adopt(ref: number, key: Uint8Array, start: number, length: number): void {
     const keyspace = this.keyspace;

@@ -42,6 +42,8 @@ export interface BuildOptions {
   readonly onEmpty?: (key: Uint8Array) => void;
 }
 
+/** A file may say that more keys come than do: only so much room is made for them. */
+const PREPARED_KEYS_MAX = 4 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
 const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
 
@@ -150,7 +152,9 @@ export class DatasetBuilder implements RdbVisitor {
     this.#database = database;
   }
 
-  resize(): void {}
+  resize(keys: number): void {
+    this.#database.expect(Math.min(keys, PREPARED_KEYS_MAX));
+  }
 
   string(record: KeyRecord, value: RdbText): void {
     if (this.#skips(record)) return;

@@ -54,9 +54,10 @@ export function saveDataset(
     });
     const writer = new RdbWriter(options.compression);
     const flush = (): void => {
-      const chunk = writer.take();
+      const chunk = writer.written;
       if (options.checksum) crc.update(chunk, 0, chunk.length);
       put(chunk);
+      writer.clear();
     };
     writer.header(options.version, options.fields);
     const records = new RecordWriter(keyspace);

@@ -4,6 +4,7 @@
  */
 import type { Crc64 } from '../structures/crc64.ts';
 import { lzfCompress } from '../structures/lzf.ts';
+import { copyBytes } from '../structures/record.ts';
 import {
   ENCODED_INT8,
   ENCODED_INT16,
@@ -32,8 +33,9 @@ const CHUNK_BYTES = 64 * 1024;
 const INT32_DIGITS_MAX = 11;
 
 const encoder = new TextEncoder();
-let scratch: Uint8Array = new Uint8Array(4096);
-const scratchDouble = new DataView(new ArrayBuffer(8));
+let scratch: Buffer = Buffer.allocUnsafeSlow(4096);
+const double = new Float64Array(1);
+const doubleBytes = new Uint8Array(double.buffer);
 
 /**
  * The integer that bytes[start, end) spell, NaN when they are no int32 in canonical form
@@ -58,7 +60,7 @@ export function canonicalInt32(bytes: Uint8Array, start: number, end: number): n
 export class RdbWriter {
   /** Whether strings are LZF-compressed where that saves four bytes (`rdbcompression`). */
   compression: boolean;
-  #bytes: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  #bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #length = 0;
   #database = -1;
 
@@ -72,11 +74,20 @@ export class RdbWriter {
   }
 
   /** Hands over what was written; the caller owns it. The writer goes on in a fresh buffer. */
-  take(): Uint8Array {
+  take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(CHUNK_BYTES);
+    this.#bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     this.#length = 0;
     return taken;
+  }
+
+  /** What was written, valid until more is; `clear` begins anew in the same buffer. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   /** Appends what another writer holds and empties it; both forget which database they had selected. */
@@ -94,13 +105,7 @@ export class RdbWriter {
 
   raw(bytes: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start);
-    if (end - start < 32) {
-      let to = this.#length;
-      for (let at = start; at < end; at += 1) this.#bytes[to++] = bytes[at];
-      this.#length = to;
-      return;
-    }
-    this.#bytes.set(bytes.subarray(start, end), this.#length);
+    copyBytes(bytes, start, end, this.#bytes, this.#length);
     this.#length += end - start;
   }
 
@@ -132,7 +137,7 @@ export class RdbWriter {
       }
     }
     if (this.compression && length >= COMPRESS_BYTES_MIN && length <= COMPRESS_BYTES_MAX) {
-      if (scratch.length < length) scratch = new Uint8Array(length * 2);
+      if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length * 2);
       const packed = lzfCompress(bytes, start, end, scratch, 0, length - 4);
       if (packed !== 0) {
         this.byte(ENCODED_LZF);
@@ -162,8 +167,8 @@ export class RdbWriter {
   /** A double in eight bytes, little-endian. */
   double(value: number): void {
     this.#reserve(8);
-    scratchDouble.setFloat64(0, value, true);
-    for (let k = 0; k < 8; k += 1) this.#bytes[this.#length++] = scratchDouble.getUint8(k);
+    double[0] = value;
+    for (let k = 0; k < 8; k += 1) this.#bytes[this.#length++] = doubleBytes[k];
   }
 
   /** An int64 of at most 53 bits in eight bytes, little-endian: times in ms. */
@@ -238,8 +243,8 @@ export class RdbWriter {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.#length));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
 }

@@ -36,6 +36,14 @@ for (let at = 256; at < 8 * 256; at += 1) {
   LOW[at] = ((low >>> 8) | (high << 24)) ^ LOW[low & 255];
 }
 
+/** Fewer bytes are not worth a view of their own. */
+const VIEW_BYTES_MIN = 64;
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** A running checksum. */
 export class Crc64 {
   #high = 0;
@@ -60,9 +68,10 @@ export class Crc64 {
     let high = this.#high;
     let low = this.#low;
     let at = start;
-    for (const last = end - 8; at <= last; at += 8) {
-      low ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
-      high ^= bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24);
+    const view = end - start < VIEW_BYTES_MIN ? NO_VIEW : viewOf(bytes);
+    for (const last = view === NO_VIEW ? start : end - 7; at < last; at += 8) {
+      low ^= view.getInt32(at, true);
+      high ^= view.getInt32(at + 4, true);
       const a = 1792 + (low & 255);
       const b = 1536 + ((low >>> 8) & 255);
       const c = 1280 + ((low >>> 16) & 255);

@@ -11,6 +11,10 @@
  */
 
 const HASH_BITS = 14;
+const HASH_SHIFT = 32 - HASH_BITS;
+const HASH_FACTOR = 0x9e3779b1;
+/** After 2^6 misses in a row every second position is looked at, after twice as many every third. */
+const MISSES_SHIFT = 6;
 const OFFSET_MAX = 1 << 13;
 const COPY_MAX = 264;
 const LITERAL_MAX = 32;
@@ -19,11 +23,6 @@ const BASE_MAX = 0x7000_0000;
 /** Position + base of the last occurrence of a hash; a value below the call's base is from another input. */
 const seen = new Int32Array(1 << HASH_BITS);
 let base = 1;
-
-function slot(bytes: Uint8Array, at: number): number {
-  const three = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
-  return Math.imul(three, 0x9e3779b1) >>> (32 - HASH_BITS);
-}
 
 function takeBase(length: number): number {
   if (base > BASE_MAX - length) {
@@ -43,9 +42,29 @@ function matchLength(bytes: Uint8Array, from: number, at: number, end: number): 
   return length;
 }
 
+/** Writes bytes[start, end) as they are, in runs; returns where they end, -1 beyond `outEnd`. */
+function writeLiterals(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  to: number,
+  outEnd: number,
+): number {
+  const count = end - start;
+  if (to + count + Math.ceil(count / LITERAL_MAX) > outEnd) return -1;
+  for (let at = start; at < end; ) {
+    const stop = Math.min(at + LITERAL_MAX, end);
+    out[to++] = stop - at - 1;
+    while (at < stop) out[to++] = bytes[at++];
+  }
+  return to;
+}
+
 /**
  * Compresses bytes[start, end) into out[outStart, outEnd). Returns the bytes written, 0 when they do not fit:
- * callers pass a limit below the input's length and store the input as it is on 0.
+ * callers pass a limit below the input's length and store the input as it is on 0. Where nothing repeats for
+ * long, it looks at fewer and fewer positions.
  */
 export function lzfCompress(
   bytes: Uint8Array,
@@ -56,51 +75,46 @@ export function lzfCompress(
   outEnd: number,
 ): number {
   const shift = takeBase(end - start) - start;
-  let to = outStart + 1;
-  let literals = 0;
+  const stop = end - 2;
+  let to = outStart;
+  let literal = start;
+  let misses = 0;
   let at = start;
-  while (at < end) {
-    if (at + 2 < end) {
-      const index = slot(bytes, at);
-      const from = seen[index] - shift;
-      seen[index] = at + shift;
-      if (
-        from >= start &&
-        at - from <= OFFSET_MAX &&
-        bytes[from] === bytes[at] &&
-        bytes[from + 1] === bytes[at + 1] &&
-        bytes[from + 2] === bytes[at + 2]
-      ) {
-        const length = matchLength(bytes, from, at, end);
-        if (to + 4 > outEnd) return 0;
-        if (literals === 0) to -= 1;
-        else out[to - literals - 1] = literals - 1;
-        const offset = at - from - 1;
-        if (length < 9) out[to++] = ((length - 2) << 5) | (offset >> 8);
-        else {
-          out[to++] = (7 << 5) | (offset >> 8);
-          out[to++] = length - 9;
-        }
-        out[to++] = offset & 255;
-        to += 1;
-        literals = 0;
-        const next = at + length;
-        for (at += 1; at < next; at += 1) if (at + 2 < end) seen[slot(bytes, at)] = at + shift;
-        continue;
-      }
+  while (at < stop) {
+    const three = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
+    const index = Math.imul(three, HASH_FACTOR) >>> HASH_SHIFT;
+    const from = seen[index] - shift;
+    seen[index] = at + shift;
+    if (
+      from < start ||
+      at - from > OFFSET_MAX ||
+      (bytes[from] | (bytes[from + 1] << 8) | (bytes[from + 2] << 16)) !== three
+    ) {
+      misses += 1;
+      at += 1 + (misses >>> MISSES_SHIFT);
+      continue;
     }
-    if (to >= outEnd) return 0;
-    out[to++] = bytes[at++];
-    literals += 1;
-    if (literals === LITERAL_MAX) {
-      out[to - literals - 1] = literals - 1;
-      to += 1;
-      literals = 0;
+    misses = 0;
+    if (literal < at) to = writeLiterals(bytes, literal, at, out, to, outEnd);
+    if (to < 0 || to + 3 > outEnd) return 0;
+    const length = matchLength(bytes, from, at, end);
+    const offset = at - from - 1;
+    if (length < 9) out[to++] = ((length - 2) << 5) | (offset >> 8);
+    else {
+      out[to++] = (7 << 5) | (offset >> 8);
+      out[to++] = length - 9;
+    }
+    out[to++] = offset & 255;
+    at += length;
+    literal = at;
+    // The two positions before the next one are where the next copy most often comes from.
+    for (let back = at - 2; back < at && at < stop; back += 1) {
+      const last = bytes[back] | (bytes[back + 1] << 8) | (bytes[back + 2] << 16);
+      seen[Math.imul(last, HASH_FACTOR) >>> HASH_SHIFT] = back + shift;
     }
   }
-  if (literals === 0) to -= 1;
-  else out[to - literals - 1] = literals - 1;
-  return to > outEnd ? 0 : to - outStart;
+  if (literal < end) to = writeLiterals(bytes, literal, end, out, to, outEnd);
+  return to < 0 ? 0 : to - outStart;
 }
 
 /**

@@ -56,6 +56,34 @@ describe('Table', () => {
     for (let index = 0; index < 1000; index++) expect(find(made, `other:${index}`)).toBe(0);
   });
 
+  it('prepared for any number of records, it takes and shows as many as come, fewer or more', () => {
+    for (const [promised, coming] of [
+      [0, 30],
+      [12, 12],
+      [13, 400],
+      [250, 250],
+      [300, 3000],
+      [5000, 5000],
+      [100_000, 70],
+      [20_000, 50_000],
+    ]) {
+      const made = makeTable();
+      made.table.prepare(made.header, promised);
+      for (let index = 0; index < coming; index++) add(made, `key:${index}`);
+      for (let index = 0; index < coming; index++) expect(find(made, `key:${index}`)).not.toBe(0);
+      const seen = new Set<number>();
+      let cursor = 0;
+      do cursor = made.table.scan(made.header, cursor, (ref) => seen.add(ref));
+      while (cursor !== 0);
+      expect(seen.size, `${promised} promised`).toBe(coming);
+      // A table that has records already keeps what it is.
+      made.table.prepare(made.header, promised * 4);
+      expect(made.table.count(made.header)).toBe(coming);
+      made.table.destroy(made.header, (ref) => made.records.release(ref));
+      expect(made.arena.usedBytes, `${promised} promised`).toBe(0);
+    }
+  });
+
   it('agrees with a Map over random inserts and removals', () => {
     const seed = Date.now() & 0xffff;
     const prng = new Prng(seed);

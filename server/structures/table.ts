@@ -49,6 +49,9 @@ import {
   TAG_WORD,
 } from './table-layout.ts';
 
+/** How full `prepare` expects buckets to become; a segment splits somewhat above that. */
+const PREPARED_FILL = 0.7;
+
 export class Table {
   readonly #arena: Arena;
   readonly #records: Records;
@@ -76,6 +79,31 @@ export class Table {
     words[at + ROOT] = this.#newBuckets(1);
     resetMinimum(words, at);
     return header;
+  }
+
+  /** Gives an empty table room for about `count` records, so that it need not grow while they come. */
+  prepare(header: number, count: number): void {
+    const words = this.#words[header >>> SEGMENT_SHIFT];
+    const at = (header & UNIT_MASK) << 1;
+    if (words[at + COUNT] !== 0 || words[at + SHAPE] !== 1 << 16 || count <= SLOTS_PER_BUCKET) return;
+    this.#arena.free(words[at + ROOT]);
+    const wanted = count / (SLOTS_PER_BUCKET * PREPARED_FILL);
+    if (wanted <= SMALL_BUCKETS_MAX) {
+      const buckets = 2 ** Math.ceil(Math.log2(wanted));
+      words[at + ROOT] = this.#newBuckets(buckets);
+      words[at + SHAPE] = buckets << 16;
+      return;
+    }
+    const depth = Math.min(DEPTH_MAX, Math.ceil(Math.log2(Math.max(wanted / SEGMENT_BUCKETS, 1))));
+    const segments = 2 ** depth;
+    const root = this.#arena.allocate(Math.max(segments * 4, 8));
+    for (let entry = 0; entry < segments; entry++) {
+      const segment = this.#newSegment(depth);
+      this.#words[root >>> SEGMENT_SHIFT][((root & UNIT_MASK) << 1) + entry] = segment;
+    }
+    words[at + ROOT] = root;
+    words[at + SHAPE] = DIRECTORY | depth;
+    words[at + SEGMENTS] = segments;
   }
 
   count(header: number): number {

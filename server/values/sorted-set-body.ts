@@ -87,6 +87,11 @@ export class SortedSetBody {
     if (elements > limits.zsetMaxListpackEntries || bytesMax > limits.zsetMaxListpackValue) this.convert();
   }
 
+  /** Makes room for so many members in an empty table. */
+  prepare(members: number): void {
+    this.#elements.prepare(this.#trees.owner(this.root), members);
+  }
+
   /** Looks for a member; when it is there `score` is its score. */
   find(member: Uint8Array, start: number, length: number): boolean {
     if (this.encoding === ENCODING_LISTPACK) {

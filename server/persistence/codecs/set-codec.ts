@@ -23,7 +23,12 @@ import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import {
+  type ElementWriter,
+  PREPARED_ELEMENTS_MAX,
+  type ValueCodec,
+  type ValueDecoder,
+} from '../value-codec.ts';
 import { writeName } from './element-name.ts';
 import { checkedEntries } from './packed-check.ts';
 
@@ -140,6 +145,8 @@ class SetDecoder implements ValueDecoder {
       const count = source.size();
       if (count > this.#sets.store.limits.setMaxIntsetEntries) this.#set.encoding = ENCODING_TABLE;
       this.#set.root = this.#sets.newRoot(this.#set.encoding);
+      if (this.#set.encoding === ENCODING_TABLE)
+        this.#sets.store.elements.prepare(this.#set.root, Math.min(count, PREPARED_ELEMENTS_MAX));
       this.#left = count;
       source.settle();
     }

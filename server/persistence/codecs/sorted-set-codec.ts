@@ -20,7 +20,12 @@ import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import {
+  type ElementWriter,
+  PREPARED_ELEMENTS_MAX,
+  type ValueCodec,
+  type ValueDecoder,
+} from '../value-codec.ts';
 import { writeName } from './element-name.ts';
 import { checkedEntries } from './packed-check.ts';
 import { listpackOfZiplist } from './ziplist.ts';
@@ -134,6 +139,7 @@ class SortedSetDecoder implements ValueDecoder {
       this.#left = source.size();
       // A table takes them in any order; it becomes a listpack in the end when it is small enough.
       this.#body.convert();
+      this.#body.prepare(Math.min(this.#left, PREPARED_ELEMENTS_MAX));
       source.settle();
     }
     const text = this.#text;
