@@ -164,7 +164,12 @@ class Bench {
       stats: this.stats,
       cluster: null,
       config: { values: { 'min-replicas-to-write': 0, 'require-ttl': '' }, onChange: () => undefined },
-      replication: { role: 'primary', writesPausedUntilMs: 0, offset: 0 },
+      replication: {
+        role: 'primary',
+        writesPausedUntilMs: 0,
+        offset: 0,
+        primary: { cancelSync() {} },
+      },
       persistence: { loading: null, trouble: null, beforeFlushAll() {}, afterFlushAll() {} },
       clients: {
         pausedUntilMs: 0,

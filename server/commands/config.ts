@@ -41,7 +41,7 @@ function set(call: Call): void {
   }
   const pairs: [string, string][] = [];
   for (let index = 2; index < call.argc; index += 2) pairs.push([call.text(index), call.text(index + 1)]);
-  const loading = call.context.persistence.loading !== null;
+  const loading = call.context.persistence.unready !== null;
   if (loading && pairs.some(([name]) => ((findParameter(name)?.flags ?? 0) & NOT_LOADING) !== 0)) {
     call.reply.error(errors.LOADING_DATASET);
     return;

@@ -19,6 +19,7 @@ export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmem
 export const CONTAINER_FULL =
   'OOM command not allowed: the container has reached 90 % of its memory limit (container-memory-guard). Set maxmemory, delete data or raise the limit.';
 export const READ_ONLY = "READONLY You can't write against a read only replica.";
+export const REPLICA_KEYSPACE = "Replica can't interact with the keyspace";
 export const LOADING_DATASET = 'LOADING Redis is loading the dataset in memory';
 export const MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 export const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';

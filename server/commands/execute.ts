@@ -16,6 +16,7 @@ import {
   DENYOOM,
   LOADING,
   MAY_REPLICATE,
+  NO_ASYNC_LOADING,
   NO_AUTH,
   NO_MULTI,
   READONLY,
@@ -101,6 +102,18 @@ export class Executor {
     if (tracking.clients !== 0) this.#endTracked(client, entry);
     if (context.blocking.ready && !call.inTransaction) context.blocking.serve();
     return DONE;
+  }
+
+  /** For what a replica says on its link: it may not touch the data, and what it is answered is not sent. */
+  executeForReplica(call: Call): number {
+    const entry = this.#table.find(call.bytes, call.argStart[0], call.argLength[0]);
+    if (entry === null || (entry.flags & (READONLY | WRITE | MAY_REPLICATE)) === 0) return this.execute(call);
+    call.client.lastCommand = entry;
+    this.#context.log.warning(
+      `== CRITICAL == This primary is sending an error to its replica: '${errors.REPLICA_KEYSPACE}' ` +
+        `after processing the command '${entry.name}'`,
+    );
+    return this.#reject(call, `ERR ${errors.REPLICA_KEYSPACE}`, entry);
   }
 
   /** Whether a client of a writable replica is about to write. */
@@ -322,7 +335,9 @@ export class Executor {
     ) {
       return errors.MASTER_DOWN;
     }
-    if (persistence.loading !== null && (flags & LOADING) === 0) return errors.LOADING_DATASET;
+    const { unready } = persistence;
+    if (unready === 'loading' && (flags & LOADING) === 0) return errors.LOADING_DATASET;
+    if (unready === 'async' && (flags & NO_ASYNC_LOADING) !== 0) return errors.LOADING_DATASET;
     if (client.kind === 'replica' || entry.name === 'client|unpause') return null;
     if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
     return context.clients.pausedUntilMs > keyspace.nowMs ? '' : null;

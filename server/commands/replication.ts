@@ -44,6 +44,8 @@ const ADDRESS_LENGTH_MAX = 255;
 function psync(call: Call): void {
   const offset = call.integer(2);
   if (Number.isNaN(offset)) {
+    const who = call.client.link.remoteAddress;
+    call.context.log.warning(`Replica ${who} asks for synchronization but with a wrong offset`);
     call.reply.error(errors.NOT_INTEGER);
     return;
   }
@@ -81,6 +83,9 @@ function attach(call: Call, id: string, offset: number, legacy: boolean): void {
     return;
   }
   client.kind = 'replica';
+  // What it sent behind this is read as a replica's words.
+  client.link.block();
+  setImmediate(() => client.link.unblock(() => {}));
   context.replication.attach(client, { id, offset }, legacy);
 }
 

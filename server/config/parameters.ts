@@ -259,7 +259,7 @@ export const parameters = [
   ['repl-diskless-sync',               yesNo,             'yes',                 LIVE,            'Send snapshots straight to replicas.'],
   ['repl-diskless-sync-delay',         count,             '5',                   LIVE,            'Seconds to wait for more replicas before a full sync.'],
   ['repl-diskless-sync-max-replicas',  count,             '0',                   LIVE,            'Replicas that end the wait early; 0: none.'],
-  ['repl-diskless-load',               oneOf('disabled', 'on-empty-db', 'swapdb', 'flush-before-load'), 'disabled', LIVE | INERT, 'Load a full sync without a file.'],
+  ['repl-diskless-load',               oneOf('disabled', 'on-empty-db', 'swapdb', 'flush-before-load'), 'disabled', LIVE, 'Load a full sync without a file.'],
   ['repl-disable-tcp-nodelay',         yesNo,             'no',                  LIVE | INERT,    'Send to replicas in fewer, later packets.'],
   ['repl-ping-replica-period',         positive,          '10',                  LIVE,            'Seconds between pings to replicas.',                                    'repl-ping-slave-period'],
   ['repl-timeout',                     positive,          '60',                  LIVE,            'Seconds of silence after which a link is down.'],

@@ -26,11 +26,12 @@ function loadingLines(loading: Loading, nowMs: number): string[] {
 export function persistenceInfo(persistence: Persistence, keyspace: Keyspace, nowMs: number): string[] {
   const { aof, save, snapshots, loading } = persistence;
   const { writer } = aof;
+  const shown = loading ?? persistence.syncLoading;
   const saving = save.running || snapshots.has('sync');
   const status = (ok: boolean): string => (ok ? 'ok' : 'err');
   return [
-    `loading:${loading === null ? 0 : 1}`,
-    'async_loading:0',
+    `loading:${persistence.unready === 'loading' ? 1 : 0}`,
+    `async_loading:${persistence.unready === 'async' ? 1 : 0}`,
     `current_cow_peak:${snapshots.active ? snapshots.copyOnWriteBytes : 0}`,
     `current_cow_size:${snapshots.active ? snapshots.copyOnWriteBytes : 0}`,
     'current_cow_size_age:0',
@@ -69,7 +70,7 @@ export function persistenceInfo(persistence: Persistence, keyspace: Keyspace, no
           `aof_pending_bio_fsync:${writer.pendingFsyncs}`,
           `aof_delayed_fsync:${writer.delayedFsyncs}`,
         ]),
-    ...(loading === null ? [] : loadingLines(loading, nowMs)),
+    ...(shown === null ? [] : loadingLines(shown, nowMs)),
   ];
 }
 

@@ -87,6 +87,8 @@ export class Persistence {
   readonly save: BackgroundSave;
   readonly aof: AppendOnlyFile;
   readonly loads: DatasetLoading;
+  /** A replica loads its primary's dataset and lets clients know. */
+  syncLoading: (Loading & { readonly serves: boolean }) | null = null;
   readonly #options: PersistenceOptions;
   readonly #writer: AofWriter;
   readonly #lock = new DirectoryLock();
@@ -152,6 +154,16 @@ export class Persistence {
   /** What is being loaded, null when all is. */
   get loading(): Loading | null {
     return this.loads.current;
+  }
+
+  /**
+   * Why commands may have to wait: `loading`: there is no dataset to serve; `async`: there is one, and a
+   * replica loads another beside it.
+   */
+  get unready(): 'loading' | 'async' | null {
+    if (this.loading !== null) return 'loading';
+    if (this.syncLoading === null) return null;
+    return this.syncLoading.serves ? 'async' : 'loading';
   }
 
   /** What the files said of themselves at start, such as repl-id. */

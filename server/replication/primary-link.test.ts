@@ -231,7 +231,7 @@ describe('PrimaryLink', () => {
   it('leaves a primary that answers nonsense', () => {
     const answers = [
       [0, '-ERR unknown\r\n'],
-      [1, '-NOMASTERLINK Can not SYNC while not connected with my master\r\n'],
+      [1, '-NOPRIMARYLINK Can not SYNC while not connected with my master\r\n'],
       [1, '+CONTINUE short\r\n'],
       [1, `+FULLRESYNC ${ID} 1\r\n*3\r\n`],
       [1, `+FULLRESYNC ${ID} 1\r\n-ERR no disk\r\n`],

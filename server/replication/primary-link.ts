@@ -157,6 +157,8 @@ export class PrimaryLink {
       this.#timedOut(nowMs);
       return;
     }
+    // The primary waits for our word; what we wait for is our own disk.
+    if (this.phase === 'loading') this.lastIoMs = nowMs;
     if ((this.phase === 'streaming' || this.phase === 'loading') && nowMs - this.#lastAckMs >= ACK_EVERY_MS) {
       this.#lastAckMs = nowMs;
       if (this.phase === 'loading') this.#effects.send(NEWLINE);
@@ -189,7 +191,7 @@ export class PrimaryLink {
     if (this.phase === 'streaming') this.#effects.log('warning', `Connection with master lost. ${reason}`);
     else if (this.phase === 'connecting')
       this.#effects.log('warning', `Error condition on socket for SYNC: ${reason}`);
-    else this.#effects.log('warning', `MASTER <-> REPLICA sync interrupted: ${reason}`);
+    else this.#effects.log('warning', `PRIMARY <-> REPLICA sync interrupted: ${reason}`);
     this.#leave(nowMs);
   }
 
@@ -203,7 +205,7 @@ export class PrimaryLink {
   /** The new dataset is in place. */
   loaded(nowMs: number): void {
     if (this.phase !== 'loading') return;
-    this.#effects.log('notice', 'MASTER <-> REPLICA sync: Finished with success');
+    this.#effects.log('notice', 'PRIMARY <-> REPLICA sync: Finished with success');
     this.#enterStream(nowMs);
     const held = this.#held;
     this.#held = null;
@@ -235,7 +237,7 @@ export class PrimaryLink {
   }
 
   #connect(nowMs: number): void {
-    this.#effects.log('notice', `Connecting to MASTER ${this.host}:${this.port}`);
+    this.#effects.log('notice', `Connecting to PRIMARY ${this.host}:${this.port}`);
     this.phase = 'connecting';
     this.lastIoMs = nowMs;
     this.#timeoutMs = this.#effects.introduction().timeoutMs;
@@ -243,18 +245,18 @@ export class PrimaryLink {
     this.#effects.connect(this.host, this.port);
     // The answer may have come during the call.
     if ((this.phase as LinkPhase) !== 'waiting')
-      this.#effects.log('notice', 'MASTER <-> REPLICA sync started');
+      this.#effects.log('notice', 'PRIMARY <-> REPLICA sync started');
   }
 
   #timedOut(nowMs: number): void {
     if (this.phase === 'streaming') {
-      this.#effects.log('warning', 'MASTER timeout: no data nor PING received...');
+      this.#effects.log('warning', 'PRIMARY timeout: no data nor PING received...');
       this.#effects.log('warning', 'Connection with master lost.');
     } else if (this.phase === 'header' || this.phase === 'payload' || this.phase === 'loading') {
       const advice = `If the problem persists try to set the 'repl-timeout' parameter to a larger value.`;
-      this.#effects.log('warning', `Timeout receiving bulk data from MASTER... ${advice}`);
+      this.#effects.log('warning', `Timeout receiving bulk data from PRIMARY... ${advice}`);
     } else {
-      this.#effects.log('warning', 'Timeout connecting to the MASTER...');
+      this.#effects.log('warning', 'Timeout connecting to the PRIMARY...');
     }
     this.#leave(nowMs);
   }
@@ -369,7 +371,7 @@ export class PrimaryLink {
       return;
     }
     this.failed(
-      /^-(NOMASTERLINK|LOADING)/.test(line)
+      /^-(NOPRIMARYLINK|LOADING)/.test(line)
         ? `Master is currently unable to PSYNC but should be in the future: ${line}`
         : `Unexpected reply to PSYNC from master: ${line}`,
       nowMs,
@@ -381,22 +383,15 @@ export class PrimaryLink {
     if (payload === null) {
       this.failed(
         line.startsWith('-')
-          ? `MASTER aborted replication with an error: ${line.slice(1)}`
-          : `Bad protocol from MASTER, the first byte is not '$' (we received '${line}')`,
+          ? `PRIMARY aborted replication with an error: ${line.slice(1)}`
+          : `Bad protocol from PRIMARY, the first byte is not '$' (we received '${line}')`,
         nowMs,
       );
       return;
     }
-    const size = payload.bytesTotal;
-    this.#effects.log(
-      'notice',
-      size === null
-        ? 'MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser'
-        : `MASTER <-> REPLICA sync: receiving ${size} bytes from master to parser`,
-    );
     this.#payload = payload;
     this.phase = 'payload';
-    this.#effects.loadBegin(size);
+    this.#effects.loadBegin(payload.bytesTotal);
     if (payload.done && (this.phase as LinkPhase) === 'payload') this.#finishPayload();
   }
 

@@ -186,8 +186,26 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   loadBegin(bytesTotal: number | null): void {
-    this.#lastLoadIoMs = this.#parts.runtime.nowMs();
-    this.#load = this.#hooks.seams.loader.begin(bytesTotal);
+    const { history, log, runtime } = this.#parts;
+    const { loader } = this.#hooks.seams;
+    this.#lastLoadIoMs = runtime.nowMs();
+    const sameHistory = history.backlog !== null && this.#target?.id === history.ids.id;
+    if (loader.flushesFirst()) {
+      log.write('notice', 'PRIMARY <-> REPLICA sync: Flushing old data');
+      this.#hooks.historyChanged('this replica takes over another dataset');
+      history.close();
+    }
+    const load = loader.begin(bytesTotal, sameHistory);
+    if (typeof load === 'string') {
+      this.#loadFailed(load);
+      return;
+    }
+    this.#load = load;
+    const target = load.toDisk ? 'disk' : 'parser';
+    const what =
+      bytesTotal === null ? 'streamed RDB from primary with EOF' : `${bytesTotal} bytes from primary`;
+    log.write('notice', `PRIMARY <-> REPLICA sync: receiving ${what} to ${target}`);
+    if (!load.toDisk) log.write('notice', 'PRIMARY <-> REPLICA sync: Loading DB in memory');
   }
 
   loadBytes(bytes: Uint8Array, start: number, end: number): void {
@@ -200,25 +218,36 @@ export class ReplicaRole implements PrimaryLinkEffects {
     const { history, log, runtime, settings } = this.#parts;
     const load = this.#load as DatasetLoad;
     const target = this.#target as PartialPoint;
-    this.#hooks.historyChanged('this replica takes over another dataset');
-    log.write('notice', 'MASTER <-> REPLICA sync: Flushing old data');
-    log.write('notice', 'MASTER <-> REPLICA sync: Loading DB in memory');
-    const result = load.finish((streamDatabase) => {
-      history.adopt(target.id, target.offset, settings.backlogBytes);
-      this.#hooks.seams.applier.database = streamDatabase;
-    });
-    if (result !== null) {
-      this.#loadFailed(result);
-      return;
-    }
-    this.#load = null;
-    this.#forgetUnit();
-    this.link.loaded(runtime.nowMs());
+    load.finish(
+      (streamDatabase) => {
+        this.#hooks.historyChanged('this replica takes over another dataset');
+        log.write('notice', 'PRIMARY <-> REPLICA sync: Flushing old data');
+        if (load.toDisk) log.write('notice', 'PRIMARY <-> REPLICA sync: Loading DB in memory');
+        history.adopt(target.id, target.offset, settings.backlogBytes);
+        this.#hooks.seams.applier.database = streamDatabase;
+      },
+      (problem) => {
+        if (this.#load !== load) return;
+        if (problem !== null) {
+          this.#loadFailed(problem);
+          return;
+        }
+        this.#load = null;
+        this.#forgetUnit();
+        this.link.loaded(runtime.nowMs());
+      },
+    );
   }
 
   loadAbort(): void {
-    this.#load?.abort();
+    const load = this.#load;
     this.#load = null;
+    if (load === null) return;
+    if (!load.toDisk) {
+      const what = `Internal error in RDB reading offset ${load.offset}, function at`;
+      this.log('warning', `${what} rdb-load -> Unexpected EOF reading RDB file`);
+    }
+    load.abort();
   }
 
   continued(newId: string | null): void {
@@ -284,7 +313,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
 
   #loadFailed(problem: string): void {
     const { log, runtime } = this.#parts;
-    log.write('warning', `Failed trying to load the MASTER synchronization DB: ${problem}`);
+    log.write('warning', `Failed trying to load the PRIMARY synchronization DB: ${problem}`);
     this.link.rejected(problem, runtime.nowMs());
   }
 

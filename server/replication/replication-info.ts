@@ -28,13 +28,13 @@ export function replicationInfo(replication: Replication, nowMs: number): string
   const { settings, ids, offset, backlog, replicas, replica } = replication;
   const lines = [`role:${replica === null ? 'master' : 'slave'}`];
   if (replica !== null) lines.push(...replicaLines(replication, replica, nowMs));
-  lines.push(`connected_slaves:${replicas.length}`);
+  lines.push(`connected_slaves:${replicas.length}`, 'replicas_waiting_psync:0');
   if (settings.minReplicasToWrite > 0 && settings.minReplicasMaxLagSeconds > 0) {
     lines.push(`min_slaves_good_slaves:${replication.primary.goodReplicas}`);
   }
   replicas.forEach((one, index) => {
     const lag = one.state === 'online' ? one.lagSeconds(nowMs) : 0;
-    const state = `state=${one.state},offset=${one.ackedOffset},lag=${lag}`;
+    const state = `state=${one.state},offset=${one.ackedOffset},lag=${lag},type=replica`;
     lines.push(`slave${index}:ip=${one.address},port=${one.peer.replicaPort},${state}`);
   });
   lines.push(

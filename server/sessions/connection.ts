@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Call } from '../commands/call.ts';
 import { Client, type ClientLink } from '../commands/client.ts';
+import { describeClient } from '../commands/client-info.ts';
 import { DONE, type Executor } from '../commands/execute.ts';
 import { REPLY_BYTES_MAX, type Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, type RequestParser } from '../wire/request.ts';
@@ -222,6 +223,7 @@ export class Connection implements ClientLink, TurnMember {
   /** Executes the commands in bytes[at, end) and returns the position of the first byte not executed. */
   #run(bytes: Uint8Array, at: number, end: number): number {
     const { client } = this;
+    if (client.kind === 'replica') return this.#runReplica(bytes, at, end);
     const call = this.#call;
     const reply = this.#reply;
     const parser = this.#parser;
@@ -261,9 +263,6 @@ export class Connection implements ClientLink, TurnMember {
         }
         if (mode !== 'on' || client.replyMode !== 'on') this.#silence(mode, before);
         if (this.#ownMessages !== null) this.#writeOwnMessages();
-      } else if (client.kind === 'replica') {
-        // An empty line is the sign of life of a replica that loads.
-        this.#session.context.replication.primary.heard(client.id);
       }
       at = next;
     }
@@ -272,6 +271,43 @@ export class Connection implements ClientLink, TurnMember {
     this.#session.turn.note(this, start);
     // While they are in the processor's cache; a buffer that grows turn by turn costs more than a write.
     if (reply.at >= EARLY_FLUSH_BYTES) this.#session.turn.flush();
+    return at;
+  }
+
+  /** What a replica says while it is served: the stream goes the other way, so nothing is answered. */
+  #runReplica(bytes: Uint8Array, at: number, end: number): number {
+    const { client } = this;
+    const { context } = this.#session;
+    const reply = this.#reply;
+    const parser = this.#parser;
+    this.#session.turn.begin();
+    const start = reply.at;
+    this.#needed = 0;
+    reply.floor = start;
+    reply.atMax = start + REPLY_BYTES_MAX;
+    while (at < end && !this.#blocked && !this.#closed) {
+      const next = parser.parse(bytes, at, end, client.authenticated);
+      if (next === INCOMPLETE) {
+        this.#needed = end - at + parser.missing;
+        break;
+      }
+      if (next === MALFORMED) {
+        this.destroy(parser.problem);
+        return end;
+      }
+      if (parser.argc > 0) {
+        this.#call.take(parser, at, next);
+        this.#executor.executeForReplica(this.#call);
+      } else context.replication.primary.heard(client.id);
+      at = next;
+      if (reply.at === start) continue;
+      reply.at = start;
+      const name = client.lastCommand?.name ?? '<unknown>';
+      const who = describeClient(context, client).trimEnd();
+      context.log.warning(`Replica generated a reply to command '${name}', disconnecting it: ${who}`);
+      this.destroy('a replica asked for a reply');
+      return end;
+    }
     return at;
   }
 

@@ -1,6 +1,6 @@
 /** Replication and what it needs of the other parts. */
 import { randomFillSync } from 'node:crypto';
-import { datasetLoader } from '../replication/dataset-loader.ts';
+import { type DisklessLoad, datasetLoader } from '../replication/dataset-loader.ts';
 import { Replication } from '../replication/replication.ts';
 import { replicationSettings } from '../replication/replication-settings.ts';
 import { Spill, spillDisk } from '../replication/spill.ts';
@@ -42,6 +42,19 @@ export function makeReplication(server: Server): Replication {
       rdbCompression: () => config.values.rdbcompression,
       loader: datasetLoader({
         builder: () => persistence.syncBuilder(),
+        disklessLoad: () => config.values['repl-diskless-load'] as DisklessLoad,
+        empty: () => keyspace.size === 0,
+        flush: () => {
+          persistence.beforeFlushAll();
+          keyspace.flushAll();
+        },
+        place: () => ({ folder: config.values.dir, file: config.values.dbfilename }),
+        deletesFile: () => deletesSyncFiles(config),
+        loading: (state) => {
+          persistence.syncLoading = state;
+          server.executor.calm = false;
+        },
+        nowMs: () => Date.now(),
         replaced: () => {
           persistence.datasetReplaced();
           server.tracking.flushed(server.clients.all());

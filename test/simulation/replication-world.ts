@@ -67,8 +67,10 @@ class Pipe {
   write(bytes: Uint8Array): void {
     const { random, time } = this.#world;
     let start = 0;
+    // Few events for much data: what tears is at the ends.
+    const most = bytes.length > 4000 ? 4000 : 400;
     while (start < bytes.length) {
-      const length = Math.min(bytes.length - start, 1 + random.below(random.below(8) === 0 ? 5 : 400));
+      const length = Math.min(bytes.length - start, 1 + random.below(random.below(8) === 0 ? 5 : most));
       const piece = bytes.slice(start, start + length);
       start += length;
       this.pendingBytes += length;
@@ -259,18 +261,21 @@ export class WorldNode {
         },
       },
       loader: {
+        flushesFirst: () => false,
         begin: () => {
           let text = '';
           return {
+            toDisk: false,
+            offset: 0,
             feed: (bytes) => {
               text += Buffer.from(bytes).toString('latin1');
               return null;
             },
-            finish: (placed) => {
+            finish: (placed, done) => {
               const { fields, data } = JSON.parse(text);
               node.dataset = new Map(data);
               placed(Number(new Map<string, string>(fields).get('repl-stream-db')));
-              return null;
+              done(null);
             },
             abort: () => {},
           };

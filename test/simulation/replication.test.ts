@@ -333,7 +333,7 @@ function randomStory(seed: number): void {
   for (let step = 0; step < 60; step++) {
     const dice = random.below(20);
     if (dice < 10) writeSome(primary, random, random.below(20));
-    else if (dice < 11) for (let i = 0; i < 40; i++) primary.append(0, `k${i % 9}`, 'y'.repeat(9000));
+    else if (dice < 11) for (let i = 0; i < 25; i++) primary.append(0, `k${i % 9}`, 'y'.repeat(9000));
     else if (dice < 12) world.diskProblem = random.below(2) === 0 ? 'EIO: i/o error' : null;
     else if (dice < 13) world.cutAll('cable');
     else if (dice < 14) world.blocked.add(`${pick().name} ${pick().name}`);
