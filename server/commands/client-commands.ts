@@ -1,7 +1,8 @@
 /** CLIENT: what is known of connections, and how to end or pause them. */
+import { NO_LINK } from './applier.ts';
 import { parseTimeoutMs, UNBLOCKED_BY_CLIENT } from './blocking.ts';
 import type { Call } from './call.ts';
-import type { Client } from './client.ts';
+import { Client } from './client.ts';
 import { clientFilter } from './client-filter.ts';
 import { describeClient } from './client-info.ts';
 import { trackingCommands } from './client-tracking.ts';
@@ -88,7 +89,7 @@ function kill(call: Call): void {
     address === null ? clientFilter(call, true) : (client: Client) => client.link.remoteAddress === address;
   if (wanted === null) return;
   let killed = 0;
-  for (const client of [...call.context.clients.all()]) {
+  for (const client of [...call.context.clients.all(), ...primaryOf(call)]) {
     if (!wanted(client)) continue;
     end(call, client);
     killed++;
@@ -96,6 +97,18 @@ function kill(call: Call): void {
   if (address === null) call.reply.integer(killed);
   else if (killed > 0) call.reply.ok();
   else call.reply.error('ERR No such client');
+}
+
+/** The link to the primary, as the client that it is in Redis. */
+function primaryOf(call: Call): Client[] {
+  const { replication, keyspace } = call.context;
+  const { replica } = replication;
+  if (replica === null || !replica.linkUp) return [];
+  const remoteAddress = `${replica.host}:${replica.port}`;
+  const destroy = (reason: string): void => replica.breakLink(reason);
+  const client = new Client(0, { ...NO_LINK, remoteAddress, destroy }, keyspace.nowMs);
+  client.kind = 'primary';
+  return [client];
 }
 
 function end(call: Call, client: Client): void {

@@ -94,6 +94,11 @@ export class ReplicaRole implements PrimaryLinkEffects {
     this.link.tick(nowMs);
   }
 
+  /** Ends the connection; the next one follows at once. */
+  breakLink(reason: string): void {
+    this.link.failed(reason, this.#parts.runtime.nowMs());
+  }
+
   /** Lets the primary go. The dataset and the history stay. */
   stop(): void {
     this.#cancelRetry();

@@ -47,6 +47,7 @@ export function replicationInfo(replication: Replication, nowMs: number): string
     `repl_backlog_size:${settings.backlogBytes}`,
     `repl_backlog_first_byte_offset:${backlog === null ? 0 : backlog.start + 1}`,
     `repl_backlog_histlen:${backlog?.historyBytes ?? 0}`,
+    `repl_spilled_bytes:${replication.spilledBytes}`,
   );
   return lines;
 }

@@ -110,6 +110,11 @@ export class Replication implements ChangeSink {
     return this.#history.backlog;
   }
 
+  /** Bytes in files that wait for slow replicas. */
+  get spilledBytes(): number {
+    return this.#options.seams.spill.usedBytes;
+  }
+
   get replicas(): readonly AttachedReplica[] {
     return this.primary.replicas;
   }

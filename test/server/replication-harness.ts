@@ -185,6 +185,8 @@ export class CuttablePath {
   readonly #server: NetServer;
   readonly #sockets: Set<Socket> = new Set();
   blocked = false;
+  /** What comes from the server arrives at this pace. */
+  bytesPerSecond = Number.POSITIVE_INFINITY;
 
   private constructor(server: NetServer, port: number) {
     this.#server = server;
@@ -215,8 +217,26 @@ export class CuttablePath {
         this.#sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
+      if (from === far && this.bytesPerSecond !== Number.POSITIVE_INFINITY) this.#trickle(from, to);
+      else from.pipe(to);
     }
+  }
+
+  /** Piece after piece, each after the time it takes on the slow line. */
+  #trickle(from: Socket, to: Socket): void {
+    let freeAtMs = performance.now();
+    from.on('data', (chunk: Buffer) => {
+      from.pause();
+      freeAtMs = Math.max(freeAtMs, performance.now()) + (chunk.length * 1000) / this.bytesPerSecond;
+      setTimeout(
+        () => {
+          to.write(chunk);
+          from.resume();
+        },
+        Math.max(0, freeAtMs - performance.now()),
+      );
+    });
+    from.on('end', () => to.end());
   }
 
   cut(): void {
