@@ -187,7 +187,7 @@ export class Server implements ServerContext {
 
   /** A command applier for a file or the primary's stream. */
   makeApplier(kind: 'aof' | 'primary'): CommandApplier {
-    return new CommandApplier(this, this.table, this.executor, kind);
+    return new CommandApplier(this, this.table, this.executor, kind, () => this.sessions.lookAhead);
   }
 
   async #listen(): Promise<void> {

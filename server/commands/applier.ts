@@ -1,4 +1,5 @@
 /** Runs commands that come from no client: the primary's stream and the append-only file. */
+import { CommandFormatError } from '../persistence/aof-scanner.ts';
 import { ApplyFailure } from '../replication/replication-seams.ts';
 import { Reply } from '../wire/reply.ts';
 import { INCOMPLETE, MALFORMED, RequestParser } from '../wire/request.ts';
@@ -28,7 +29,16 @@ export const NO_LINK: ClientLink = {
 const REPLY_BYTES_KEPT = 1024 * 1024;
 
 const MINUS = 45;
+const HASH = 35;
+const STAR = 42;
+/** So many commands are looked at ahead of time, by their bytes. */
+const LOOK_AHEAD_BYTES_MIN = 1024;
 const ERROR_SHOWN_MAX = 256;
+
+/** Reads the places of the keys of commands to come; returns how far it came. */
+export interface KeyReader {
+  read(database: number, bytes: Uint8Array, at: number, end: number): number;
+}
 
 /** Known to the replication room by its base. */
 export class ApplyError extends ApplyFailure {}
@@ -42,8 +52,18 @@ export class CommandApplier {
   readonly #context: ServerContext;
   /** Commands run so far. */
   applied = 0;
+  /** Where the last MULTI of the last `replay` began, -1 when there was none. */
+  multiAt = -1;
+  readonly #lookAhead: () => KeyReader;
 
-  constructor(context: ServerContext, table: CommandTable, executor: Executor, kind: ClientKind) {
+  constructor(
+    context: ServerContext,
+    table: CommandTable,
+    executor: Executor,
+    kind: ClientKind,
+    lookAhead: () => KeyReader,
+  ) {
+    this.#lookAhead = lookAhead;
     this.#context = context;
     this.#executor = executor;
     this.#client = new Client(0, NO_LINK, context.keyspace.nowMs);
@@ -89,6 +109,38 @@ export class CommandApplier {
     }
   }
 
+  /**
+   * Runs the whole commands of bytes[start, end), of a file, up to an annotation line, and returns the
+   * position behind the last one. Throws CommandFormatError when the bytes are no commands, ApplyError when
+   * they name one that this server does not know.
+   */
+  replay(bytes: Uint8Array, start: number, end: number): number {
+    const parser = this.#parser;
+    const client = this.#client;
+    const lookAhead = this.#lookAhead();
+    let at = start;
+    let lookedTo = start;
+    this.multiAt = -1;
+    while (at < end) {
+      if (bytes[at] !== STAR) {
+        if (bytes[at] === HASH) break;
+        throw new CommandFormatError(at);
+      }
+      if (at >= lookedTo && end - at >= LOOK_AHEAD_BYTES_MIN) {
+        const looked = lookAhead.read(client.databaseIndex, bytes, at, end);
+        lookedTo = looked === at ? end : looked;
+      }
+      const next = parser.parse(bytes, at, end, true);
+      if (next === INCOMPLETE) break;
+      if (next === MALFORMED || parser.argc === 0) throw new CommandFormatError(at);
+      const outside = client.queued === null;
+      this.#run(at, next);
+      if (outside && client.queued !== null) this.multiAt = at;
+      at = next;
+    }
+    return at;
+  }
+
   #run(start: number, end: number): void {
     this.#call.take(this.#parser, start, end);
     const reply = this.#reply;
@@ -110,7 +162,7 @@ export class CommandApplier {
     const ofPrimary = this.#client.kind === 'primary';
     const sender = ofPrimary
       ? 'This replica is sending an error to its primary'
-      : 'The AOF client got an error';
+      : 'This server is sending an error to its AOF-loading-client';
     const text =
       buffer[0] === MINUS ? buffer.utf8Slice(1, at).trim() : `${lastErrorCode} within a transaction`;
     const command = this.#call.latin1(0).toLowerCase();

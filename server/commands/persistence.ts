@@ -31,7 +31,7 @@ function bgrewriteaof(call: Call): void {
   const { aof, snapshots } = call.context.persistence;
   const scheduled = snapshots.active && !aof.rewriting;
   if (call.inTransaction && !aof.rewriting) {
-    aof.scheduled = true;
+    aof.schedule();
     call.reply.simple('Background append only file rewriting scheduled');
   } else if (!aof.rewrite())
     call.reply.error('ERR Background append only file rewriting already in progress');

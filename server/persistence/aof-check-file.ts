@@ -31,8 +31,8 @@ export class AofCheckFile {
   }
 
   /**
-   * Up to and with the next line feed, at most `most` bytes, in latin1; null at the end. A line that ends with
-   * the file sets `atEnd`.
+   * Up to and with the next line feed, at most `most` bytes, in latin1; null at the end. A line that ends
+   * with the file sets `atEnd`.
    */
   line(most: number): string | null {
     let text = '';

@@ -10,6 +10,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -18,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { systemMessage } from '../config/config-file.ts';
 import {
   type AofManifest,
   EMPTY_MANIFEST,
@@ -26,6 +28,9 @@ import {
   withoutHistory,
 } from './aof-manifest.ts';
 import { DirectoryLock } from './directory-lock.ts';
+
+/** The new manifest is in its place, but a power cut may bring back the old one: both have to hold. */
+export class ManifestUnsynced extends Error {}
 
 function syncFolderNow(path: string): void {
   const descriptor = openSync(path, 'r');
@@ -71,9 +76,9 @@ export class AofDirectory {
     return this.file(`temp-${this.prefix}.incr`);
   }
 
-  /** Where a rewrite writes its base. */
-  get temporaryBase(): string {
-    return this.file(`temp-rewriteaof-bg-${process.pid}.aof`);
+  /** Where the rewrite of this process writes its base. */
+  temporaryBase(pid: number): string {
+    return this.file(`temp-${this.prefix}.${pid}.base`);
   }
 
   /** The first file of the manifest that is not there, null when all are. */
@@ -132,19 +137,37 @@ export class AofDirectory {
     return true;
   }
 
-  /** Puts a manifest in the place of the old one. Throws when that fails; then the old one holds. */
+  /**
+   * Puts a manifest in the place of the old one. Throws when that fails; then the old one holds, unless it is
+   * `ManifestUnsynced`.
+   */
   write(manifest: AofManifest): void {
     const temporary = this.file(`temp-${this.prefix}.manifest`);
     const descriptor = openSync(temporary, 'w', 0o644);
     try {
-      writeSync(descriptor, formatManifest(manifest));
+      const bytes = Buffer.from(formatManifest(manifest), 'latin1');
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
     renameSync(temporary, this.manifestPath);
-    syncFolderNow(this.path);
     this.manifest = manifest;
+    try {
+      syncFolderNow(this.path);
+    } catch (error) {
+      throw new ManifestUnsynced(`Fail to fsync AOF directory ${this.path}: ${systemMessage(error)}`);
+    }
+  }
+
+  /** Deletes a file that no manifest names; why that failed, or null. */
+  discard(name: string): string | null {
+    try {
+      rmSync(this.file(name), { force: true });
+      return null;
+    } catch (error) {
+      return systemMessage(error);
+    }
   }
 
   /**
@@ -173,7 +196,11 @@ export class AofDirectory {
   /** Deletes what a crash left over. */
   removeTemporary(): void {
     rmSync(this.temporaryIncrement, { force: true });
-    rmSync(this.temporaryBase, { force: true });
+    const start = `temp-${this.prefix}.`;
+    for (const name of readdirSync(this.path)) {
+      const isBase = name.startsWith(start) && /^\d+\.base$/.test(name.slice(start.length));
+      if (isBase) rmSync(this.file(name), { force: true });
+    }
   }
 
   close(): void {

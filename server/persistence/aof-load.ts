@@ -3,26 +3,16 @@
  *
  *   file = [RDB] (command | '#' annotation line)*        command = RESP array of bulk strings
  *
- * Commands reach the applier in whole units: one command, or MULTI to EXEC. What stands behind the last whole
- * unit of the last file was cut off by a crash; with `aof-load-truncated` the file is shortened to that
- * place.
+ * What stands behind the last whole command or transaction of the last file was cut off by a crash; with
+ * `aof-load-truncated` the file is shortened to that place. The texts are Redis'.
  */
-import { open, truncate } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { truncate } from 'node:fs/promises';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { AofDirectory } from './aof-directory.ts';
-import { type PositionFields, readPosition } from './aof-position.ts';
+import type { PositionFields } from './aof-position.ts';
+import { AofLoadError, AofScanner, type CommandApplier } from './aof-scanner.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
-
-/** Runs commands of a file; filled from above. */
-export interface CommandApplier {
-  /** Database that the file selected last; 0 at its beginning. */
-  database: number;
-  /**
-   * Runs all of bytes[start, end): whole commands, transactions closed. Returns `end`; throws on a refused
-   * one.
-   */
-  apply(bytes: Uint8Array, start: number, end: number): number;
-}
 
 export interface AofLoadOptions {
   readonly build: BuildOptions;
@@ -42,238 +32,152 @@ export interface AofLoaded {
   readonly position: PositionFields | null;
 }
 
-/** Why a file cannot be loaded, in a sentence for the log. */
-export class AofLoadError extends Error {}
-
-class FormatError extends Error {}
-
 const READ_BYTES = 256 * 1024;
-const ARGUMENTS_MAX = 1024 * 1024;
-const BULK_BYTES_MAX = 512 * 1024 * 1024;
-const LINE_BYTES_MAX = 32;
-const INCOMPLETE = -1;
+const RDB_HEAD_BYTES = 6;
 
-/** A `*n` or `$n` line at `at`: the number, with `lineEnd` behind it; INCOMPLETE when it is cut. */
-let lineEnd = 0;
-function readCount(bytes: Uint8Array, at: number, end: number, mark: number, most: number): number {
-  if (at >= end) return INCOMPLETE;
-  if (bytes[at] !== mark) throw new FormatError();
-  let value = 0;
-  for (let here = at + 1; here < end; here += 1) {
-    const byte = bytes[here];
-    if (byte === 13) {
-      if (here + 1 >= end) return INCOMPLETE;
-      if (bytes[here + 1] !== 10 || here === at + 1) throw new FormatError();
-      lineEnd = here + 2;
-      if (value > most) throw new FormatError();
-      return value;
-    }
-    if (byte < 48 || byte > 57 || here - at > LINE_BYTES_MAX) throw new FormatError();
-    value = value * 10 + byte - 48;
-  }
-  return INCOMPLETE;
+/** One file of the manifest. */
+interface Part {
+  readonly name: string;
+  readonly path: string;
+  /** A cut tail may be removed. */
+  readonly isLast: boolean;
+  /** The single file of a version before 7.0. */
+  readonly isOld: boolean;
 }
 
-type Word = 'multi' | 'exec' | 'other';
-let firstWord: Word = 'other';
-
-/** The end of the command at `at`, INCOMPLETE when it is cut. Leaves its name in `firstWord`. */
-function commandEnd(bytes: Uint8Array, at: number, end: number): number {
-  const count = readCount(bytes, at, end, 42, ARGUMENTS_MAX);
-  if (count === INCOMPLETE) return INCOMPLETE;
-  if (count < 1) throw new FormatError();
-  let here = lineEnd;
-  firstWord = 'other';
-  for (let argument = 0; argument < count; argument += 1) {
-    const length = readCount(bytes, here, end, 36, BULK_BYTES_MAX);
-    if (length === INCOMPLETE || lineEnd + length + 2 > end) return INCOMPLETE;
-    if (bytes[lineEnd + length] !== 13 || bytes[lineEnd + length + 1] !== 10) throw new FormatError();
-    if (argument === 0 && count === 1) firstWord = wordAt(bytes, lineEnd, length);
-    here = lineEnd + length + 2;
-  }
-  return here;
-}
-
-function wordAt(bytes: Uint8Array, start: number, length: number): Word {
-  if (length !== 4 && length !== 5) return 'other';
-  const word = String.fromCharCode(...bytes.subarray(start, start + length)).toLowerCase();
-  return word === 'multi' || word === 'exec' ? word : 'other';
-}
-
-/** Cuts a file into units and hands them to the applier. */
-export class AofScanner {
-  /** Bytes of the file that were applied or skipped. */
-  validBytes: number;
-  /** The bytes behind `validBytes` begin with MULTI. */
-  insideTransaction = false;
-  /** What the last annotation said, null once commands followed it or before the first. */
-  position: PositionFields | null = null;
-  readonly #applier: CommandApplier;
-  #bytes: Uint8Array = new Uint8Array(0);
-
-  /** `offset`: where in the file the first byte fed stands. */
-  constructor(applier: CommandApplier, offset: number) {
-    this.#applier = applier;
-    this.validBytes = offset;
-  }
-
-  /** Bytes fed that do not make a whole unit yet. */
-  get pendingBytes(): number {
-    return this.#bytes.length;
-  }
-
-  /** Throws `AofLoadError` with the offset, or what the applier throws. */
-  feed(chunk: Uint8Array): void {
-    const bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
-    let at = 0;
-    // Units between annotations are applied in one go.
-    let batch = 0;
-    const applyUpTo = (end: number): void => {
-      if (end === batch) return;
-      this.position = null;
-      if (this.#applier.apply(bytes, batch, end) !== end) {
-        throw new AofLoadError(`The commands at offset ${this.validBytes} were not all applied`);
-      }
-    };
-    try {
-      for (;;) {
-        if (bytes[at] === 35) {
-          const newline = bytes.indexOf(10, at);
-          if (newline < 0) break;
-          applyUpTo(at);
-          this.position =
-            readPosition(Buffer.from(bytes.subarray(at, newline)).toString('latin1')) ?? this.position;
-          this.validBytes += newline + 1 - batch;
-          at = newline + 1;
-          batch = at;
-          continue;
-        }
-        const end = this.#unitEnd(bytes, at);
-        if (end === INCOMPLETE) break;
-        at = end;
-      }
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      throw new AofLoadError(`no command at offset ${this.validBytes + at - batch}`);
-    }
-    applyUpTo(at);
-    this.validBytes += at - batch;
-    this.#bytes = bytes.subarray(at);
-  }
-
-  /** The end of the command or transaction at `at`. */
-  #unitEnd(bytes: Uint8Array, at: number): number {
-    let end = commandEnd(bytes, at, bytes.length);
-    this.insideTransaction = end !== INCOMPLETE && firstWord === 'multi';
-    while (this.insideTransaction) {
-      end = commandEnd(bytes, end, bytes.length);
-      if (end === INCOMPLETE) return INCOMPLETE;
-      if (firstWord === 'exec') this.insideTransaction = false;
-    }
-    return end;
-  }
-}
-
-async function startsWithRdb(path: string): Promise<boolean> {
-  const file = await open(path, 'r');
+function startsWithRdb(path: string): boolean {
+  const descriptor = openSync(path, 'r');
   try {
-    const head = Buffer.alloc(6);
-    const { bytesRead } = await file.read(head, 0, 6, 0);
-    const text = head.toString('latin1', 0, bytesRead);
-    return text.startsWith('REDIS') || text.startsWith('VALKEY');
+    const head = Buffer.alloc(RDB_HEAD_BYTES);
+    const text = head.latin1Slice(0, readSync(descriptor, head, 0, RDB_HEAD_BYTES, 0));
+    return text.startsWith('REDIS') || text === 'VALKEY';
   } finally {
-    await file.close();
+    closeSync(descriptor);
   }
 }
 
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The commands of a file from an offset on; how many bytes are left at its end that make none. */
 async function loadCommands(
   path: string,
   scanner: AofScanner,
   from: number,
   progress: (position: number) => void,
-): Promise<void> {
-  const file = await open(path, 'r');
+): Promise<number> {
+  const descriptor = openSync(path, 'r');
   try {
+    let buffer = Buffer.allocUnsafe(READ_BYTES * 2);
+    /** Bytes of the buffer in use; what is left of the last round stands at its beginning. */
+    let length = 0;
     let position = from;
-    let size = READ_BYTES;
     for (;;) {
-      const chunk = new Uint8Array(size);
-      const { bytesRead } = await file.read(chunk, 0, size, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      scanner.feed(chunk.subarray(0, bytesRead));
-      // A unit larger than what was read is looked at again from its start: read as much again.
-      size = Math.max(READ_BYTES, scanner.pendingBytes);
+      if (buffer.length - length < READ_BYTES) {
+        // A command larger than what was read is looked at again from its start: read as much again.
+        const grown = Buffer.allocUnsafe(length * 2 + READ_BYTES);
+        buffer.copy(grown, 0, 0, length);
+        buffer = grown;
+      }
+      const count = readSync(descriptor, buffer, length, buffer.length - length, position);
+      if (count === 0) return length;
+      position += count;
+      const end = length + count;
+      const at = scanner.feed(buffer, 0, end, position - end);
+      length = end - at;
+      buffer.copyWithin(0, at, end);
       progress(position);
+      // Clients are told that the data is being loaded.
+      await turn();
     }
   } finally {
-    await file.close();
+    closeSync(descriptor);
   }
 }
 
-/** One file; `last`: whether a cut tail may be removed; `before`: what the files before it came to. */
-async function loadFile(
+async function loadPart(
   keyspace: Keyspace,
-  path: string,
-  name: string,
-  last: boolean,
+  part: Part,
   before: AofLoaded,
   options: AofLoadOptions,
   progress: (position: number) => void,
 ): Promise<AofLoaded> {
   let from = 0;
   let { keysLoaded, position } = before;
-  if (await startsWithRdb(path)) {
-    const builder = new DatasetBuilder(keyspace, options.build);
-    try {
-      from = (await loadRdbFile(path, builder, progress)).end;
-      builder.commit();
-    } catch (error) {
-      builder.abort();
-      throw error;
-    }
+  if (startsWithRdb(part.path)) {
+    const builder = await loadRdbPart(keyspace, part, options, progress);
+    from = builder.end;
     keysLoaded = builder.keysLoaded;
     position = null;
   }
   const scanner = new AofScanner(options.applier(), from);
   scanner.position = position;
+  let rest = 0;
   try {
-    await loadCommands(path, scanner, from, progress);
+    rest = await loadCommands(part.path, scanner, from, progress);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    if (!(error instanceof AofLoadError)) {
-      throw new AofLoadError(
-        `${error.message}, reading the append only file ${name} at offset ${scanner.validBytes}`,
-      );
-    }
-    throw new AofLoadError(
-      `Bad file format reading the append only file ${name}: make a backup of your AOF file, ` +
-        `then use ./redis-check-aof --fix <filename.manifest>. (${error.message})`,
-    );
+    throw loadError(error, part.name, scanner.validBytes);
   }
-  if (scanner.pendingBytes !== 0) await cutTail(path, name, scanner, last && options.allowTruncated, options);
+  if (rest !== 0 || scanner.insideTransaction) await cutTail(part, scanner, options);
   return { keysLoaded, position: scanner.position };
 }
 
-async function cutTail(
-  path: string,
-  name: string,
-  scanner: AofScanner,
-  allowed: boolean,
+async function loadRdbPart(
+  keyspace: Keyspace,
+  { name, path, isOld }: Part,
   options: AofLoadOptions,
-): Promise<void> {
-  if (!allowed) {
-    throw new AofLoadError(
-      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, ` +
-        'then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the ' +
-        "'aof-load-truncated' configuration option to yes and restart the server.",
+  progress: (position: number) => void,
+): Promise<{ end: number; keysLoaded: number }> {
+  const what = isOld ? 'RDB preamble of the AOF' : 'RDB base';
+  options.notice(isOld ? 'Reading RDB preamble from AOF file...' : 'Reading RDB base file on AOF loading...');
+  const builder = new DatasetBuilder(keyspace, options.build);
+  try {
+    const { end } = await loadRdbFile(path, builder, progress);
+    builder.commit();
+    if (isOld) options.notice('Reading the remaining AOF tail...');
+    return { end, keysLoaded: builder.keysLoaded };
+  } catch (error) {
+    builder.abort();
+    if (!(error instanceof Error)) throw error;
+    throw new AofLoadError(`Error reading the ${what} file ${name}, AOF loading aborted: ${error.message}`);
+  }
+}
+
+function loadError(error: unknown, name: string, offset: number): unknown {
+  if (!(error instanceof Error)) return error;
+  if (!(error instanceof AofLoadError)) {
+    return new AofLoadError(
+      `Error reading the append only file ${name}, error: ${error.message} (at offset ${offset} or behind it)`,
     );
   }
-  if (scanner.insideTransaction) options.warning('Revert incomplete MULTI/EXEC transaction from AOF file');
-  options.warning(`!!! Warning: short read while loading the AOF file ${name}!!!`);
-  options.warning(`AOF ${name} loaded anyway because aof-load-truncated is enabled`);
-  options.warning(`Truncating the AOF ${name} at offset ${scanner.validBytes}`);
-  await truncate(path, scanner.validBytes);
+  return new AofLoadError(
+    `Bad file format reading the append only file ${name}: make a backup of your AOF file, ` +
+      `then use ./redwarden-check-aof --fix <filename.manifest>. (${error.message})`,
+  );
+}
+
+async function cutTail(
+  { name, path, isLast }: Part,
+  scanner: AofScanner,
+  options: AofLoadOptions,
+): Promise<void> {
+  const { warning, allowTruncated } = options;
+  const { validBytes } = scanner;
+  if (scanner.insideTransaction) warning(`Revert incomplete MULTI/EXEC transaction in AOF file ${name}`);
+  if (allowTruncated && isLast) {
+    warning(`!!! Warning: short read while loading the AOF file ${name}!!!`);
+    warning(`!!! Truncating the AOF ${name} at offset ${validBytes} !!!`);
+    await truncate(path, validBytes);
+    warning(`AOF ${name} loaded anyway because aof-load-truncated is enabled`);
+    return;
+  }
+  throw new AofLoadError(
+    `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, ` +
+      'then use ./redwarden-check-aof --fix <filename.manifest>. 2) Alternatively you can set the ' +
+      `'aof-load-truncated' configuration option to yes and restart the server. (after offset ${validBytes}` +
+      `${isLast ? '' : '; the truncated file is not the last file'})`,
+  );
 }
 
 /** Loads everything the manifest names. Throws an Error whose message says which file and why. */
@@ -282,17 +186,22 @@ export async function loadAppendOnlyFiles(
   directory: AofDirectory,
   options: AofLoadOptions,
 ): Promise<AofLoaded> {
-  const { base, increments } = directory.manifest;
+  const { manifest, prefix } = directory;
+  const { base, increments } = manifest;
   const files = [...(base === null ? [] : [base]), ...increments];
   let before = 0;
   let loaded: AofLoaded = { keysLoaded: 0, position: null };
   const startedMs = performance.now();
   for (const [index, file] of files.entries()) {
     const fileStartedMs = performance.now();
-    const path = directory.file(file.name);
-    const last = index === files.length - 1;
+    const part: Part = {
+      name: file.name,
+      path: directory.file(file.name),
+      isLast: index === files.length - 1,
+      isOld: file.name === prefix,
+    };
     const progress = (position: number): void => options.progress(before + position);
-    loaded = await loadFile(keyspace, path, file.name, last, loaded, options, progress);
+    loaded = await loadPart(keyspace, part, loaded, options, progress);
     before += directory.bytes(file.name);
     const seconds = ((performance.now() - fileStartedMs) / 1000).toFixed(3);
     options.notice(`DB loaded from ${file === base ? 'base' : 'incr'} file ${file.name}: ${seconds} seconds`);

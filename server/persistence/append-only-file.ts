@@ -15,15 +15,19 @@
  * A rewrite that fails changes nothing; the increments it had opened stay in the manifest.
  */
 import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename } from 'node:path';
 import type { Log } from '../config/log.ts';
-import type { AofDirectory } from './aof-directory.ts';
+import { type AofDirectory, ManifestUnsynced } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
 import type { AofWriter } from './aof-writer.ts';
 import { FileSink } from './file-sink.ts';
+import { RewriteLimit } from './rewrite-limit.ts';
 import {
   type SnapshotBegin,
   SnapshotCancelled,
   type SnapshotHandle,
+  SnapshotKilled,
   type SnapshotSink,
   type Snapshots,
 } from './snapshot.ts';
@@ -53,8 +57,17 @@ export interface AppendOnlyEnvironment {
   autoRewrite(): { readonly percentage: number; readonly bytesMin: number };
 }
 
-/** Wait after a failed rewrite before it is tried again by itself. */
-const RETRY_MS = 60_000;
+/** A rewrite under way. */
+interface Rewrite {
+  readonly stateAtStart: AofState;
+  base: AofFile;
+  /** Number of the increment that changes since T0 go to. */
+  firstKept: number;
+  /** What was appended up to T0, as bytes and as a place in the replication stream. */
+  offset: number;
+  streamOffset: number;
+  temporaryBase: string;
+}
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -62,8 +75,11 @@ function messageOf(error: unknown): string {
 
 export class AppendOnlyFile {
   state: AofState = 'off';
-  /** Bytes of base and increments after the last rewrite or at start: what growth is measured against. */
+  /**
+   * Bytes of all files after the last rewrite, at start those of the base: what growth is measured against.
+   */
   baseBytes = 0;
+  /** Rewrites that were begun. */
   rewrites = 0;
   consecutiveFailures = 0;
   lastRewriteOk = true;
@@ -80,7 +96,9 @@ export class AppendOnlyFile {
   /** Bytes of all files but the one being written. */
   #closedBytes = 0;
   #handle: SnapshotHandle | null = null;
-  #retryAtMs = 0;
+  /** The process that stands for the rewrite that runs. */
+  #pid = 0;
+  readonly #limit: RewriteLimit;
   /** Changes reach the writer. */
   attached = false;
 
@@ -88,6 +106,11 @@ export class AppendOnlyFile {
     this.directory = directory;
     this.writer = writer;
     this.#environment = environment;
+    this.#limit = new RewriteLimit((minutes) =>
+      environment.log.warning(
+        `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${minutes} minutes`,
+      ),
+    );
   }
 
   /** Bytes of all files that belong to the dataset. */
@@ -107,40 +130,65 @@ export class AppendOnlyFile {
     const { directory } = this;
     const { log } = this.#environment;
     let { manifest } = directory;
-    if (manifest.base === null && manifest.increments.length === 0) {
+    const goesOn = manifest.increments.length !== 0;
+    if (manifest.base === null && !goesOn) {
       const base = nextBase(manifest, directory.prefix, this.#environment.form());
       log.notice(`Creating AOF base file ${base.name} on server start`);
       writeBase(directory.file(base.name));
       manifest = withBase(manifest, base, 1);
     }
-    if (manifest.increments.length === 0) {
-      manifest = withIncrement(manifest, directory.prefix);
-      log.notice(`Creating AOF incr file ${lastIncrement(manifest.increments).name} on server start`);
-    }
+    if (!goesOn) manifest = withIncrement(manifest, directory.prefix);
     const { name } = lastIncrement(manifest.increments);
+    log.notice(`${goesOn ? 'Opening' : 'Creating'} AOF incr file ${name} on server start`);
     this.writer.open(directory.file(name), directory.bytes(name));
     if (manifest !== directory.manifest) directory.write(manifest);
     directory.removeTemporary();
     this.#countClosed();
-    this.baseBytes = this.currentBytes;
+    this.baseBytes = manifest.base === null ? 0 : directory.bytes(manifest.base.name);
     this.state = 'on';
     this.#attach();
     this.removeHistory();
   }
 
-  /** CONFIG SET appendonly yes: a first rewrite, and from its T0 on every change. */
-  enable(later: boolean): void {
-    if (this.state !== 'off') return;
+  /**
+   * CONFIG SET appendonly yes: a first rewrite, and from its T0 on every change. `later`: a transaction runs.
+   * False when the rewrite cannot even begin; then it stays off.
+   */
+  enable(later: boolean): boolean {
+    if (this.state !== 'off') return true;
+    const { log, snapshots } = this.#environment;
     this.state = 'waiting';
-    this.consecutiveFailures = 0;
-    this.#retryAtMs = 0;
-    if (!later) this.rewrite();
-    else {
+    if (snapshots.active && !this.rewriting) {
       this.scheduled = true;
-      this.#environment.log.notice(
+      log.notice(
+        'AOF was enabled but there is already another background operation. ' +
+          'An AOF background was scheduled to start when possible.',
+      );
+      return true;
+    }
+    if (later) {
+      this.scheduled = true;
+      log.notice(
         'AOF was enabled during a transaction. An AOF background was scheduled to start when possible.',
       );
+      return true;
     }
+    if (this.rewriting) {
+      log.notice(
+        'AOF was enabled but there is already an AOF rewriting in background. ' +
+          'Stopping background AOF and starting a rewrite now.',
+      );
+      this.#stopRewrite('the append-only file was turned on');
+    }
+    this.rewrite();
+    if (this.rewriting) return true;
+    this.scheduled = false;
+    log.warning(
+      "The server needs to enable the AOF but can't trigger a background AOF rewrite operation. " +
+        'Check the above logs for more info about the error.',
+    );
+    this.state = 'off';
+    return false;
   }
 
   /** CONFIG SET appendonly no, or the end of the server. What was appended is written and synced first. */
@@ -148,11 +196,20 @@ export class AppendOnlyFile {
     if (this.state === 'off') return;
     const { state } = this;
     this.state = 'off';
-    this.scheduled = false;
-    this.#handle?.cancel('the append-only file was turned off');
+    if (this.scheduled) {
+      this.scheduled = false;
+      this.#environment.log.notice('AOF was disabled but there is a scheduled AOF background, cancel it.');
+    }
+    this.#stopRewrite('the append-only file was turned off');
     this.#detach();
     this.writer.close();
     if (state === 'waiting') this.#removeTemporary();
+  }
+
+  #stopRewrite(reason: string): void {
+    if (this.#handle === null) return;
+    this.#environment.log.notice(`Killing running AOF rewrite child: ${this.#pid}`);
+    this.#handle.cancel(reason);
   }
 
   /**
@@ -164,7 +221,7 @@ export class AppendOnlyFile {
     this.#detach();
     this.writer.close();
     this.state = 'waiting';
-    this.#retryAtMs = 0;
+    this.consecutiveFailures = 0;
     this.rewrite();
   }
 
@@ -192,78 +249,92 @@ export class AppendOnlyFile {
   /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
   rewrite(): boolean {
     if (this.#handle !== null) return false;
-    if (this.#environment.snapshots.active) {
-      this.scheduled = true;
-      return true;
+    if (this.#environment.snapshots.active) this.schedule();
+    else {
+      this.scheduled = false;
+      this.#start();
     }
-    this.scheduled = false;
-    this.#start();
     return true;
+  }
+
+  /** Somebody asked for a rewrite that cannot start now: it starts as soon as it can. */
+  schedule(): void {
+    this.scheduled = true;
+    this.consecutiveFailures = 0;
+    this.#environment.log.notice('Background append only file rewriting scheduled.');
   }
 
   /** Call some ten times a second. */
   tick(nowMs: number): void {
     if (this.#handle !== null || this.#environment.snapshots.active) return;
     if (this.scheduled) {
-      this.rewrite();
-      return;
-    }
-    if (nowMs < this.#retryAtMs) return;
-    if (this.state === 'waiting') {
-      this.rewrite();
+      if (!this.#limit.holds(this.consecutiveFailures, nowMs)) this.rewrite();
       return;
     }
     const { percentage, bytesMin } = this.#environment.autoRewrite();
     if (this.state !== 'on' || percentage === 0 || this.currentBytes <= bytesMin) return;
     const base = Math.max(this.baseBytes, 1);
     const growth = Math.floor((this.currentBytes * 100) / base) - 100;
-    if (growth < percentage) return;
+    if (growth < percentage || this.#limit.holds(this.consecutiveFailures, nowMs)) return;
     this.#environment.log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
     this.rewrite();
   }
 
   #start(): void {
-    const { log, snapshots } = this.#environment;
-    const format = this.#environment.rdb();
-    const stateAtStart = this.state;
-    let firstKept = 0;
-    let base: AofFile = { name: '', sequence: 0 };
-    let offset = 0;
-    let streamOffset = 0;
+    const { snapshots } = this.#environment;
+    const rewrite: Rewrite = {
+      stateAtStart: this.state,
+      base: { name: '', sequence: 0 },
+      firstKept: 0,
+      offset: 0,
+      streamOffset: 0,
+      temporaryBase: '',
+    };
     this.rewriteStartedMs = this.#environment.nowMs();
     let ended = false;
     const handle = snapshots.start({
       purpose: 'rewrite',
-      ...format,
-      begin: (): SnapshotBegin => {
-        firstKept = this.#openIncrement();
-        offset = this.writer.offset;
-        streamOffset = this.#environment.streamOffset();
-        const form = this.#environment.form();
-        base = nextBase(this.directory.manifest, this.directory.prefix, form);
-        const file = new FileSink(this.directory.temporaryBase, this.directory.file(base.name));
-        log.notice(`Background append only file rewriting started by pid ${process.pid}`);
-        return {
-          sink: form === 'rdb' ? file : this.#environment.asCommands(file),
-          fields: [...this.#environment.fields(), ['aof-base', '1']],
-        };
-      },
+      ...this.#environment.rdb(),
+      begin: (pid): SnapshotBegin => this.#begin(rewrite, pid),
       onEnd: (error) => {
         ended = true;
         this.#handle = null;
-        this.lastRewriteSeconds = Math.floor((this.#environment.nowMs() - this.rewriteStartedMs) / 1000);
-        this.rewriteStartedMs = 0;
-        this.lastCopyOnWriteBytes = snapshots.copyOnWriteBytes;
-        try {
-          if (error !== null) throw error;
-          this.#finish(stateAtStart, base, firstKept);
-          if (this.state === 'on') this.writer.coverUpTo(offset, streamOffset);
-        } catch (failure) {
-          this.#failed(failure);
-        }
+        this.#ended(rewrite, error);
       },
     });
     if (!ended) this.#handle = handle;
+  }
+
+  /** T0. */
+  #begin(rewrite: Rewrite, pid: number): SnapshotBegin {
+    const { directory } = this;
+    rewrite.firstKept = this.#openIncrement();
+    this.rewrites += 1;
+    this.#pid = pid;
+    rewrite.offset = this.writer.offset;
+    rewrite.streamOffset = this.#environment.streamOffset();
+    const form = this.#environment.form();
+    rewrite.base = nextBase(directory.manifest, directory.prefix, form);
+    rewrite.temporaryBase = directory.temporaryBase(pid);
+    const file = new FileSink(rewrite.temporaryBase, directory.file(rewrite.base.name));
+    this.#environment.log.notice(`Background append only file rewriting started by pid ${pid}`);
+    return {
+      sink: form === 'rdb' ? file : this.#environment.asCommands(file),
+      fields: [...this.#environment.fields(), ['aof-base', '1']],
+    };
+  }
+
+  #ended(rewrite: Rewrite, error: Error | null): void {
+    this.lastRewriteSeconds = Math.floor((this.#environment.nowMs() - this.rewriteStartedMs) / 1000);
+    this.rewriteStartedMs = 0;
+    this.lastCopyOnWriteBytes = this.#environment.snapshots.copyOnWriteBytes;
+    try {
+      if (error !== null) throw error;
+      this.#finish(rewrite);
+      if (this.state === 'on') this.writer.coverUpTo(rewrite.offset, rewrite.streamOffset);
+    } catch (failure) {
+      this.#failed(failure);
+    }
   }
 
   /** T0: changes go to a fresh file from here on. Returns its number, 0 without one. */
@@ -284,7 +355,7 @@ export class AppendOnlyFile {
     const increment = lastIncrement(manifest.increments);
     this.#environment.log.notice(`Creating AOF incr file ${increment.name} on background rewrite`);
     // The file first, then the manifest that names it, and only then changes that rely on it.
-    closeSync(openSync(directory.file(increment.name), 'a', 0o644));
+    closeSync(openSync(directory.file(increment.name), 'w', 0o644));
     directory.write(manifest);
     writer.open(directory.file(increment.name), 0);
     this.#countClosed();
@@ -292,50 +363,78 @@ export class AppendOnlyFile {
   }
 
   /** The base is in its place: one swap of the manifest makes it count. */
-  #finish(stateAtStart: AofState, base: AofFile, firstKept: number): void {
+  #finish({ stateAtStart, base, firstKept, temporaryBase }: Rewrite): void {
     const { directory } = this;
     const { log } = this.#environment;
     let { manifest } = directory;
-    if (stateAtStart === 'waiting') {
-      manifest = withIncrement(manifest, directory.prefix);
-      renameSync(directory.temporaryIncrement, directory.file(lastIncrement(manifest.increments).name));
+    log.notice('Background AOF rewrite terminated with success');
+    log.notice(
+      `Successfully renamed the temporary AOF base file ${basename(temporaryBase)} into ${base.name}`,
+    );
+    const files = [base.name];
+    try {
+      if (stateAtStart === 'waiting') {
+        manifest = withIncrement(manifest, directory.prefix);
+        const { name } = lastIncrement(manifest.increments);
+        const { temporaryIncrement } = directory;
+        renameSync(temporaryIncrement, directory.file(name));
+        files.push(name);
+        log.notice(
+          `Successfully renamed the temporary AOF incr file ${basename(temporaryIncrement)} into ${name}`,
+        );
+      }
+      directory.write(withBase(manifest, base, firstKept));
+    } catch (error) {
+      // A manifest that is in its place names these files, whether or not the disk will remember it.
+      if (error instanceof ManifestUnsynced) this.#rewritten(stateAtStart);
+      else for (const name of files) this.#discard(name);
+      throw error;
     }
-    directory.write(withBase(manifest, base, firstKept));
-    if (stateAtStart === 'waiting') this.state = 'on';
-    this.#countClosed();
-    this.baseBytes = this.currentBytes;
-    this.rewrites += 1;
+    this.#rewritten(stateAtStart);
     this.consecutiveFailures = 0;
     this.lastRewriteOk = true;
-    log.notice('Background AOF rewrite terminated with success');
     log.notice('Background AOF rewrite finished successfully');
     this.removeHistory();
   }
 
+  #rewritten(stateAtStart: AofState): void {
+    if (stateAtStart === 'waiting') this.state = 'on';
+    this.#countClosed();
+    this.baseBytes = this.currentBytes;
+  }
+
   #failed(failure: unknown): void {
     const { log } = this.#environment;
-    if (failure instanceof SnapshotCancelled)
+    if (failure instanceof SnapshotCancelled) {
       log.notice(`Background AOF rewrite terminated: ${failure.message}`);
-    else {
-      this.lastRewriteOk = false;
-      this.consecutiveFailures += 1;
-      this.#retryAtMs = this.#environment.nowMs() + RETRY_MS;
-      log.warning(`Background AOF rewrite terminated with error: ${messageOf(failure)}`);
+    } else {
+      const killed = failure instanceof SnapshotKilled;
+      // SIGUSR1 is how Redis ends its own child: no failure.
+      if (!killed || failure.signal !== constants.signals.SIGUSR1) {
+        this.lastRewriteOk = false;
+        this.consecutiveFailures += 1;
+      }
+      const reason = killed ? failure.message : `terminated with error: ${messageOf(failure)}`;
+      log.warning(`Background AOF rewrite ${reason}`);
     }
     if (this.state !== 'waiting') return;
     this.#detach();
     this.writer.close();
-    log.notice(`Removing the temp incr aof file ${this.directory.temporaryIncrement}`);
+    const name = basename(this.directory.temporaryIncrement);
+    log.notice(`Removing the temp incr aof file ${name} in the background`);
     this.#removeTemporary();
+    // Without a base the files on disk mean nothing: it is tried until it succeeds.
+    this.scheduled = true;
   }
 
-  /** What is left over costs space and does no harm: the next rewrite begins it anew. */
   #removeTemporary(): void {
-    try {
-      rmSync(this.directory.temporaryIncrement, { force: true });
-    } catch (error) {
-      this.#environment.log.warning(`Cannot remove the temp incr aof file: ${messageOf(error)}`);
-    }
+    this.#discard(basename(this.directory.temporaryIncrement));
+  }
+
+  /** What is left over costs space and does no harm. */
+  #discard(name: string): void {
+    const failure = this.directory.discard(name);
+    if (failure !== null) this.#environment.log.warning(`Cannot remove the file ${name}: ${failure}`);
   }
 
   #countClosed(): void {

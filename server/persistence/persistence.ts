@@ -14,8 +14,8 @@ import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
-import type { CommandApplier } from './aof-load.ts';
 import { positionAnnotation } from './aof-position.ts';
+import type { CommandApplier } from './aof-scanner.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
@@ -388,11 +388,7 @@ export class Persistence {
     } catch (error) {
       return messageOf(error);
     }
-    this.aof.enable(this.#options.inUnit());
-    if (this.aof.consecutiveFailures !== 0 && !this.aof.rewriting) {
-      this.aof.disable();
-      return 'Unable to turn on AOF. Check server logs.';
-    }
+    if (!this.aof.enable(this.#options.inUnit())) return 'Unable to turn on AOF. Check server logs.';
     this.aof.directory.lock().catch((error: unknown) => {
       this.#options.log.warning(`The append-only file is turned off: ${messageOf(error)}`);
       this.#options.config.assign('appendonly', false);
@@ -456,7 +452,7 @@ export class Persistence {
       return (chunk) => writer.feed(chunk);
     };
     const form = config.values['aof-use-rdb-preamble'] ? undefined : commands;
-    saveDataset(keyspace, this.aof.directory.temporaryBase, path, options, form);
+    saveDataset(keyspace, this.aof.directory.temporaryBase(process.pid), path, options, form);
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {

@@ -12,7 +12,8 @@ import { RawConnection, type Word } from '../support/raw-connection.ts';
 import { type ServerKind, ServerProcess } from '../support/server-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const argv = ['--save', '', '--enable-debug-command', 'yes', '--appendonly', 'yes'];
+// Copies are made of files in use: no write may wait for an fsync.
+const argv = ['--save', '', '--enable-debug-command', 'yes', '--appendonly', 'yes', '--appendfsync', 'no'];
 const commands = everyType(new Prng(Number(process.env['SEED'] ?? 5)));
 let folder = '';
 

@@ -11,7 +11,7 @@ import { defaultValues } from '../../server/config/parameter-table.ts';
 import type { Values } from '../../server/config/parameters.ts';
 import { Keyspace } from '../../server/keyspace/keyspace.ts';
 import { Stats } from '../../server/keyspace/stats.ts';
-import type { CommandApplier } from '../../server/persistence/aof-load.ts';
+import { type CommandApplier, CommandFormatError } from '../../server/persistence/aof-scanner.ts';
 import { Persistence } from '../../server/persistence/persistence.ts';
 import { Propagation, TO_FILE } from '../../server/replication/propagation.ts';
 import { RespClient, RespFailure, type Word } from '../../server/wire/client.ts';
@@ -32,27 +32,56 @@ export function removeFolders(): void {
 /** SELECT, SET key value [PXAT ms], DEL key, MULTI, EXEC: enough for files made of strings. */
 class StringApplier implements CommandApplier {
   database = 0;
+  multiAt = -1;
   readonly #keyspace: Keyspace;
+  #queued: (readonly string[])[] | null = null;
+  #end = 0;
+  get inTransaction(): boolean {
+    return this.#queued !== null;
+  }
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace;
   }
-  apply(bytes: Uint8Array, start: number, end: number): number {
-    const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
-    let at = 0;
-    while (at < text.length) {
-      const words: string[] = [];
-      let line = text.indexOf('\r\n', at);
-      const count = Number(text.slice(at + 1, line));
-      at = line + 2;
-      for (let word = 0; word < count; word += 1) {
-        line = text.indexOf('\r\n', at);
-        const length = Number(text.slice(at + 1, line));
-        words.push(text.slice(line + 2, line + 2 + length));
-        at = line + 4 + length;
-      }
-      this.#run(words);
+  replay(bytes: Uint8Array, start: number, end: number): number {
+    const text = Buffer.from(bytes.subarray(0, end)).toString('latin1');
+    this.multiAt = -1;
+    let at = start;
+    while (at < end && text[at] !== '#') {
+      const words = this.#words(text, at);
+      if (words === null) break;
+      if (words[0] === 'MULTI') this.multiAt = at;
+      this.#take(words);
+      at = this.#end;
     }
-    return end;
+    return at;
+  }
+  /** The words of the command at `at`, null when it is cut. */
+  #words(text: string, at: number): string[] | null {
+    const words: string[] = [];
+    let line = text.indexOf('\r\n', at);
+    if (text[at] !== '*' || (line >= 0 && !/^\*[1-9]\d*$/.test(text.slice(at, line)))) {
+      throw new CommandFormatError(at);
+    }
+    let here = line + 2;
+    for (let count = Number(text.slice(at + 1, line)); line >= 0 && count > 0; count -= 1) {
+      line = text.indexOf('\r\n', here);
+      if (here < text.length && text[here] !== '$') throw new CommandFormatError(at);
+      const length = Number(text.slice(here + 1, line));
+      here = line + 4 + length;
+      if (line < 0 || here > text.length) return null;
+      words.push(text.slice(line + 2, line + 2 + length));
+    }
+    this.#end = here;
+    return line < 0 ? null : words;
+  }
+  #take(words: readonly string[]): void {
+    const name = words[0]?.toUpperCase();
+    if (name === 'MULTI') this.#queued = [];
+    else if (name === 'EXEC') {
+      for (const queued of this.#queued ?? []) this.#run(queued);
+      this.#queued = null;
+    } else if (this.#queued !== null) this.#queued.push(words);
+    else this.#run(words);
   }
   #run(words: readonly string[]): void {
     const name = words[0]?.toUpperCase();
@@ -63,7 +92,7 @@ class StringApplier implements CommandApplier {
     else if (name === 'SET') {
       const expiry = words[3]?.toUpperCase() === 'PXAT' ? Number(words[4]) : -1;
       database.setString(bytes[1]!, 0, bytes[1]!.length, bytes[2]!, 0, bytes[2]!.length, expiry);
-    } else if (name !== 'MULTI' && name !== 'EXEC') throw new Error(`Unknown command '${words[0]}'`);
+    } else throw new Error(`Unknown command '${words[0]}'`);
   }
 }
 
