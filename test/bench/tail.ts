@@ -1,6 +1,8 @@
 /**
  * What one client notices while the server does something large: a PING every half millisecond on a
- * connection of its own, its longest answers during growth, freeing, expiry, eviction and compaction.
+ * connection of its own, its longest answers during growth, freeing, expiry, eviction and compaction. For our
+ * own server also what it did meanwhile: its slices of work (INFO slices) and commands that took long (LATENCY
+ * LATEST), which a busy machine lengthens less than the answers.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerKind } from '../support/server-process.ts';
@@ -12,6 +14,8 @@ const PROBE_PAUSE_MS = 0.5;
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n');
 const SETTLE_MS = 1000;
 const VALUE = 'v'.repeat(32);
+/** Commands that take so long are told one by one. */
+const LONG_COMMAND_MS = 2;
 
 /** Asks again and again until it is stopped; milliseconds of every answer. */
 class Probe {
@@ -109,17 +113,45 @@ async function evictTenth(port: number): Promise<void> {
   await callOnce(port, ['CONFIG', 'SET', 'maxmemory', '0']);
 }
 
+/** What the server itself did since `forget`, one row a kind of work. */
+async function inside(port: number, scene: string): Promise<string[][]> {
+  const info = await callOnce(port, ['INFO', 'slices']);
+  const rows: string[][] = [];
+  for (const line of info.matchAll(
+    /^slices_(\S+?):count=(\d+),usec=\d+,longest_usec=(\d+).*to_2000=(\d+)/gm,
+  )) {
+    const [, work = '', count = '', longest = '', within = ''] = line;
+    const above = String(Number(count) - Number(within));
+    rows.push([scene, work, count, above, (Number(longest) / 1000).toFixed(2)]);
+  }
+  const latest = (await callOnce(port, ['LATENCY', 'LATEST'])).split(',');
+  for (const event of ['command', 'fast-command']) {
+    const at = latest.indexOf(event);
+    if (at >= 0) rows.push([scene, event, `${LONG_COMMAND_MS} ms and more`, '', latest[at + 3] ?? '']);
+  }
+  return rows;
+}
+
+async function forget(port: number): Promise<void> {
+  await callOnce(port, ['CONFIG', 'RESETSTAT']);
+  await callOnce(port, ['CONFIG', 'SET', 'latency-monitor-threshold', String(LONG_COMMAND_MS)]);
+  await callOnce(port, ['LATENCY', 'RESET']);
+}
+
 export async function tail(quick: boolean, peers: readonly ServerKind[]): Promise<void> {
   const keys = quick ? 1_000_000 : 10_000_000;
   const rows: string[][] = [];
+  const work: string[][] = [];
   for (const kind of ['redwarden-server', ...peers] as const) {
     const contestant = await Contestant.start(kind);
     try {
       for (const scene of scenes(keys)) {
         await scene.prepare?.(contestant.port);
+        await forget(contestant.port);
         const probe = await Probe.start(contestant.port);
         await scene.run(contestant.port);
         const answers = await probe.stop();
+        if (kind === 'redwarden-server') work.push(...(await inside(contestant.port, scene.name)));
         const text = (ms: number): string => ms.toFixed(2);
         rows.push([
           scene.name,
@@ -136,4 +168,5 @@ export async function tail(quick: boolean, peers: readonly ServerKind[]): Promis
     }
   }
   print(tableText(['while', 'server', 'answers', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms'], rows));
+  print(tableText(['while', 'work', 'slices', 'above 2 ms', 'longest ms'], work));
 }
