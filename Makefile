@@ -11,7 +11,7 @@ INSTALLED := node_modules/.installed
 SEEDS ?= 200
 POINTS ?= 1000
 
-.PHONY: help up down test check image e2e conformance bench soak docs fmt build
+.PHONY: help up down test check image e2e conformance bench soak docs fmt build lua
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | \
@@ -54,6 +54,9 @@ bench: build ## processor time per request and bytes per key of every type, next
 soak: build ## many seeds through simulation, conformance and crashes: make soak SEEDS=1000 POINTS=1000
 	@SEEDS=$(SEEDS) vitest run test/simulation test/conformance
 	@POINTS=$(POINTS) vitest run test/server/crash.test.ts
+
+lua: $(INSTALLED) ## the Lua interpreter as WebAssembly, from Valkey's sources by the compiler in PyPI's `ziglang`
+	@node tools/build-lua.ts
 
 docs: $(INSTALLED) ## the generated parts of docs/
 	@node tools/generate-docs.ts

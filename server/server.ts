@@ -242,18 +242,20 @@ export class Server implements ServerContext {
     keyspace.setNow(nowMs);
     this.#upkeep.release();
     this.log.role = this.replication.role === 'replica' ? 'S' : 'M';
-    if (this.persistence.loading === null) {
+    // A script that stands still is in the middle of its changes: nothing may come between them.
+    const midway = this.scripts.suspended !== null;
+    if (this.persistence.loading === null && !midway) {
       this.#upkeep.tick(nowMs);
       this.replication.tick(nowMs);
     }
-    this.persistence.tick(nowMs);
+    this.persistence.tick(nowMs, midway);
     const endedMs = performance.now();
     this.info.tick(endedMs);
     this.info.loop.tick(endedMs, (endedMs - startedMs) * 1000, this.stats.totalCommandsProcessed);
     this.sessions.tick(nowMs);
     if (this.blocking.keyCount !== 0) this.blocking.redirectMoved();
     this.turn.schedule();
-    this.#shutdown.tick();
+    if (!midway) this.#shutdown.tick();
   }
 
   #clientClosed(client: Client): void {

@@ -47,7 +47,7 @@ export const testImports: readonly string[] = ['server/structures'];
 
 /** Packages that each half may use; Node's own modules are free except in pure rooms. */
 export const packagesOf: Readonly<Record<string, readonly string[]>> = {
-  server: ['lua-redis-wasm', 'prom-client'],
+  server: ['prom-client'],
   operator: ['@kubernetes/client-node', 'croner', 'pino', 'prom-client', 'yaml'],
 };
 

@@ -81,6 +81,10 @@ export class CommandApplier {
     this.#client.databaseIndex = index;
   }
 
+  get held(): boolean {
+    return this.#context.scripts.suspended !== null;
+  }
+
   /** True while the stream stands between MULTI and EXEC. */
   get inTransaction(): boolean {
     return this.#client.queued !== null;

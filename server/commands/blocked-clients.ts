@@ -108,7 +108,8 @@ export class BlockedClients implements WaiterOwner {
 
   /** Runs the commands of those whose keys became ready. Between commands only. */
   serve(): void {
-    if (this.#serving) return;
+    // A script that stands still is in the middle of its changes.
+    if (this.#serving || this.#context.scripts.suspended !== null) return;
     this.#serving = true;
     this.#beginTurn();
     // A transaction keeps its clock; who waited for its end does not.

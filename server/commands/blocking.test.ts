@@ -178,6 +178,7 @@ class Bench {
       },
       propagation: this.propagation,
       pubsub: new PubSub(new Reply()),
+      scripts: { suspended: null },
       tracking: new Tracking(new Reply(), () => undefined),
       guard: { calm: true, full: false },
       observer: {

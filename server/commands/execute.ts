@@ -13,6 +13,7 @@ import { refusalWhileSubscribed } from './pubsub.ts';
 import { ttlRefusal } from './require-ttl.ts';
 import { route } from './route.ts';
 import {
+  ALLOW_BUSY,
   DENYOOM,
   LOADING,
   MAY_REPLICATE,
@@ -152,12 +153,13 @@ export class Executor {
    * clears `calm`.
    */
   refreshCalm(): void {
-    const { keyspace, replication, persistence, config, clients, guard } = this.#context;
+    const { keyspace, replication, persistence, config, clients, guard, scripts } = this.#context;
     this.calm =
       replication.role === 'primary' &&
       keyspace.eviction.maxmemory === 0 &&
       guard.calm &&
       persistence.loading === null &&
+      scripts.suspended === null &&
       persistence.trouble === null &&
       config.values['min-replicas-to-write'] === 0 &&
       config.values['require-ttl'] === '' &&
@@ -338,6 +340,7 @@ export class Executor {
     const { unready } = persistence;
     if (unready === 'loading' && (flags & LOADING) === 0) return errors.LOADING_DATASET;
     if (unready === 'async' && (flags & NO_ASYNC_LOADING) !== 0) return errors.LOADING_DATASET;
+    if (context.scripts.suspended !== null && (flags & ALLOW_BUSY) === 0) return context.scripts.busy;
     if (client.kind === 'replica' || entry.name === 'client|unpause') return null;
     if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
     return context.clients.pausedUntilMs > keyspace.nowMs ? '' : null;

@@ -102,7 +102,9 @@ function flush(call: Call): void {
 }
 
 function kill(call: Call): void {
-  call.reply.error('NOTBUSY No scripts in execution right now.');
+  const refusal = call.context.scripts.kill(true);
+  if (refusal === undefined) call.reply.ok();
+  else call.reply.error(refusal);
 }
 
 function list(call: Call): void {
@@ -202,12 +204,17 @@ function restored(call: Call, policy: 'append' | 'replace' | 'flush'): string | 
   const read: Library[] = [];
   for (const code of codes) {
     const library = libraries.read(code);
-    if (typeof library === 'string') return library;
-    if (read.some(({ name }) => name === library.name)) return `Library '${library.name}' already exists`;
-    read.push(library);
+    const twice = typeof library !== 'string' && read.some(({ name }) => name === library.name);
+    if (typeof library !== 'string') read.push(library);
+    if (typeof library === 'string' || twice) {
+      libraries.discard(read);
+      return typeof library === 'string' ? library : `Library '${library.name}' already exists`;
+    }
   }
   if (policy === 'flush') libraries.clear();
-  return libraries.join(read, policy === 'replace' ? 'replace' : 'refuse');
+  const problem = libraries.join(read, policy === 'replace' ? 'replace' : 'refuse');
+  if (problem !== undefined) libraries.discard(read);
+  return problem;
 }
 
 function stats(call: Call): void {
@@ -215,7 +222,7 @@ function stats(call: Call): void {
   const { libraries } = call.context.scripts.scripting;
   reply.map(2);
   reply.bulkLatin1('running_script');
-  reply.nullBulk();
+  writeRunning(call);
   reply.bulkLatin1('engines');
   reply.map(1);
   reply.bulkLatin1('LUA');
@@ -224,6 +231,24 @@ function stats(call: Call): void {
   reply.integer(libraries.count);
   reply.bulkLatin1('functions_count');
   reply.integer(libraries.functionCount);
+}
+
+function writeRunning(call: Call): void {
+  const { reply, context } = call;
+  const { suspended } = context.scripts;
+  if (suspended === null) {
+    reply.nullBulk();
+    return;
+  }
+  const words = suspended.words();
+  reply.map(3);
+  reply.bulkLatin1('name');
+  reply.bulkLatin1(context.scripts.name);
+  reply.bulkLatin1('command');
+  reply.array(words.length);
+  for (const word of words) reply.bulk(word);
+  reply.bulkLatin1('duration_ms');
+  reply.integer(Math.floor(performance.now() - suspended.startedMs));
 }
 
 function help(call: Call): void {

@@ -1,12 +1,26 @@
 /**
  * Runs scripts: their commands go through the executor as those of a client do, their effects leave as one
  * transaction, their value is the reply.
+ *
+ *   EVAL -> run -> engine.run ── VALUE or FAILURE ──> #settle: reply, end of the unit
+ *                     │
+ *                     └ SUSPENDED, when it is late: the client waits, its request is kept, everybody else
+ *                       gets BUSY; a slice a turn of the loop; `ended` -> #settle -> the client, or EXEC goes on
  */
 import { TO_ALL } from '../replication/propagation.ts';
 import type { Library, LibraryFunction } from '../scripting/library.ts';
 import { LuaEngine } from '../scripting/lua-engine.ts';
 import type { Script } from '../scripting/script.ts';
-import type { ScriptFailure, ScriptHost, ScriptWords } from '../scripting/script-engine.ts';
+import {
+  GO_ON,
+  KILLED,
+  LATE,
+  RUN_FAILURE,
+  RUN_SUSPENDED,
+  type RunState,
+  type ScriptHost,
+  type ScriptWords,
+} from '../scripting/script-engine.ts';
 import { Scripting } from '../scripting/scripting.ts';
 import { Reply } from '../wire/reply.ts';
 import { NO_LINK } from './applier.ts';
@@ -14,16 +28,22 @@ import { Call } from './call.ts';
 import { Client } from './client.ts';
 import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
+import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
 import { isObeyed, refusalInScript, refusalOfScript, runOf, type ScriptRun } from './script-policy.ts';
+import { SuspendedScript } from './suspended-script.ts';
 
 const REPLY_BYTES_KEPT = 1024 * 1024;
-/** Errors of commands that are remembered, to know them when the script passes one on. */
-const ERRORS_KEPT = 16;
-const MINUS = 45;
+/** How long a late script runs before the others have their turn again. */
+const SLICE_MS = 5;
+
+/** Goes on when a script that stood still has ended; its reply, and all that is said until then, is there. */
+export type AfterScript = (reply: Reply) => void;
 
 export class ScriptRunner implements ScriptHost {
   readonly scripting: Scripting;
+  /** The script that is late: it stands still between two slices, and nothing else may be done. */
+  suspended: SuspendedScript | null = null;
   readonly #context: ServerContext;
   readonly #table: CommandTable;
   readonly #executor: Executor;
@@ -31,8 +51,15 @@ export class ScriptRunner implements ScriptHost {
   readonly #call: Call;
   readonly #reply = new Reply();
   #run: ScriptRun | null = null;
-  /** Errors that commands of this script answered with. */
-  #errors: string[] = [];
+  /** Of the run that is under way or was last. */
+  #name = '';
+  #isFunction = false;
+  #ownUnit = false;
+  #commandsBefore = 0;
+  /** When it began, in ms of `performance` and as the keyspace's clock. */
+  #startedMs = 0;
+  #clockMs = 0;
+  #sliceStartedMs = 0;
 
   constructor(context: ServerContext, table: CommandTable, executor: Executor) {
     this.#context = context;
@@ -51,11 +78,25 @@ export class ScriptRunner implements ScriptHost {
     return this.#run?.caller ?? null;
   }
 
+  /** The hash or the function's name. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** What a command is told that may not run while a script is late. */
+  get busy(): string {
+    return this.#isFunction ? errors.BUSY_FUNCTION : errors.BUSY_SCRIPT;
+  }
+
   /** Runs `script` for the call, whose keys begin at word `first`, and answers it. */
   run(call: Call, script: Script, first: number, keyCount: number, readOnlyCommand: boolean): void {
-    this.#runPiece(call, script.shebang.flags, readOnlyCommand, script.sha, '@user_script', () =>
-      this.scripting.run(script, call, first, keyCount, call.reply),
-    );
+    const options = this.#begin(call, script.shebang.flags, readOnlyCommand, script.sha, false);
+    if (options === null) return;
+    const { engine, cache } = this.scripting;
+    const state = engine.run(script, call, first, keyCount, options);
+    cache.used(script);
+    if (state === RUN_SUSPENDED) this.#suspend(call);
+    else this.#settle(call.reply, state);
   }
 
   /** As `run`, for a function of a library. */
@@ -67,47 +108,154 @@ export class ScriptRunner implements ScriptHost {
     keyCount: number,
     readOnlyCommand: boolean,
   ): void {
-    this.#runPiece(call, entry.flags, readOnlyCommand, entry.name, '@user_function', () =>
-      this.scripting.runFunction(library, entry, call, first, keyCount, call.reply),
-    );
+    const options = this.#begin(call, entry.flags, readOnlyCommand, entry.name, true);
+    if (options === null) return;
+    const state = this.scripting.engine.runFunction(library, entry, call, first, keyCount, options);
+    if (state === RUN_SUSPENDED) this.#suspend(call);
+    else this.#settle(call.reply, state);
   }
 
-  #runPiece(
+  /** Ends the script that is late, of the kind that is asked for; undefined, or why not. */
+  kill(isFunction: boolean): string | undefined {
+    const { suspended } = this;
+    const run = this.#run;
+    if (suspended === null || run === null) return 'NOTBUSY No scripts in execution right now.';
+    if (run.wrote) return errors.UNKILLABLE;
+    if (isFunction !== this.#isFunction) return this.busy;
+    suspended.killed = true;
+    return undefined;
+  }
+
+  /**
+   * What follows in the same transaction goes on when the script has ended. The reply so far is taken over,
+   * the rest is written behind it.
+   */
+  continueWith(reply: Reply, start: number, after: AfterScript): void {
+    const { suspended } = this;
+    if (suspended === null) throw new Error('no script stands still');
+    suspended.takeOver(reply, start);
+    suspended.after = after;
+  }
+
+  /** Ready to run: how; null when the script may not, which is answered. */
+  #begin(
     call: Call,
     flags: number,
     readOnlyCommand: boolean,
     name: string,
-    place: string,
-    execute: () => ScriptFailure | undefined,
-  ): void {
+    isFunction: boolean,
+  ): { protocol: 2 | 3; watched: boolean } | null {
     const { context, client, reply } = call;
     const run = runOf(client, flags, readOnlyCommand, this.#isOutOfMemory(client));
     const refusal = refusalOfScript(context, run, flags, readOnlyCommand);
     if (refusal !== null) {
       reply.error(refusal);
-      return;
+      return null;
     }
     this.#adopt(client);
-    const commandsBefore = this.#client.commandCount;
+    this.#commandsBefore = this.#client.commandCount;
     this.#run = run;
-    this.#errors = [];
-    const { propagation } = context;
-    const ownUnit = !call.inTransaction;
-    if (ownUnit) propagation.beginUnit();
-    const start = reply.at;
-    try {
-      const failure = execute();
-      if (failure !== undefined) this.#answerFailure(reply, start, failure, name, place);
-      else this.#noteCounted(reply, start);
-    } finally {
-      this.#run = null;
-      propagation.targets = TO_ALL;
-      if (ownUnit) propagation.endUnit();
-      client.commandCount += this.#client.commandCount - commandsBefore;
-      if (this.#client.writeOffset !== client.writeOffset) client.writeOffset = context.replication.offset;
-      if (this.#client.fileOffset !== client.fileOffset) client.fileOffset = context.persistence.offset;
-    }
+    this.#name = name;
+    this.#isFunction = isFunction;
+    this.#ownUnit = !call.inTransaction;
+    if (this.#ownUnit) context.propagation.beginUnit();
+    this.#startedMs = performance.now();
+    this.#clockMs = context.keyspace.nowMs;
+    // Files and our primary's stream go on behind the script, so nobody could be served in between.
+    const watched = context.config.values['busy-reply-threshold'] > 0 && !isObeyed(client);
+    return { protocol: client.protocol, watched };
   }
+
+  /** The script has ended: its value or its error is the reply. */
+  #settle(reply: Reply, state: RunState): void {
+    const { context } = this.#call;
+    const run = this.#run as ScriptRun;
+    const { caller } = run;
+    this.#run = null;
+    if (state === RUN_FAILURE) this.#answerFailure(reply);
+    else this.scripting.engine.writeValue(reply);
+    context.propagation.targets = TO_ALL;
+    if (this.#ownUnit) context.propagation.endUnit();
+    caller.commandCount += this.#client.commandCount - this.#commandsBefore;
+    if (this.#client.writeOffset !== caller.writeOffset) caller.writeOffset = context.replication.offset;
+  }
+
+  #answerFailure(reply: Reply): void {
+    const { message, place, line, counted } = this.scripting.engine.failure();
+    const where = place === '' ? '' : ` script: ${this.#name}, on ${place}:${line}.`;
+    reply.error(`${message}${where}`);
+    // What a command answered was counted when it did.
+    if (counted) reply.lastErrorCode = '';
+  }
+
+  // ---- A script that is late ----
+
+  tick(): number {
+    const nowMs = performance.now();
+    if (this.suspended !== null) {
+      if (this.suspended.killed) return KILLED;
+      return nowMs - this.#sliceStartedMs < SLICE_MS ? GO_ON : LATE;
+    }
+    const limit = this.#context.config.values['busy-reply-threshold'];
+    if (limit === 0 || nowMs - this.#startedMs < limit) return GO_ON;
+    this.#context.log.warning(
+      `Slow script detected: still in execution after ${Math.floor(nowMs - this.#startedMs)} milliseconds. ` +
+        `You can try killing the script using the ${this.#isFunction ? 'FUNCTION' : 'SCRIPT'} KILL command. ` +
+        `Script name is: ${this.#name}.`,
+    );
+    return LATE;
+  }
+
+  pause(): Promise<number> {
+    const { keyspace, tracking } = this.#context;
+    if (this.suspended !== null) {
+      tracking.current = null;
+      keyspace.setNow(Date.now());
+    }
+    return new Promise((resolve) => {
+      setImmediate(() => resolve(0));
+    });
+  }
+
+  resumed(): number {
+    const { keyspace, tracking } = this.#context;
+    // Time stands still for a script, or keys would expire in its middle.
+    keyspace.setNow(this.#clockMs);
+    if (tracking.clients !== 0) tracking.current = this.#run?.caller ?? null;
+    this.#sliceStartedMs = performance.now();
+    return this.suspended?.killed === true ? KILLED : GO_ON;
+  }
+
+  /** The client waits; what was asked is kept for the logs. */
+  #suspend(call: Call): void {
+    this.suspended = new SuspendedScript(call, this.#startedMs);
+    this.#executor.calm = false;
+    call.waits = true;
+    call.client.link.block();
+  }
+
+  ended(state: RunState): void {
+    const suspended = this.suspended as SuspendedScript;
+    const { call, reply } = suspended;
+    const context = this.#context;
+    const { keyspace, tracking, observer, blocking } = context;
+    reply.errors = 0;
+    this.#settle(reply, state);
+    this.suspended = null;
+    tracking.current = null;
+    if (reply.errors > 0) {
+      call.entry.failed++;
+      this.#executor.countRejected(null, `${reply.lastErrorCode} `);
+    }
+    observer.timed(call, call.entry, performance.now() - suspended.startedMs, 1);
+    keyspace.setNow(Date.now());
+    this.#executor.refreshCalm();
+    if (suspended.after !== null) suspended.after(reply);
+    else call.client.link.unblock((to) => to.raw(reply.buffer.subarray(0, reply.at)));
+    if (blocking.ready && this.suspended === null) blocking.serve();
+  }
+
+  // ---- What a script asks for ----
 
   call(words: ScriptWords): Reply {
     const reply = this.#reply;
@@ -116,7 +264,6 @@ export class ScriptRunner implements ScriptHost {
     reply.protocol = this.#client.protocol;
     const refusal = this.#execute(words);
     if (refusal !== null) reply.error(refusal);
-    if (reply.buffer[0] === MINUS) this.#noteError();
     return reply;
   }
 
@@ -197,7 +344,7 @@ export class ScriptRunner implements ScriptHost {
     call.argStart = words.argStart;
     call.argLength = words.argLength;
     call.canonical = true;
-    call.sourceStart = 0;
+    call.sourceStart = words.start;
     call.sourceEnd = words.end;
     call.effects = null;
   }
@@ -208,24 +355,5 @@ export class ScriptRunner implements ScriptHost {
     if (entry === null || entry.subcommands === null || argc < 2) return entry;
     const name = Buffer.prototype.latin1Slice.call(bytes, argStart[1], argStart[1] + argLength[1]);
     return entry.subcommands.get(name.toLowerCase()) ?? null;
-  }
-
-  #noteError(): void {
-    const { buffer, at } = this.#reply;
-    if (this.#errors.length === ERRORS_KEPT) this.#errors.shift();
-    this.#errors.push(buffer.utf8Slice(1, at - 2));
-  }
-
-  #answerFailure(reply: Reply, start: number, failure: ScriptFailure, name: string, place: string): void {
-    reply.at = start;
-    const where = failure.line === 0 ? '' : ` script: ${name}, on ${place}:${failure.line}.`;
-    reply.error(`${failure.message}${where}`);
-    // What a command answered was counted when it did.
-    if (this.#errors.includes(failure.message)) reply.lastErrorCode = '';
-  }
-
-  #noteCounted(reply: Reply, start: number): void {
-    if (reply.buffer[start] !== MINUS) return;
-    if (this.#errors.includes(reply.buffer.utf8Slice(start + 1, reply.at - 2))) reply.lastErrorCode = '';
   }
 }

@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { writeHelp } from './help.ts';
 import {
+  ALLOW_BUSY,
   LOADING,
   MAY_REPLICATE,
   MOVABLE_KEYS,
@@ -34,7 +35,7 @@ export const scriptingCommands: readonly Row[] = [
     ['EXISTS',   -3,   NOSCRIPT,            NO_KEY, '2.6.0', exists,      'Determines whether server-side Lua scripts exist in the script cache.', {tips: ['request_policy:all_shards', 'response_policy:agg_logical_and']}],
     ['FLUSH',    -2,   NOSCRIPT,            NO_KEY, '2.6.0', flush,       'Removes all server-side Lua scripts from the script cache.', ON_ALL_NODES],
     ['HELP',     2,    LOADING | STALE,     NO_KEY, '5.0.0', help,        'Returns helpful text about the different subcommands.'],
-    ['KILL',     2,    NOSCRIPT,            NO_KEY, '2.6.0', kill,        'Terminates a server-side Lua script during execution.', {tips: ['request_policy:all_shards', 'response_policy:one_succeeded']}],
+    ['KILL',     2,    NOSCRIPT | ALLOW_BUSY, NO_KEY, '2.6.0', kill,        'Terminates a server-side Lua script during execution.', {tips: ['request_policy:all_shards', 'response_policy:one_succeeded']}],
     ['LOAD',     3,    NOSCRIPT | STALE,    NO_KEY, '2.6.0', load,        'Loads a server-side Lua script to the script cache.', ON_ALL_NODES],
     ['SHOW',     3,    NOSCRIPT,            NO_KEY, '8.0.0', show,        'Show server-side Lua script in the script cache.'],
   ]}],
@@ -125,10 +126,9 @@ function flush(call: Call): void {
 }
 
 function kill(call: Call): void {
-  const { scripting } = call.context.scripts;
-  if (scripting.running === null || !scripting.engine.kill()) {
-    call.reply.error('NOTBUSY No scripts in execution right now.');
-  } else call.reply.ok();
+  const refusal = call.context.scripts.kill(false);
+  if (refusal === undefined) call.reply.ok();
+  else call.reply.error(refusal);
 }
 
 function load(call: Call): void {

@@ -90,6 +90,11 @@ function shutdown(call: Call): void {
     call.reply.error("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
     return;
   }
+  if (context.scripts.suspended !== null && save !== false) {
+    // The data is in the middle of a change: it must not be saved.
+    call.reply.error(context.scripts.busy);
+    return;
+  }
   const answer = call.defer();
   context.shutdown({ save, now, force }, (error) => answer((reply) => reply.error(error)));
 }

@@ -84,23 +84,45 @@ function exec(call: Call): void {
     reply.nullArray();
     return;
   }
+  const start = reply.at;
   reply.array(queued.length);
   const before = client.writeOffset;
   client.writeOffset = NOTHING_WRITTEN;
   context.propagation.beginUnit();
-  for (const bytes of queued) {
+  runQueued(call, queued, 0, start, before);
+}
+
+/**
+ * Runs what was queued from `from` on and ends the transaction. When a script among it stands still, the rest
+ * waits for its end.
+ */
+function runQueued(
+  call: Call,
+  queued: readonly Uint8Array[],
+  from: number,
+  start: number,
+  before: number,
+): void {
+  const { client, context, reply } = call;
+  const inner = innerCall(call);
+  for (let index = from; index < queued.length; index++) {
+    const bytes = queued[index];
     const end = parser.parse(bytes, 0, bytes.length, true);
     inner.call.take(parser, 0, end);
     inner.executor.executeTrusted(inner.call);
+    if (context.scripts.suspended === null) continue;
+    call.waits = true;
+    context.scripts.continueWith(reply, start, (late) => {
+      const rest = new Call(context, call.table, client, late);
+      runQueued(rest, queued, index + 1, 0, before);
+      if (context.scripts.suspended !== null) return;
+      client.link.unblock((to) => to.raw(late.buffer.subarray(0, late.at)));
+    });
+    return;
   }
   context.propagation.endUnit();
   // The end of the transaction belongs to its writes.
-  if (client.writeOffset === NOTHING_WRITTEN) {
-    client.writeOffset = before;
-    return;
-  }
-  client.writeOffset = context.replication.offset;
-  client.fileOffset = context.persistence.offset;
+  client.writeOffset = client.writeOffset === NOTHING_WRITTEN ? before : context.replication.offset;
 }
 
 /** A watched key that has expired unnoticed has changed, too. */

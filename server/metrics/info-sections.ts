@@ -35,8 +35,11 @@ export function memoryLines(context: ServerContext): string[] {
   const { used, held, base, resident, peak, backlog } = figures;
   const total = totalmem();
   const { maxmemory } = config.values;
-  const { cache, engine } = context.scripts.scripting;
-  const vm = engine.memoryBytes;
+  const { cache, engine, libraries } = context.scripts.scripting;
+  const evalBytes = engine.memoryBytes;
+  const functionBytes = engine.functionMemoryBytes;
+  const vm = evalBytes + functionBytes;
+  const kept = cache.memoryBytes + libraries.memoryBytes;
   return [
     `used_memory:${used}`,
     `used_memory_human:${humanBytes(used)}`,
@@ -55,19 +58,19 @@ export function memoryLines(context: ServerContext): string[] {
     'allocator_muzzy:0',
     `total_system_memory:${total}`,
     `total_system_memory_human:${humanBytes(total)}`,
-    `used_memory_lua:${vm}`,
-    `used_memory_vm_eval:${vm}`,
-    `used_memory_lua_human:${humanBytes(vm)}`,
+    `used_memory_lua:${evalBytes}`,
+    `used_memory_vm_eval:${evalBytes}`,
+    `used_memory_lua_human:${humanBytes(evalBytes)}`,
     `used_memory_scripts_eval:${cache.memoryBytes}`,
     `number_of_cached_scripts:${cache.count}`,
-    'number_of_functions:0',
-    'number_of_libraries:0',
-    'used_memory_vm_functions:0',
+    `number_of_functions:${libraries.functionCount}`,
+    `number_of_libraries:${libraries.count}`,
+    `used_memory_vm_functions:${functionBytes}`,
     `used_memory_vm_total:${vm}`,
     `used_memory_vm_total_human:${humanBytes(vm)}`,
-    'used_memory_functions:0',
-    `used_memory_scripts:${cache.memoryBytes}`,
-    `used_memory_scripts_human:${humanBytes(cache.memoryBytes)}`,
+    `used_memory_functions:${libraries.memoryBytes}`,
+    `used_memory_scripts:${kept}`,
+    `used_memory_scripts_human:${humanBytes(kept)}`,
     `maxmemory:${maxmemory}`,
     `maxmemory_human:${humanBytes(maxmemory)}`,
     `maxmemory_policy:${config.values['maxmemory-policy']}`,

@@ -228,14 +228,15 @@ export class Persistence {
     this.#writer.flushTurn();
   }
 
-  tick(nowMs: number): void {
+  /** `midway`: a script is in the middle of its changes, so no file may begin. */
+  tick(nowMs: number, midway = false): void {
     if (nowMs - this.#positionNotedMs >= POSITION_INTERVAL_MS || nowMs < this.#positionNotedMs) {
       this.#positionNotedMs = nowMs;
       this.#notePosition();
     }
     this.#writer.tick();
     // What is loaded so far is no dataset.
-    if (this.loading !== null) return;
+    if (this.loading !== null || midway) return;
     this.save.tick(nowMs);
     this.aof.tick(nowMs);
   }

@@ -45,6 +45,8 @@ export interface CommandApplier {
    * how many commands ran before is then unknown.
    */
   apply(bytes: Uint8Array, start: number, end: number): number;
+  /** True while nothing may be applied: a script is in the middle of its changes. */
+  readonly held?: boolean;
 }
 
 /** The rooms around; read at each use, so that a circle of parts can be closed after construction. */

@@ -193,7 +193,8 @@ export class Replication implements ChangeSink {
       seams: this.#options.seams,
       dial: this.#options.dial ?? dial,
       streamed: () => this.primary.flushSoon(),
-      paused: () => this.#clientPauseUntilMs > this.#options.runtime.nowMs(),
+      paused: () =>
+        this.#clientPauseUntilMs > this.#options.runtime.nowMs() || this.#options.seams.applier.held === true,
       historyChanged: (reason) => {
         this.#branchOnWrite = false;
         this.primary.dropAll(reason);

@@ -5,7 +5,7 @@ import { Reply } from '../wire/reply.ts';
 import { Libraries, readLibraryHead } from './library.ts';
 import { LuaEngine } from './lua-engine.ts';
 import { SCRIPT_NO_WRITES } from './script.ts';
-import type { ScriptHost } from './script-engine.ts';
+import { RUN_FAILURE, type ScriptHost } from './script-engine.ts';
 import { WordBuffer } from './script-words.ts';
 
 const host: ScriptHost = {
@@ -14,11 +14,15 @@ const host: ScriptHost = {
   setProtocol: () => {},
   setReplication: () => {},
   mayRun: () => null,
+  tick: () => 0,
+  pause: () => Promise.resolve(0),
+  resumed: () => 0,
+  ended: () => {},
 };
 const engine = new LuaEngine(host, new Log({ level: 'warning', format: 'redis', sink: () => {} }));
 beforeAll(() => engine.start());
 
-const make = (): Libraries => new Libraries((code) => engine.describe(code));
+const make = (): Libraries => new Libraries(engine);
 const code = (text: string): Buffer => Buffer.from(text);
 const simple = (name: string, ...functions: string[]): Buffer =>
   code(
@@ -31,9 +35,14 @@ function called(libraries: Libraries, name: string, ...args: string[]): unknown 
   const words = new WordBuffer();
   words.begin(args.length);
   for (const arg of args) words.add(Buffer.from(arg), 0, arg.length);
+  const options = { protocol: 2, watched: false } as const;
+  if (engine.runFunction(found.library, found.entry, words, 0, 0, options) === RUN_FAILURE) {
+    const { message, line } = engine.failure();
+    return { message, line };
+  }
   const out = new Reply();
-  const failure = engine.runFunction(found.library, found.entry, words, 0, 0, out);
-  return failure ?? out.buffer.toString('latin1', 0, out.at);
+  engine.writeValue(out);
+  return out.buffer.toString('latin1', 0, out.at);
 }
 
 describe('readLibraryHead', () => {

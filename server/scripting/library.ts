@@ -3,6 +3,7 @@
  */
 
 import { splitWords } from '../wire/request.ts';
+import type { Compiled } from './script-engine.ts';
 
 /** A function as the library registered it. */
 export interface LibraryFunction {
@@ -10,6 +11,8 @@ export interface LibraryFunction {
   readonly description: string | null;
   /** Bits of `script.ts`. */
   readonly flags: number;
+  /** The engine's own. */
+  compiled: Compiled | null;
 }
 
 export interface Library {
@@ -51,8 +54,11 @@ export function readLibraryHead(code: Buffer): LibraryHead | string {
   return { name, codeStart: end };
 }
 
-/** What an engine says of the functions of a library. */
-export type Describe = (code: Buffer) => readonly LibraryFunction[] | string;
+/** The engine that has the functions of libraries. */
+export interface LibraryEngine {
+  describe(code: Buffer): readonly LibraryFunction[] | string;
+  forgetFunctions(functions: readonly LibraryFunction[]): void;
+}
 
 /** What happens when a library of that name is there already. */
 export type OnCollision = 'refuse' | 'replace';
@@ -61,10 +67,10 @@ export class Libraries {
   #byName = new Map<string, Library>();
   /** By the name in lower case. */
   #byFunction = new Map<string, { readonly library: Library; readonly entry: LibraryFunction }>();
-  readonly #describe: Describe;
+  readonly #engine: LibraryEngine;
 
-  constructor(describe: Describe) {
-    this.#describe = describe;
+  constructor(engine: LibraryEngine) {
+    this.#engine = engine;
   }
 
   get count(): number {
@@ -93,17 +99,13 @@ export class Libraries {
   read(code: Buffer): Library | string {
     const head = readLibraryHead(code);
     if (typeof head === 'string') return head;
-    const functions = this.#describe(code.subarray(head.codeStart));
+    const functions = this.#engine.describe(code.subarray(head.codeStart));
     if (typeof functions === 'string') return functions;
-    const names = new Set<string>();
-    for (const { name } of functions) {
-      if (!NAME.test(name)) {
-        return 'Function names can only contain letters, numbers, or underscores(_) and must be at least one character long';
-      }
-      if (names.has(name)) return 'Function already exists in the library';
-      names.add(name);
+    const problem = problemOf(functions);
+    if (problem !== undefined) {
+      this.#engine.forgetFunctions(functions);
+      return problem;
     }
-    if (functions.length === 0) return 'No functions registered';
     return { name: head.name, code: Buffer.from(code), codeStart: head.codeStart, functions };
   }
 
@@ -115,7 +117,10 @@ export class Libraries {
       return `Library '${head.name}' already exists`;
     const library = this.read(code);
     if (typeof library === 'string') return library;
-    return this.#collision([library], onCollision) ?? this.#link(library);
+    const problem = this.#collision([library], onCollision);
+    if (problem === undefined) return this.#link(library);
+    this.#engine.forgetFunctions(library.functions);
+    return problem;
   }
 
   /** Adds several or none; the error's text. */
@@ -128,16 +133,26 @@ export class Libraries {
     return problem;
   }
 
+  /** Frees libraries that were read and do not join. */
+  discard(libraries: readonly Library[]): void {
+    for (const { functions } of libraries) this.#engine.forgetFunctions(functions);
+  }
+
   /** Takes the libraries of a dataset in place of its own, all or none; the error's text. */
   replaceAll(codes: readonly Uint8Array[]): string | undefined {
     const read: Library[] = [];
     for (const code of codes) {
       const library = this.read(Buffer.from(code));
-      if (typeof library === 'string') return library;
+      if (typeof library === 'string') {
+        this.discard(read);
+        return library;
+      }
       read.push(library);
     }
     this.clear();
-    return this.join(read, 'refuse');
+    const problem = this.join(read, 'refuse');
+    if (problem !== undefined) this.discard(read);
+    return problem;
   }
 
   /** False when there is none of that name. */
@@ -145,10 +160,12 @@ export class Libraries {
     const library = this.#byName.get(name);
     if (library === undefined) return false;
     for (const entry of library.functions) this.#byFunction.delete(entry.name.toLowerCase());
+    this.#engine.forgetFunctions(library.functions);
     return this.#byName.delete(name);
   }
 
   clear(): void {
+    this.discard([...this.#byName.values()]);
     this.#byName.clear();
     this.#byFunction.clear();
   }
@@ -171,4 +188,17 @@ export class Libraries {
     for (const entry of library.functions) this.#byFunction.set(entry.name.toLowerCase(), { library, entry });
     return library;
   }
+}
+
+/** What is wrong with the functions that a library registers. */
+function problemOf(functions: readonly LibraryFunction[]): string | undefined {
+  const names = new Set<string>();
+  for (const { name } of functions) {
+    if (!NAME.test(name)) {
+      return 'Function names can only contain letters, numbers, or underscores(_) and must be at least one character long';
+    }
+    if (names.has(name)) return 'Function already exists in the library';
+    names.add(name);
+  }
+  return functions.length === 0 ? 'No functions registered' : undefined;
 }

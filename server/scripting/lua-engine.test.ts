@@ -1,10 +1,24 @@
+import { createHash } from 'node:crypto';
+import { brotliDecompressSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Log } from '../config/log.ts';
 import { Prng } from '../structures/prng.ts';
 import { Reply } from '../wire/reply.ts';
+import { interpreterPacked, interpreterSha256 } from './generated/lua-interpreter.ts';
 import { LuaEngine } from './lua-engine.ts';
 import { readShebang, type Script, sha1Hex } from './script.ts';
-import type { ScriptFailure, ScriptHost, ScriptWords } from './script-engine.ts';
+import {
+  GO_ON,
+  KILLED,
+  LATE,
+  RUN_FAILURE,
+  RUN_SUSPENDED,
+  RUN_VALUE,
+  type RunState,
+  type ScriptFailure,
+  type ScriptHost,
+  type ScriptWords,
+} from './script-engine.ts';
 import { WordBuffer } from './script-words.ts';
 
 /** A host that answers what it is told to and writes down what it was asked. */
@@ -33,6 +47,28 @@ class TestHost implements ScriptHost {
 
   setReplication(targets: number): void {
     this.targets = targets;
+  }
+
+  late = false;
+  killed = false;
+  pauses = 0;
+  end: ((state: RunState) => void) | null = null;
+
+  tick(): number {
+    return this.killed ? KILLED : this.late ? LATE : GO_ON;
+  }
+
+  pause(): Promise<number> {
+    this.pauses++;
+    return new Promise((resolve) => setImmediate(() => resolve(0)));
+  }
+
+  resumed(): number {
+    return this.killed ? KILLED : GO_ON;
+  }
+
+  ended(state: RunState): void {
+    this.end?.(state);
   }
 
   mayRun(words: ScriptWords): boolean | null {
@@ -65,23 +101,46 @@ function script(code: string): Script {
   const source = Buffer.from(code, 'latin1');
   const shebang = readShebang(source);
   if (typeof shebang === 'string') throw new Error(shebang);
-  return { sha: sha1Hex(source), source, shebang, pinned: false };
+  return { sha: sha1Hex(source), source, shebang, pinned: false, compiled: null };
+}
+
+/** Starts a script. */
+function start(code: string, keys: string[] = [], args: string[] = [], protocol: 2 | 3 = 2): RunState {
+  const words = new WordBuffer();
+  words.begin(keys.length + args.length);
+  for (const word of [...keys, ...args]) words.add(Buffer.from(word, 'latin1'), 0, word.length);
+  const compiled = script(code);
+  const problem = engine.compile(compiled);
+  if (problem !== undefined) throw new Error(problem);
+  return engine.run(compiled, words, 0, keys.length, { protocol, watched: true });
 }
 
 /** The value as RESP, or how the script failed. */
+function outcome(state: RunState): string | Partial<ScriptFailure> {
+  if (state === RUN_FAILURE) {
+    const { message, line } = engine.failure();
+    return { message, line };
+  }
+  const out = new Reply();
+  engine.writeValue(out);
+  return out.buffer.toString('latin1', 0, out.at);
+}
+
 function run(
   code: string,
   keys: string[] = [],
   args: string[] = [],
   protocol: 2 | 3 = 2,
-): string | ScriptFailure {
-  const words = new WordBuffer();
-  words.begin(keys.length + args.length);
-  for (const word of [...keys, ...args]) words.add(Buffer.from(word, 'latin1'), 0, word.length);
-  const out = new Reply();
-  out.protocol = protocol;
-  return engine.run(script(code), words, 0, keys.length, out) ?? out.buffer.toString('latin1', 0, out.at);
+): string | Partial<ScriptFailure> {
+  return outcome(start(code, keys, args, protocol));
 }
+
+describe('the packed interpreter', () => {
+  it('is the one whose hash was written down when it was built', () => {
+    const wasm = brotliDecompressSync(Buffer.from(interpreterPacked, 'base64'));
+    expect(createHash('sha256').update(wasm).digest('hex')).toBe(interpreterSha256);
+  });
+});
 
 describe('LuaEngine', () => {
   it.each([
@@ -97,7 +156,6 @@ describe('LuaEngine', () => {
     ['return {double=1.5}', '$3\r\n1.5\r\n'],
     ['return {map={a=1}}', '*2\r\n$1\r\na\r\n:1\r\n'],
     ['return _G', '*0\r\n'],
-    ['local a={} a[1]=a return a', '-ERR reached lua stack limit\r\n'],
     ['return setmetatable({1},{__index=error})', '*1\r\n:1\r\n'],
     ['return cjson.encode({1,{a=1.5}})', '$13\r\n[1,{"a":1.5}]\r\n'],
     ['return bit.band(7,12)', ':4\r\n'],
@@ -192,8 +250,8 @@ describe('LuaEngine', () => {
   });
 
   it('tells what does not compile', () => {
-    expect(engine.compile(Buffer.from('return end'))).toBe("user_script:1: '<eof>' expected near 'end'");
-    expect(engine.compile(Buffer.from('return 1 -- done'))).toBeUndefined();
+    expect(engine.compile(script('return end'))).toBe("user_script:1: '<eof>' expected near 'end'");
+    expect(engine.compile(script('return 1 -- done'))).toBeUndefined();
   });
 
   it('keeps nothing of a script for the next one', () => {
@@ -201,12 +259,70 @@ describe('LuaEngine', () => {
     expect(run('return tostring(ARGV.kept)')).toBe('$3\r\nnil\r\n');
   });
 
-  it('goes on with a spare interpreter after one that ran out of memory', async () => {
-    expect(run('return string.rep("x",100000000)')).toEqual({
+  it('writes a table that contains itself as deep as the stack is', () => {
+    const value = run('local a={} a[1]=a return a') as string;
+    expect(value.startsWith('*1\r\n*1\r\n')).toBe(true);
+    expect(value.endsWith('-ERR reached lua stack limit\r\n')).toBe(true);
+    expect(run('return 1')).toBe(':1\r\n');
+  });
+
+  it('tells a script that asks for more memory than there is, and goes on', () => {
+    expect(run('local t={} for i=1,100 do t[i]=string.rep("x",2^26)..i end return #t')).toMatchObject({
       message: 'ERR Error running script: not enough memory',
-      line: 0,
     });
-    await expect.poll(() => run('return 1')).toBe(':1\r\n');
+    expect(run('return 1')).toBe(':1\r\n');
+  });
+
+  it('survives a script that nests calls of C too deep', () => {
+    expect(run('local f f=function() return pcall(f) end return f()')).toBeDefined();
+    expect(run('return string.rep("(",300)..string.find("a",string.rep("a?",200))')).toBeDefined();
+    expect(run('return 1')).toBe(':1\r\n');
+  });
+
+  const loop = 'local n=0 while true do n=n+1 end';
+  it.each([
+    ['a loop', loop],
+    ['within pcall', `while true do pcall(function() ${loop} end) end`],
+    ['within redis.pcall around it', `${loop} return redis.pcall("x")`],
+    ['within a function that sort calls', `table.sort({3,2,1},function() ${loop} end)`],
+    ['within gsub', `string.gsub("aaa","a",function() ${loop} end)`],
+    ['within a metamethod', `local t=setmetatable({},{__index=function() ${loop} end}) return t.x`],
+    ['within a coroutine', `coroutine.wrap(function() ${loop} end)()`],
+  ])('suspends and kills %s', async (_, code) => {
+    host.late = true;
+    host.pauses = 0;
+    const ended = new Promise<RunState>((resolve) => {
+      host.end = resolve;
+    });
+    expect(start(code)).toBe(RUN_SUSPENDED);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(host.pauses).toBeGreaterThan(2);
+    host.killed = true;
+    expect(outcome(await ended)).toMatchObject({ message: 'ERR Script killed by user with SCRIPT KILL.' });
+    host.late = host.killed = false;
+    expect(run('return 1')).toBe(':1\r\n');
+  });
+
+  it('goes on where a late script stood, and hands its value over', async () => {
+    host.late = true;
+    const ended = new Promise<RunState>((resolve) => {
+      host.end = resolve;
+    });
+    const code = 'local n=0 for i=1,200000 do n=n+1 end return {n,redis.call("x"),ARGV[1]}';
+    expect(start(code, [], ['word'])).toBe(RUN_SUSPENDED);
+    const state = await ended;
+    host.late = false;
+    expect(state).toBe(RUN_VALUE);
+    expect(outcome(state)).toBe('*3\r\n:200000\r\n+OK\r\n$4\r\nword\r\n');
+  });
+
+  it('compiles a script again after all was flushed', () => {
+    const kept = script('return 7');
+    engine.compile(kept);
+    engine.flush();
+    const words = new WordBuffer();
+    words.begin(0);
+    expect(outcome(engine.run(kept, words, 0, 0, { protocol: 2, watched: false }))).toBe(':7\r\n');
   });
 
   it('hands replies of any shape through (seeded)', () => {

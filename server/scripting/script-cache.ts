@@ -7,12 +7,18 @@ export const EVAL_SCRIPTS_MAX = 500;
 const SCRIPT_OVERHEAD_BYTES = 168;
 
 export class ScriptCache {
+  readonly #forget: (script: Script) => void;
   readonly #byHash = new Map<string, Script>();
   /** Scripts of EVAL, the one used longest ago first. */
   readonly #evaluated = new Map<string, Script>();
   #sourceBytes = 0;
   /** Scripts forgotten because there were too many. */
   evicted = 0;
+
+  /** `forget` is told of scripts that were forgotten because there were too many. */
+  constructor(forget: (script: Script) => void = () => {}) {
+    this.#forget = forget;
+  }
 
   get count(): number {
     return this.#byHash.size;
@@ -30,11 +36,12 @@ export class ScriptCache {
     this.#byHash.set(script.sha, script);
     this.#sourceBytes += script.source.length;
     if (script.pinned) return;
-    for (const [oldest, { source }] of this.#evaluated) {
+    for (const [oldest, old] of this.#evaluated) {
       if (this.#evaluated.size < EVAL_SCRIPTS_MAX) break;
       this.#evaluated.delete(oldest);
       this.#byHash.delete(oldest);
-      this.#sourceBytes -= source.length;
+      this.#sourceBytes -= old.source.length;
+      this.#forget(old);
       this.evicted++;
     }
     this.#evaluated.set(script.sha, script);

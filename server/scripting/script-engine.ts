@@ -12,9 +12,15 @@ export interface ScriptWords {
   readonly argc: number;
   readonly argStart: Int32Array;
   readonly argLength: Int32Array;
-  /** bytes[0, end) is the request in canonical RESP. */
+  /** bytes[start, end) is the request in canonical RESP. */
+  readonly start: number;
   readonly end: number;
 }
+
+/** What the host says of a script that runs: go on, pause, or end with an error. */
+export const GO_ON = 0;
+export const LATE = 1;
+export const KILLED = 2;
 
 /** What a running script may ask for. */
 export interface ScriptHost {
@@ -30,34 +36,63 @@ export interface ScriptHost {
   setReplication(targets: number): void;
   /** Whether the script's user may run a command; null: there is no such command. */
   mayRun(words: ScriptWords): boolean | null;
+  /** Asked every few thousand instructions: GO_ON, LATE or KILLED. */
+  tick(): number;
+  /** The script stands still; resolves when it is to go on. */
+  pause(): Promise<number>;
+  /** It goes on: GO_ON or KILLED. */
+  resumed(): number;
+  /** A script has ended that `run` left suspended; `writeValue` or `failure` says how. */
+  ended(state: RunState): void;
 }
 
 /** How a script ended that did not end with a value. */
 export interface ScriptFailure {
   /** With its code, as in `WRONGTYPE Operation …`. */
   readonly message: string;
-  /** The line that failed; 0: not known, or it does not help. */
+  /** What was being run, as in `@user_script`; '' when it is not known. */
+  readonly place: string;
   readonly line: number;
+  /** A command answered with it, and it was counted then. */
+  readonly counted: boolean;
+}
+
+/** What an engine has made of a script; no business of anybody else. */
+export interface Compiled {
+  readonly machine: object;
+  readonly ref: number;
+}
+
+/** Where a run stands: it waits in the middle, has a value, or has failed. */
+export type RunState = 0 | 1 | 2;
+export const RUN_SUSPENDED = 0;
+export const RUN_VALUE = 1;
+export const RUN_FAILURE = 2;
+
+/** How a run is to be. */
+export interface RunOptions {
+  /** Of the client that the value is for. */
+  readonly protocol: 2 | 3;
+  /** The host is asked whether it is late. */
+  readonly watched: boolean;
 }
 
 export interface ScriptEngine {
   /** Makes ready; nothing else may be called before. Rejects when it cannot. */
   start(): Promise<void>;
-  /** Undefined when the code compiles, else the compiler's words. */
-  compile(code: Buffer): string | undefined;
+  /** Compiles; undefined, or the compiler's words. */
+  compile(script: Script): string | undefined;
+  /** Frees what `compile` made. */
+  forget(script: Script): void;
   /**
    * Runs the script: of `words` those from `first` on are its keys (so many as `keyCount` says) and
-   * arguments. Its value is written into `out` in the protocol of `out`; undefined then, else how it failed.
+   * arguments. A script that is suspended ends later, which `ScriptHost.ended` is told.
    */
-  run(
-    script: Script,
-    words: ScriptWords | ScriptArguments,
-    first: number,
-    keyCount: number,
-    out: Reply,
-  ): ScriptFailure | undefined;
+  run(script: Script, words: ScriptArguments, first: number, keyCount: number, options: RunOptions): RunState;
   /** Runs a library's code to see what it registers; a string is the error's text without its code. */
   describe(code: Buffer): readonly LibraryFunction[] | string;
+  /** Frees the functions of a library. */
+  forgetFunctions(functions: readonly LibraryFunction[]): void;
   /** As `run`, for a function of a library. */
   runFunction(
     library: Library,
@@ -65,14 +100,18 @@ export interface ScriptEngine {
     words: ScriptArguments,
     first: number,
     keyCount: number,
-    out: Reply,
-  ): ScriptFailure | undefined;
-  /** Ends the script that runs; false when this engine cannot, or none runs. */
-  kill(): boolean;
+    options: RunOptions,
+  ): RunState;
+  /** Writes the value that the last run ended with, its errors counted as those of the reply. */
+  writeValue(out: Reply): void;
+  /** How the last run failed. */
+  failure(): ScriptFailure;
   /** Forgets everything that earlier scripts left behind. */
   flush(): void;
+  /** What the values of scripts take, and those of functions. */
   readonly memoryBytes: number;
+  readonly functionMemoryBytes: number;
 }
 
 /** Words that lie somewhere, without a request around them. */
-export type ScriptArguments = Omit<ScriptWords, 'end'>;
+export type ScriptArguments = Omit<ScriptWords, 'start' | 'end'>;

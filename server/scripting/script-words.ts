@@ -14,6 +14,7 @@ const LF = 10;
 export class WordBuffer implements ScriptWords {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   argc = 0;
+  start = 0;
   argStart: Int32Array = new Int32Array(64);
   argLength: Int32Array = new Int32Array(64);
   end = 0;

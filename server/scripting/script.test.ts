@@ -11,7 +11,13 @@ import { EVAL_SCRIPTS_MAX, ScriptCache } from './script-cache.ts';
 
 function script(text: string, pinned = false): Script {
   const source = Buffer.from(text);
-  return { sha: sha1Hex(source), source, shebang: { flags: SCRIPT_WITHOUT_SHEBANG, codeStart: 0 }, pinned };
+  return {
+    sha: sha1Hex(source),
+    source,
+    shebang: { flags: SCRIPT_WITHOUT_SHEBANG, codeStart: 0 },
+    pinned,
+    compiled: null,
+  };
 }
 
 describe('readShebang', () => {

@@ -1,6 +1,7 @@
 /** A script as it is kept: its source, its SHA1, and what its first line says of it. */
 import { hash } from 'node:crypto';
 import { splitWords } from '../wire/request.ts';
+import type { Compiled } from './script-engine.ts';
 
 /** What `flags=` of a shebang line may say, one bit each. */
 export const SCRIPT_NO_WRITES = 1;
@@ -47,6 +48,8 @@ export interface Script {
   readonly shebang: Shebang;
   /** Came by SCRIPT LOAD and stays; what only EVAL brought may be forgotten. */
   pinned: boolean;
+  /** The engine's own; null until it has compiled the script. */
+  compiled: Compiled | null;
 }
 
 /** SHA1 in lower case hex. */

@@ -1,22 +1,20 @@
 /** Scripts of one server: what is known by its SHA1, and the engine that runs it. */
-import type { Reply } from '../wire/reply.ts';
-import { Libraries, type Library, type LibraryFunction } from './library.ts';
+import { Libraries } from './library.ts';
 import { readShebang, type Script, sha1Hex } from './script.ts';
 import { ScriptCache } from './script-cache.ts';
-import type { ScriptArguments, ScriptEngine, ScriptFailure } from './script-engine.ts';
+import type { ScriptEngine } from './script-engine.ts';
 
 const SHA_LENGTH = 40;
 
 export class Scripting {
-  readonly cache = new ScriptCache();
+  readonly cache: ScriptCache;
   readonly engine: ScriptEngine;
   readonly libraries: Libraries;
-  /** The script that is running. */
-  running: Script | null = null;
 
   constructor(engine: ScriptEngine) {
     this.engine = engine;
-    this.libraries = new Libraries((code) => engine.describe(code));
+    this.cache = new ScriptCache((script) => engine.forget(script));
+    this.libraries = new Libraries(engine);
   }
 
   /** A script by the SHA1 that a client sent, in any case. */
@@ -36,40 +34,11 @@ export class Scripting {
     }
     const shebang = readShebang(source);
     if (typeof shebang === 'string') return shebang;
-    const problem = this.engine.compile(source.subarray(shebang.codeStart));
+    const script: Script = { sha, source: Buffer.from(source), shebang, pinned, compiled: null };
+    const problem = this.engine.compile(script);
     if (problem !== undefined) return `Error compiling script (new function): ${problem}`;
-    const script: Script = { sha, source: Buffer.from(source), shebang, pinned };
     this.cache.add(script);
     return script;
-  }
-
-  /** See `ScriptEngine.run`. */
-  run(
-    script: Script,
-    words: ScriptArguments,
-    first: number,
-    keyCount: number,
-    out: Reply,
-  ): ScriptFailure | undefined {
-    this.running = script;
-    try {
-      return this.engine.run(script, words, first, keyCount, out);
-    } finally {
-      this.running = null;
-      this.cache.used(script);
-    }
-  }
-
-  /** See `ScriptEngine.runFunction`. */
-  runFunction(
-    library: Library,
-    entry: LibraryFunction,
-    words: ScriptArguments,
-    first: number,
-    keyCount: number,
-    out: Reply,
-  ): ScriptFailure | undefined {
-    return this.engine.runFunction(library, entry, words, first, keyCount, out);
   }
 
   flush(): void {

@@ -31,7 +31,8 @@ export class Upkeep {
         keyspace.deletesExpired &&
         keyspace.activeExpire &&
         !keyspace.switches.cronPaused &&
-        server.persistence.loading === null,
+        server.persistence.loading === null &&
+        server.scripts.suspended === null,
       afterSlice: (tookMs) => {
         server.observer.latency.note('expire-cycle', tookMs, keyspace.nowMs);
         server.turn.schedule();
@@ -48,7 +49,8 @@ export class Upkeep {
     keyspace.eviction.allowed = () =>
       server.replication.role === 'primary' &&
       server.replication.writesPausedUntilMs <= Date.now() &&
-      server.persistence.loading === null;
+      server.persistence.loading === null &&
+      server.scripts.suspended === null;
     this.#tellDeletions();
   }
 
