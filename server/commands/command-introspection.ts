@@ -3,7 +3,9 @@
 import { matchesGlob } from '../structures/glob.ts';
 import type { Call } from './call.ts';
 import { aclCategories, flagNamesOf, groupOf } from './command-facts.ts';
+import { type CommandArgument, parseSyntax } from './command-syntax.ts';
 import type { CommandEntry } from './command-table.ts';
+import { commandSyntax } from './command-words.ts';
 import * as errors from './errors.ts';
 import { writeHelp } from './help.ts';
 import { keyFlags } from './key-flags.ts';
@@ -122,6 +124,10 @@ function writeSearch(call: Call, type: string, fields: Fields): void {
   reply.bulkLatin1(type);
   reply.bulkLatin1('spec');
   reply.map(fields.length);
+  writeFields(call, fields);
+}
+
+function writeFields({ reply }: Call, fields: Fields): void {
   for (const [name, value] of fields) {
     reply.bulkLatin1(name);
     if (typeof value === 'number') reply.integer(value);
@@ -139,7 +145,8 @@ function writeDocs(call: Call, entry: CommandEntry, group: string): void {
   const { reply } = call;
   const below = entry.subcommands === null ? [] : [...entry.subcommands.values()];
   reply.bulkLatin1(entry.name);
-  reply.map(below.length > 0 ? 4 : 3);
+  const syntax = commandSyntax.get(entry.name.toUpperCase());
+  reply.map(3 + (below.length > 0 ? 1 : 0) + (syntax === undefined ? 0 : 1));
   for (const [name, value] of [
     ['summary', entry.row[6]],
     ['since', entry.row[4]],
@@ -148,10 +155,42 @@ function writeDocs(call: Call, entry: CommandEntry, group: string): void {
     reply.bulkLatin1(name);
     reply.bulkText(value);
   }
+  if (syntax !== undefined) {
+    reply.bulkLatin1('arguments');
+    writeArguments(call, parseSyntax(syntax));
+  }
   if (below.length === 0) return;
   reply.bulkLatin1('subcommands');
   reply.map(below.length);
   for (const subcommand of below) writeDocs(call, subcommand, group);
+}
+
+function writeArguments(call: Call, list: readonly CommandArgument[]): void {
+  const { reply } = call;
+  reply.array(list.length);
+  for (const argument of list) {
+    const flags = [
+      ...(argument.optional ? ['optional'] : []),
+      ...(argument.multiple ? ['multiple'] : []),
+      ...(argument.multipleToken ? ['multiple_token'] : []),
+    ];
+    const fields: Fields = [
+      ['name', argument.name],
+      ['type', argument.type],
+      ...(argument.shown === '' ? [] : [['display_text', argument.shown] as const]),
+      ...(argument.keySpec < 0 ? [] : [['key_spec_index', argument.keySpec] as const]),
+      ...(argument.token === '' ? [] : [['token', argument.token] as const]),
+    ];
+    reply.map(fields.length + (flags.length > 0 ? 1 : 0) + (argument.parts.length > 0 ? 1 : 0));
+    writeFields(call, fields);
+    if (flags.length > 0) {
+      reply.bulkLatin1('flags');
+      writeStatusSet(call, flags);
+    }
+    if (argument.parts.length === 0) continue;
+    reply.bulkLatin1('arguments');
+    writeArguments(call, argument.parts);
+  }
 }
 
 function list(call: Call): void {
