@@ -78,9 +78,10 @@ export class ActiveExpiry {
       if (!database.expireSome(BUDGET, late)) finished = false;
       if (!database.fields.expireSome(database, late)) finished = false;
     }
-    this.#options.afterSlice(this.#options.monotonicMs() - startMs);
+    const tookMs = this.#options.monotonicMs() - startMs;
+    this.#keyspace.stats.slices.of('expire').note(tookMs);
+    this.#options.afterSlice(tookMs);
     if (finished) {
-      const tookMs = this.#options.monotonicMs() - startMs;
       this.#pauseMs = Math.max(WALK_PAUSE_MS, tookMs / WALK_SHARE);
       const keyspace = this.#keyspace;
       keyspace.soonestExpiryMs = Math.min(

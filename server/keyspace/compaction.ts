@@ -105,10 +105,15 @@ export class Compaction {
       this.#end();
       return;
     }
-    const endMs = this.#options.monotonicMs() + SLICE_MS;
-    this.#keyspace.arena.releaseSome(1);
-    while (this.#step()) {
-      if (this.#options.monotonicMs() < endMs) continue;
+    const startMs = this.#options.monotonicMs();
+    let more = true;
+    let tookMs = 0;
+    while (more && tookMs < SLICE_MS) {
+      more = this.#step();
+      tookMs = this.#options.monotonicMs() - startMs;
+    }
+    this.#keyspace.stats.slices.of('compact').note(tookMs);
+    if (more) {
       this.#timer = setTimeout(() => this.#slice(), PAUSE_MS);
       this.#timer.unref();
       return;

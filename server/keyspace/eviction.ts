@@ -102,12 +102,19 @@ export class Eviction {
     const first = this.#turn !== this.#keyspace.turn;
     this.#turn = this.#keyspace.turn;
     const hurry = first || this.dataBytes > this.maxmemory * OVERSHOOT_MAX;
-    const endMs = hurry ? this.monotonicMs() + this.turnMs : 0;
+    if (!hurry) return this.#evictSome(KEYS_PER_COMMAND, Number.POSITIVE_INFINITY);
+    const startMs = this.monotonicMs();
+    const fits = this.#evictSome(Number.POSITIVE_INFINITY, startMs + this.turnMs);
+    this.#keyspace.stats.slices.of('evict').note(this.monotonicMs() - startMs);
+    return fits;
+  }
+
+  /** Evicts at most so many keys or until `endMs`; false when the data does not fit and nothing can go. */
+  #evictSome(keys: number, endMs: number): boolean {
     for (let evicted = 1; ; evicted++) {
       if (!this.#evictOne()) return false;
       if (this.dataBytes <= this.maxmemory) return true;
-      if (!hurry ? evicted === KEYS_PER_COMMAND : evicted % CLOCK_EVERY === 0 && this.monotonicMs() >= endMs)
-        break;
+      if (evicted === keys || (evicted % CLOCK_EVERY === 0 && this.monotonicMs() >= endMs)) break;
     }
     if (this.#timer === null) this.#schedule();
     return true;

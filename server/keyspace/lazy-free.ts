@@ -209,8 +209,10 @@ export class LazyFree {
     this.#timer = null;
     const options = this.#options;
     if (options === null) return;
-    const endMs = options.monotonicMs() + SLICE_MS;
-    if (!this.freeSome(() => options.monotonicMs() >= endMs)) this.#schedule();
+    const startMs = options.monotonicMs();
+    const done = this.freeSome(() => options.monotonicMs() >= startMs + SLICE_MS);
+    this.#keyspace.stats.slices.of('free').note(options.monotonicMs() - startMs);
+    if (!done) this.#schedule();
   }
 
   /** What the keys of a table hold, estimated from a few. */

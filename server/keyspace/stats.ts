@@ -1,4 +1,5 @@
 import { EvictionCounters } from './eviction-counters.ts';
+import { Slices } from './slices.ts';
 
 /** Counters of one server since start or CONFIG RESETSTAT. One shape; any room may count. */
 export class Stats {
@@ -29,6 +30,7 @@ export class Stats {
   syncPartialErr = 0;
   peakMemoryBytes = 0;
   readonly eviction: EvictionCounters = new EvictionCounters();
+  readonly slices: Slices = new Slices();
   /** Error replies by their first word, as INFO errorstats prints them. */
   readonly errors: Map<string, number> = new Map();
 
@@ -40,5 +42,6 @@ export class Stats {
     this.peakMemoryBytes = peak;
     this.errors.clear();
     this.eviction.reset();
+    this.slices.reset();
   }
 }

@@ -19,6 +19,7 @@ import {
 } from './info-sections.ts';
 import { LoopMetrics } from './loop-metrics.ts';
 import { Rate } from './rate.ts';
+import { sliceLines } from './slice-lines.ts';
 
 /** A part of the server that prints its own section. */
 export interface InfoPart {
@@ -108,6 +109,7 @@ export class Info implements InfoSource {
       ['latencystats', 'Latencystats', 'all',     () => this.#latencies()],
       ['cluster',      'Cluster',      'default', () => [`cluster_enabled:${context.cluster === null ? 0 : 1}`]],
       ['eviction',     'Eviction',     'all',     () => evictionLines(context.stats.eviction)],
+      ['slices',       'Slices',       'all',     () => sliceLines(context.stats.slices)],
       ['dataset',      'Dataset',      'all',     () => this.#dataset()],
       ['keyspace',     'Keyspace',     'default', () => keyspaceLines(context.keyspace)],
       ['debug',        'Debug',        'hidden',  () => this.loop.debugLines()],

@@ -185,13 +185,20 @@ export class PrometheusPage {
         'rejected_calls',
       ],
       ['redis_errors_total', 'Errors by their code.', 'err', 'errorstat_', 'count'],
+      ['redwarden_slices_total', 'Slices of work beside the commands.', 'work', 'slices_', 'count'],
+      ['redwarden_slices_seconds_total', 'Seconds spent in them.', 'work', 'slices_', 'usec'],
+      ['redwarden_slice_longest_seconds', 'The longest of them.', 'work', 'slices_', 'longest_usec'],
+      ['redwarden_slices_within_2ms_total', 'Those of 2 ms at most.', 'work', 'slices_', 'to_2000'],
     ] as const;
     for (const [name, help, label, prefix, part] of rows) {
       this.#labelled(name, help, [label], (set) => {
         each(prefix, (rest, parts) => {
           const number = parts.get(part);
           if (number === undefined || Number.isNaN(number)) return;
-          set({ [label]: label === 'db' ? `db${rest}` : rest }, part === 'usec' ? number / 1e6 : number);
+          set(
+            { [label]: label === 'db' ? `db${rest}` : rest },
+            part.endsWith('usec') ? number / 1e6 : number,
+          );
         });
       });
     }

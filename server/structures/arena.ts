@@ -146,13 +146,18 @@ export class Arena {
     this.#someLeave = false;
   }
 
-  /** Gives at most `segmentsMax` empty segments back to the system: half a millisecond each. */
-  releaseSome(segmentsMax: number): void {
+  /**
+   * Gives at most `segmentsMax` empty segments back to the system: half a millisecond each. False when there
+   * was none.
+   */
+  releaseSome(segmentsMax: number): boolean {
+    if (this.#idle.length === 0) return false;
     for (const buffer of this.#idle.splice(0, segmentsMax)) {
       // transfer(0) frees the memory now; waiting for a major collection would keep it for minutes.
       buffer.transfer(0);
       this.reservedBytes -= SEGMENT_BYTES;
     }
+    return true;
   }
 
   /** Slabs there have ever been: what `countUsed` and `relink` go through. */
