@@ -40,6 +40,7 @@ export class BackgroundSave {
   lastSeconds = -1;
   startedMs = 0;
   saves = 0;
+  /** Most memory that the last one held beside the dataset. */
   lastCopyOnWriteBytes = 0;
   /** BGSAVE SCHEDULE asked for one behind the rewrite that runs. */
   scheduled = false;
@@ -159,7 +160,7 @@ export class BackgroundSave {
     const { snapshots, keyspace, log } = this.#environment;
     const nowMs = this.#environment.nowMs();
     this.lastSeconds = Math.floor((nowMs - this.startedMs) / 1000);
-    this.lastCopyOnWriteBytes = snapshots.copyOnWriteBytes;
+    this.lastCopyOnWriteBytes = snapshots.peakBytes;
     if (error !== null) {
       // SIGUSR1 is how Redis ends its own child: no failure.
       const wanted = error instanceof SnapshotKilled && error.signal === constants.signals.SIGUSR1;

@@ -39,6 +39,8 @@ function ownerOf(name: string): string {
 
 export class DirectoryLock {
   #held: readonly Server[] = [];
+  /** Given up while it was being taken: not kept. */
+  #wanted = false;
 
   /**
    * Takes `name` in `folder`, which exists; nothing happens when it is held already. Rejects with a sentence
@@ -46,6 +48,7 @@ export class DirectoryLock {
    */
   async take(folder: string, name: string, what: string): Promise<void> {
     if (this.#held.length !== 0 || process.platform !== 'linux') return;
+    this.#wanted = true;
     const { dev, ino } = statSync(folder);
     const digest = createHash('sha256').update(name).digest('hex').slice(0, DIGEST_DIGITS);
     const lock = `redwarden-lock-${dev}-${ino}-${digest}`;
@@ -55,9 +58,11 @@ export class DirectoryLock {
     }
     const note = await bind(`${lock}-pid-${process.pid}`);
     this.#held = note === null ? [server] : [server, note];
+    if (!this.#wanted) this.release();
   }
 
   release(): void {
+    this.#wanted = false;
     for (const server of this.#held) server.close();
     this.#held = [];
   }

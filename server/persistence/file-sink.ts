@@ -1,8 +1,11 @@
 /**
- * A snapshot on its way into a file: chunks go out one after the other by asynchronous writes, every
- * SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall, then fsync, rename, fsync of the
- * folder. Under a temporary name until then; the file that was there before stays whole whatever happens.
- * Old content that cannot wait may pile up: above BLOCK_BYTES the next chunk is written at once, blocking.
+ * A snapshot on its way into a file: under a temporary name until it is complete and safe, then rename and
+ * fsync of the folder; the file that was there before stays whole whatever happens.
+ *
+ * An RDB is written by the snapshot's thread (chunk-output.ts), which knows the temporary name. What is made
+ * of one on this thread (commands) comes by `write`: chunks go out one after the other by asynchronous writes,
+ * every SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall. Above BLOCK_BYTES the next chunk
+ * is written at once, blocking.
  */
 import { close, closeSync, fdatasync, fsync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
@@ -31,11 +34,11 @@ function asError(error: unknown): Error {
 export class FileSink implements SnapshotSink {
   pendingBytes = 0;
   failure: Error | null = null;
-  /** Bytes given so far: the size of the file in the end. */
-  bytesTotal = 0;
-  readonly #temporary: string;
+  /** Under its temporary name. */
+  readonly file: string;
   readonly #final: string;
-  #descriptor: number;
+  /** Opened by the first `write`. */
+  #descriptor = -1;
   readonly #queue: Uint8Array[] = [];
   #position = 0;
   #unsynced = 0;
@@ -45,14 +48,14 @@ export class FileSink implements SnapshotSink {
 
   /** Creates the file under its temporary name; throws when that is impossible. */
   constructor(temporary: string, final: string) {
-    this.#temporary = temporary;
+    this.file = temporary;
     this.#final = final;
-    this.#descriptor = openSync(temporary, 'w', 0o644);
+    closeSync(openSync(temporary, 'w', 0o644));
   }
 
   write(chunk: Uint8Array): void {
     if (this.failure !== null || this.#aborted) return;
-    this.bytesTotal += chunk.length;
+    if (!this.#opened()) return;
     if (this.pendingBytes > BLOCK_BYTES) {
       this.#writeNow(chunk);
       return;
@@ -71,9 +74,9 @@ export class FileSink implements SnapshotSink {
     try {
       if (this.failure !== null) throw this.failure;
       if (this.#aborted) throw new Error('aborted');
-      await fsyncAsync(this.#descriptor);
+      if (this.#descriptor >= 0) await fsyncAsync(this.#descriptor);
       this.#close();
-      await rename(this.#temporary, this.#final);
+      await rename(this.file, this.#final);
       await syncFolder(dirname(this.#final));
     } catch (error) {
       this.failure = asError(error);
@@ -88,11 +91,22 @@ export class FileSink implements SnapshotSink {
     this.pendingBytes = 0;
     // At once, because the process may end next; the space goes when the file is closed.
     try {
-      rmSync(this.#temporary, { force: true });
+      rmSync(this.file, { force: true });
     } catch (error) {
       this.failure = asError(error);
     }
     if (!this.#busy) this.#discard();
+  }
+
+  #opened(): boolean {
+    if (this.#descriptor >= 0) return true;
+    try {
+      this.#descriptor = openSync(this.file, 'r+');
+      return true;
+    } catch (error) {
+      this.failure = asError(error);
+      return false;
+    }
   }
 
   /** Takes the next chunk in hand; writes keep their order by position. */

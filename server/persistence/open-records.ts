@@ -5,12 +5,13 @@
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { CHUNK_BYTES } from '../structures/record.ts';
 import { OpenPieces } from './open-pieces.ts';
-import type { OpenTable } from './open-table.ts';
+import { OpenTable } from './open-table.ts';
 import type { RdbWriter } from './rdb-writer.ts';
 import type { RecordWriter } from './record-writer.ts';
+import type { SpillFile } from './side-log.ts';
 
-/** Old elements that may wait aside; beyond it their records are written to their end at once. */
-const ASIDE_BYTES_MAX = 64 * 1024 * 1024;
+/** Old elements that may wait aside in memory; beyond it they go to the disk. */
+const ASIDE_BYTES_MAX = 8 * 1024 * 1024;
 
 const NO_NAME = Buffer.alloc(0);
 
@@ -28,6 +29,17 @@ class OpenString {
 
 type OpenRecord = OpenString | OpenTable | OpenPieces;
 
+export interface OpenRecordsOptions {
+  readonly keyspace: Keyspace;
+  readonly records: RecordWriter;
+  readonly writer: RdbWriter;
+  readonly spill: SpillFile;
+  /** Told when a record is complete. */
+  onWritten(): void;
+  /** Runs what may throw RdbError, which ends the snapshot. */
+  guarded(write: () => void): void;
+}
+
 export class OpenRecords {
   /** Bytes of old content that were written out of turn. */
   copyOnWriteBytes = 0;
@@ -40,16 +52,20 @@ export class OpenRecords {
   readonly #waiting: OpenRecord[] = [];
   /** Values in tables that wait or are open, by the table's header. */
   readonly #tables = new Map<number, OpenTable>();
-  #asideBytes = 0;
+  readonly #spill: SpillFile;
+  /** Bytes of old elements that wait in memory. */
+  asideBytes = 0;
 
-  constructor(keyspace: Keyspace, records: RecordWriter, writer: RdbWriter, onWritten: () => void) {
+  constructor(options: OpenRecordsOptions) {
+    const { keyspace } = options;
     this.#keyspace = keyspace;
-    this.#records = records;
-    this.#writer = writer;
-    this.#onWritten = onWritten;
+    this.#records = options.records;
+    this.#writer = options.writer;
+    this.#spill = options.spill;
+    this.#onWritten = options.onWritten;
     const { store } = keyspace.values;
     store.epoch = keyspace.epoch;
-    store.elementHook = (table, element) => this.#beforeElement(table, element);
+    store.elementHook = (table, element) => options.guarded(() => this.#beforeElement(table, element));
     keyspace.adopt = (ref) => this.#adopt(ref);
   }
 
@@ -91,7 +107,10 @@ export class OpenRecords {
     this.#open = next;
     this.#writer.selectDatabase(next.database);
     if ('ref' in next) this.#records.begin(this.#writer, next.ref);
-    else next.begin(this.#writer);
+    else {
+      if (next instanceof OpenTable) this.asideBytes -= next.asideBytes;
+      next.begin(this.#writer);
+    }
     return true;
   }
 
@@ -155,10 +174,10 @@ export class OpenRecords {
     const bytes = open.before(element, this.#writer);
     this.copyOnWriteBytes += bytes;
     if (open === this.#open) return;
-    this.#asideBytes += bytes;
-    if (this.#asideBytes <= ASIDE_BYTES_MAX) return;
-    while (this.step());
-    this.#asideBytes = 0;
+    this.asideBytes += bytes;
+    if (this.asideBytes <= ASIDE_BYTES_MAX) return;
+    this.asideBytes -= open.asideBytes;
+    open.putAside(this.#spill);
   }
 
   #adopt(ref: number): boolean {

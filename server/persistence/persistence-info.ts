@@ -32,7 +32,7 @@ export function persistenceInfo(persistence: Persistence, keyspace: Keyspace, no
   return [
     `loading:${persistence.unready === 'loading' ? 1 : 0}`,
     `async_loading:${persistence.unready === 'async' ? 1 : 0}`,
-    `current_cow_peak:${snapshots.active ? snapshots.copyOnWriteBytes : 0}`,
+    `current_cow_peak:${snapshots.active ? snapshots.peakBytes : 0}`,
     `current_cow_size:${snapshots.active ? snapshots.copyOnWriteBytes : 0}`,
     'current_cow_size_age:0',
     `current_fork_perc:${snapshots.active ? percentage(snapshots.keysProcessed, snapshots.keysTotal) : '0.00'}`,

@@ -19,6 +19,7 @@ import type { CommandApplier } from './aof-scanner.ts';
 import { AofWriter } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
+import { ChunkThread } from './chunk-thread.ts';
 import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { DirectoryLock } from './directory-lock.ts';
@@ -114,6 +115,8 @@ export class Persistence {
       activity: () => options.stats.totalCommandsProcessed,
       attributes: () => this.accessAttributes,
       keyDelayUs: () => Number(values['rdb-key-save-delay']),
+      spillFolder: () => values['dir'],
+      output: (events, broken) => new ChunkThread(events, broken),
     });
     this.#writer = this.#makeWriter();
     this.aof = this.#makeAof();

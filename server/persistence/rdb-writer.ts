@@ -5,6 +5,7 @@
 import type { Crc64 } from '../structures/crc64.ts';
 import { lzfCompress } from '../structures/lzf.ts';
 import { copyBytes } from '../structures/record.ts';
+import type { RdbChunk } from './rdb-chunk.ts';
 import {
   ENCODED_INT8,
   ENCODED_INT16,
@@ -29,11 +30,15 @@ import {
 const COMPRESS_BYTES_MIN = 21;
 /** Longer strings are stored as they are: one attempt must stay well below a snapshot's slice of time. */
 const COMPRESS_BYTES_MAX = 256 * 1024;
+/** Where somebody else compresses (StringPacker), the attempt may take its time. */
+export const PACK_BYTES_MAX = 16 * 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
+const MARKS_MIN = 1024;
+const NO_MARKS = new Uint32Array(0);
 const INT32_DIGITS_MAX = 11;
 
 const encoder = new TextEncoder();
-let scratch: Buffer = Buffer.allocUnsafeSlow(4096);
+let scratch: Uint8Array = new Uint8Array(4096);
 const double = new Float64Array(1);
 const doubleBytes = new Uint8Array(double.buffer);
 
@@ -56,16 +61,27 @@ export function canonicalInt32(bytes: Uint8Array, start: number, end: number): n
   return value === (value | 0) ? value : Number.NaN;
 }
 
+/**
+ * Whether strings are LZF-compressed where that saves four bytes (`rdbcompression`); `later`: their places are
+ * marked, and a StringPacker does it.
+ */
+export type Compression = boolean | 'later';
+
 /** A growing byte buffer that speaks RDB. */
 export class RdbWriter {
-  /** Whether strings are LZF-compressed where that saves four bytes (`rdbcompression`). */
-  compression: boolean;
-  #bytes: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  compression: Compression;
+  /** Longer strings are stored as they are. */
+  packBytesMax: number;
+  #bytes: Uint8Array;
   #length = 0;
+  #marks: Uint32Array = NO_MARKS;
+  #markCount = 0;
   #database = -1;
 
-  constructor(compression: boolean) {
+  constructor(compression: Compression, room = CHUNK_BYTES) {
     this.compression = compression;
+    this.packBytesMax = compression === 'later' ? PACK_BYTES_MAX : COMPRESS_BYTES_MAX;
+    this.#bytes = new Uint8Array(room);
   }
 
   /** Bytes written since the last `take`. */
@@ -74,15 +90,15 @@ export class RdbWriter {
   }
 
   /** Hands over what was written; the caller owns it. The writer goes on in a fresh buffer. */
-  take(): Buffer {
+  take(): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#bytes = new Uint8Array(CHUNK_BYTES);
     this.#length = 0;
     return taken;
   }
 
   /** What was written, valid until more is; `clear` begins anew in the same buffer. */
-  get written(): Buffer {
+  get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
@@ -90,12 +106,35 @@ export class RdbWriter {
     this.#length = 0;
   }
 
-  /** Appends what another writer holds and empties it; both forget which database they had selected. */
-  absorb(other: RdbWriter): void {
-    this.raw(other.#bytes, 0, other.#length);
-    other.#length = 0;
-    other.#database = -1;
+  /**
+   * Hands over what was written, with its marks. What follows begins in the room of `empty`, and stands for
+   * itself: which database was selected is forgotten.
+   */
+  takeChunk(empty: RdbChunk | null, room = CHUNK_BYTES): RdbChunk {
+    const chunk: RdbChunk = {
+      bytes: this.#bytes,
+      length: this.#length,
+      marks: this.#marks,
+      markCount: this.#markCount,
+    };
+    this.#bytes = empty?.bytes ?? new Uint8Array(room);
+    this.#marks = empty?.marks ?? NO_MARKS;
+    this.#length = 0;
+    this.#markCount = 0;
     this.#database = -1;
+    return chunk;
+  }
+
+  /** Appends a chunk that is part of a record. */
+  append({ bytes, length, marks, markCount }: RdbChunk): void {
+    for (let index = 0; index < markCount; index += 1) this.#mark(this.#length + marks[index]);
+    this.raw(bytes, 0, length);
+  }
+
+  /** The length of a string whose bytes follow by `raw`. */
+  openString(length: number): void {
+    if (this.compression === 'later' && length <= this.packBytesMax) this.#mark(this.#length);
+    this.size(length);
   }
 
   byte(value: number): void {
@@ -136,8 +175,10 @@ export class RdbWriter {
         return;
       }
     }
-    if (this.compression && length >= COMPRESS_BYTES_MIN && length <= COMPRESS_BYTES_MAX) {
-      if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length * 2);
+    if (this.compression === 'later' && length >= COMPRESS_BYTES_MIN && length <= this.packBytesMax) {
+      this.#mark(this.#length);
+    } else if (this.compression && length >= COMPRESS_BYTES_MIN && length <= this.packBytesMax) {
+      if (scratch.length < length) scratch = new Uint8Array(length * 2);
       const packed = lzfCompress(bytes, start, end, scratch, 0, length - 4);
       if (packed !== 0) {
         this.byte(ENCODED_LZF);
@@ -236,6 +277,15 @@ export class RdbWriter {
     this.string(bytes, start, end);
   }
 
+  #mark(place: number): void {
+    if (this.#markCount === this.#marks.length) {
+      const grown = new Uint32Array(Math.max(MARKS_MIN, this.#marks.length * 2));
+      grown.set(this.#marks);
+      this.#marks = grown;
+    }
+    this.#marks[this.#markCount++] = place;
+  }
+
   #bigEndian32(value: number): void {
     for (let shift = 24; shift >= 0; shift -= 8) this.#bytes[this.#length++] = (value >>> shift) & 255;
   }
@@ -243,8 +293,8 @@ export class RdbWriter {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
-    this.#bytes.copy(grown, 0, 0, this.#length);
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
 }

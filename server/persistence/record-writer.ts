@@ -7,12 +7,14 @@ import { OpenPieces } from './open-pieces.ts';
 import { OpenTable } from './open-table.ts';
 import { TYPE_STRING as RDB_STRING, RDB_VERSION_DEFAULT } from './rdb-format.ts';
 import { printable, RdbError } from './rdb-source.ts';
-import { RdbWriter } from './rdb-writer.ts';
+import { type Compression, RdbWriter } from './rdb-writer.ts';
 
 /** What a record tells of its last accesses: nothing, idle seconds or the LFU counter. */
 export type AccessAttributes = 'none' | 'idle' | 'frequency';
 
 const CLOCK_MASK = 0xffffff;
+/** Room for what stands before the elements of a value. */
+const HEAD_ROOM = 512;
 
 /**
  * The access clock for idle seconds or an LFU counter that came from elsewhere; -1 when they say nothing of
@@ -66,7 +68,7 @@ export class RecordWriter {
   /** The record of a long string up to its length; `piece` follows until all of it was written. */
   begin(writer: RdbWriter, ref: number): void {
     this.#head(writer, ref, RDB_STRING);
-    writer.size(this.#keyspace.records.valueLength(ref));
+    writer.openString(this.#keyspace.records.valueLength(ref));
   }
 
   /** `count` bytes of a chunked value from `at` on; `at` is a multiple of CHUNK_BYTES. */
@@ -95,7 +97,7 @@ export class RecordWriter {
   }
 
   /** The record of a value in a table, to be written by elements; null for every other value. */
-  openTable(database: number, ref: number, compression: boolean): OpenTable | null {
+  openTable(database: number, ref: number, compression: Compression): OpenTable | null {
     const { records, values } = this.#keyspace;
     const type = records.type(ref);
     if (type === TYPE_STRING) return null;
@@ -103,21 +105,21 @@ export class RecordWriter {
     if (elements === null) return null;
     const table = values.of(type).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
     if (table === 0) throw new Error('a value is written by elements and has no table of them');
-    const head = new RdbWriter(compression);
+    const head = new RdbWriter(compression, HEAD_ROOM);
     this.#head(head, ref, this.rdbType(ref));
     elements.head(head);
-    return new OpenTable(this.#keyspace, database, table, head.take(), elements);
+    return new OpenTable(this.#keyspace, database, table, head.takeChunk(null, 0), elements);
   }
 
   /** The record for being written piece by piece; null when its value is written at once. */
-  openPieces(database: number, ref: number, compression: boolean): OpenPieces | null {
+  openPieces(database: number, ref: number, compression: Compression): OpenPieces | null {
     const type = this.#keyspace.records.type(ref);
     const pieces = type === TYPE_STRING ? undefined : this.codecs.of(type).pieces?.(ref, this.version);
     if (pieces === undefined || pieces === null) return null;
-    const head = new RdbWriter(compression);
+    const head = new RdbWriter(compression, HEAD_ROOM);
     this.#head(head, ref, this.rdbType(ref));
     pieces.head(head);
-    return new OpenPieces(database, head.take(), pieces);
+    return new OpenPieces(database, head.takeChunk(null, 0), pieces);
   }
 
   /** Type byte and value alone, as DUMP has them. */

@@ -25,12 +25,14 @@
  */
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { Crc64 } from '../structures/crc64.ts';
 import { TYPE_STRING } from '../structures/record.ts';
+import { ChunkOutput, type OutputEvents, type SnapshotOutput } from './chunk-output.ts';
 import { OpenRecords } from './open-records.ts';
+import { CHUNK_ROOM, type RdbChunk } from './rdb-chunk.ts';
 import { RdbError } from './rdb-source.ts';
-import { RdbWriter, rdbTrailer } from './rdb-writer.ts';
+import { RdbWriter } from './rdb-writer.ts';
 import { type AccessAttributes, RecordWriter } from './record-writer.ts';
+import { SideLog, SpillFile } from './side-log.ts';
 import { StandIn } from './stand-in.ts';
 
 /** Where an RDB goes. Chunks are handed over: nobody writes to them any more. */
@@ -39,6 +41,8 @@ export interface SnapshotSink {
   readonly pendingBytes: number;
   /** Why it can take no more; the run drops it. */
   readonly failure: Error | null;
+  /** A file that is there and empty: the bytes go to it directly, nothing is given to `write`. */
+  readonly file?: string;
   write(chunk: Uint8Array): void;
   /** All was written. Resolves when it is where it belongs, rejects when it is not and never will be. */
   finish(): Promise<void>;
@@ -100,6 +104,10 @@ export interface SnapshotEnvironment {
   attributes(): AccessAttributes;
   /** Microseconds to wait after each key, for tests (`rdb-key-save-delay`). */
   keyDelayUs(): number;
+  /** Folder for what waits on the disk. */
+  spillFolder?(): string;
+  /** Who compresses, checksums and writes; not given: this thread. `broken` says that it cannot go on. */
+  output?(events: OutputEvents, broken: (error: Error) => void): SnapshotOutput;
 }
 
 const SLICE_MS = 1;
@@ -108,8 +116,10 @@ const URGENT_SLICE_MS = 20;
 const PAUSE_FACTOR = 3;
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 const PENDING_WAIT_MS = 2;
-const CHUNK_FLUSH_BYTES = 64 * 1024;
-const SIDE_BYTES_MAX = 16 * 1024 * 1024;
+/** Old content cannot wait: with so much on its way to the disk it waits for it. */
+const BLOCK_BYTES = 32 * 1024 * 1024;
+const BLOCK_MS_MAX = 5000;
+const CHUNK_FLUSH_BYTES = CHUNK_ROOM / 2;
 const EPOCH_MAX = 255;
 /**
  * Runs that may end early in a row before all stamps are renewed: old stamps must not meet their number
@@ -120,7 +130,6 @@ const UNFINISHED_RUNS_MAX = 200;
 class Target implements SnapshotHandle {
   readonly request: SnapshotRequest;
   readonly #snapshots: Snapshots;
-  readonly crc = new Crc64();
   sink: SnapshotSink | null = null;
   ended = false;
 
@@ -131,12 +140,6 @@ class Target implements SnapshotHandle {
 
   cancel(reason: string): void {
     this.#snapshots.drop(this, new SnapshotCancelled(reason));
-  }
-
-  write(chunk: Uint8Array): void {
-    if (this.ended || this.sink === null) return;
-    if (this.request.checksum) this.crc.update(chunk, 0, chunk.length);
-    this.sink.write(chunk);
   }
 
   end(error: Error | null): void {
@@ -159,8 +162,13 @@ export class Snapshots {
   #waiting: Target[] = [];
   #targets: Target[] = [];
   #walking = false;
-  #writer = new RdbWriter(true);
-  #side = new RdbWriter(true);
+  #output: SnapshotOutput | null = null;
+  #writer = new RdbWriter(false, 0);
+  /** Old content of other records while one is open, and what of it is complete. */
+  #side = new RdbWriter(false, 0);
+  #spill = new SpillFile(() => '.');
+  #sideLog = new SideLog(this.#spill);
+  #peakBytes = 0;
   #databases: readonly Database[] = [];
   #database = 0;
   #cursor = 0;
@@ -184,6 +192,18 @@ export class Snapshots {
   /** Bytes of old content that the running or last run had to write out of turn. */
   get copyOnWriteBytes(): number {
     return this.#copiedBytes + (this.#open?.copyOnWriteBytes ?? 0);
+  }
+
+  /** Most memory that the running or last run held beside the dataset. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
+  /** Memory that the run holds beside the dataset: old content, and what is on its way to the disk. */
+  get heldBytes(): number {
+    const output = this.#output?.pendingBytes ?? 0;
+    const aside = this.#open?.asideBytes ?? 0;
+    return output + aside + this.#writer.length + this.#side.length + this.#sideLog.memoryBytes;
   }
 
   /** Whether a run has sinks that are not finished. */
@@ -219,6 +239,8 @@ export class Snapshots {
   /** Ends one request; the run ends with its last one. */
   drop(target: Target, error: Error): void {
     this.#waiting = this.#waiting.filter((other) => other !== target);
+    const index = this.#targets.indexOf(target);
+    if (index >= 0 && !target.ended) this.#output?.drop(index);
     target.end(error);
     if (this.#walking && this.#targets.every((other) => other.ended)) this.#endWalk(false);
     this.#settle();
@@ -236,12 +258,17 @@ export class Snapshots {
     const targets = this.#waiting.filter(joins);
     this.#waiting = this.#waiting.filter((target) => !joins(target));
     this.#targets = targets;
-    this.#writer = new RdbWriter(compression);
-    this.#side = new RdbWriter(compression);
+    const how = compression ? 'later' : false;
+    this.#writer = new RdbWriter(how, CHUNK_ROOM);
+    this.#side = new RdbWriter(how, CHUNK_ROOM);
+    this.#spill = new SpillFile(() => this.#environment.spillFolder?.() ?? '.');
+    this.#sideLog = new SideLog(this.#spill);
+    this.#peakBytes = 0;
+    this.#output = this.#openOutput();
     this.#keyDelayUs = this.#environment.keyDelayUs();
     this.#owedUs = 0;
     if (this.#keyDelayUs > 0) this.#standIn = new StandIn((signal) => this.#killed(signal));
-    for (const target of targets) this.#openTarget(target);
+    for (const [index, target] of targets.entries()) this.#openTarget(index, target);
     if (targets.every((target) => target.ended)) {
       this.#settle();
       return;
@@ -250,13 +277,29 @@ export class Snapshots {
     this.#schedule(0);
   }
 
-  #openTarget(target: Target): void {
+  #openOutput(): SnapshotOutput {
+    const targets = this.#targets;
+    const events: OutputEvents = {
+      relay: (bytes, indexes) => {
+        for (const index of indexes) if (!targets[index].ended) targets[index].sink?.write(bytes);
+      },
+      ended: (index) => this.#finish(targets[index]),
+      failed: (index, error) => this.drop(targets[index], error),
+    };
+    const broken = (error: Error): void => {
+      for (const target of targets) this.drop(target, error);
+    };
+    return this.#environment.output?.(events, broken) ?? new ChunkOutput(events);
+  }
+
+  #openTarget(index: number, target: Target): void {
     try {
       const { sink, fields } = target.request.begin(this.#standIn?.pid ?? process.pid);
       target.sink = sink;
       const header = new RdbWriter(false);
       header.header(target.request.version, fields);
-      target.write(header.take());
+      this.#output?.open(index, sink.file ?? null, target.request.checksum);
+      this.#output?.own(index, header.take());
     } catch (error) {
       target.end(error instanceof Error ? error : new Error(String(error)));
     }
@@ -282,9 +325,15 @@ export class Snapshots {
     this.keysProcessed = 0;
     this.keysTotal = withoutKeys ? 0 : keyspace.size;
     this.#copiedBytes = 0;
-    this.#open = new OpenRecords(keyspace, this.#records, this.#writer, () => {
-      this.keysProcessed += 1;
-      this.#appendSide();
+    this.#open = new OpenRecords({
+      keyspace,
+      records: this.#records,
+      writer: this.#writer,
+      spill: this.#spill,
+      onWritten: () => {
+        this.keysProcessed += 1;
+      },
+      guarded: (write) => this.#guarded(write),
     });
     this.#activity = this.#environment.activity();
     this.#walking = true;
@@ -327,8 +376,8 @@ export class Snapshots {
     writer.selectDatabase(database);
     this.#writeWhole(writer, ref);
     this.#copiedBytes += writer.length - before;
-    if (records.open && this.#side.length > SIDE_BYTES_MAX) records.close();
-    else if (!records.open) this.#flush(CHUNK_FLUSH_BYTES);
+    if (writer === this.#writer) this.#flush(CHUNK_FLUSH_BYTES);
+    else if (writer.length >= CHUNK_FLUSH_BYTES) this.#sideLog.push(writer.takeChunk(null, CHUNK_ROOM));
   }
 
   /** A record that this version of RDB cannot hold, or that lost elements, ends the run for all. */
@@ -363,9 +412,8 @@ export class Snapshots {
       if (failure !== null) this.drop(target, failure);
     }
     if (!this.#walking) return;
-    if (
-      this.#targets.some((target) => !target.ended && (target.sink?.pendingBytes ?? 0) > PENDING_BYTES_MAX)
-    ) {
+    this.#peakBytes = Math.max(this.#peakBytes, this.heldBytes);
+    if (this.#behind()) {
       this.#schedule(PENDING_WAIT_MS);
       return;
     }
@@ -381,12 +429,21 @@ export class Snapshots {
       elapsedMs = this.#environment.monotonicMs() - startMs;
       this.#owedUs += (this.keysProcessed - keysBefore) * this.#keyDelayUs;
     }
-    this.#flush(more || this.#owedUs >= 1000 ? CHUNK_FLUSH_BYTES : 0);
     if (!more && this.#owedUs < 1000) {
+      this.#guarded(() => this.#flush(0));
+      if (!this.#walking) return;
       this.#endWalk(true);
       return;
     }
     this.#pause(elapsedMs, urgent);
+  }
+
+  /** Whether somebody has to catch up before the walk may go on. */
+  #behind(): boolean {
+    if ((this.#output?.pendingBytes ?? 0) > PENDING_BYTES_MAX) return true;
+    return this.#targets.some(
+      (target) => !target.ended && (target.sink?.pendingBytes ?? 0) > PENDING_BYTES_MAX,
+    );
   }
 
   #pause(elapsedMs: number, urgent: boolean): void {
@@ -400,6 +457,7 @@ export class Snapshots {
 
   /** One bucket, or one piece of a long record. False at the end. */
   #step(): boolean {
+    if (this.#open?.open !== true && this.#emitSide()) return true;
     if (this.#open?.step() === true) {
       this.#flush(CHUNK_FLUSH_BYTES);
       return true;
@@ -426,17 +484,29 @@ export class Snapshots {
     this.#writeWhole(this.#writer, ref);
   }
 
-  /** What waited in the side writer follows; the two writers do not know each other's database. */
-  #appendSide(): void {
-    if (this.#side.length === 0) return;
-    this.#writer.absorb(this.#side);
-    this.#flush(CHUNK_FLUSH_BYTES);
+  /** What had to wait for the open record follows, a chunk a step. False when there is none. */
+  #emitSide(): boolean {
+    if (this.#sideLog.isEmpty && this.#side.length === 0) return false;
+    if (this.#sideLog.isEmpty) this.#sideLog.push(this.#side.takeChunk(null, CHUNK_ROOM));
+    // The chunk selects its database; what is written next has to do so again.
+    this.#flush(0);
+    const chunk = this.#sideLog.shift();
+    if (chunk !== null) this.#put(chunk);
+    return true;
   }
 
   #flush(bytesMin: number): void {
     if (this.#writer.length === 0 || this.#writer.length < bytesMin) return;
-    const chunk = this.#writer.take();
-    for (const target of this.#targets) target.write(chunk);
+    this.#put(this.#writer.takeChunk(this.#output?.empty() ?? null, CHUNK_ROOM));
+  }
+
+  #put(chunk: RdbChunk): void {
+    const output = this.#output;
+    if (output === null) return;
+    output.chunk(chunk);
+    this.#peakBytes = Math.max(this.#peakBytes, this.heldBytes);
+    if (output.pendingBytes <= BLOCK_BYTES || output.drainTo(BLOCK_BYTES, BLOCK_MS_MAX)) return;
+    throw new RdbError(`the disk took less than ${BLOCK_BYTES} bytes in ${BLOCK_MS_MAX} ms`, -1);
   }
 
   #endWalk(complete: boolean): void {
@@ -451,10 +521,12 @@ export class Snapshots {
     this.#open = null;
     this.#databases = [];
     this.#unfinishedRuns = complete ? 0 : this.#unfinishedRuns + 1;
-    this.#writer = new RdbWriter(true);
-    this.#side = new RdbWriter(true);
+    this.#writer = new RdbWriter(false, 0);
+    this.#side = new RdbWriter(false, 0);
+    this.#spill.close();
+    this.#sideLog = new SideLog(this.#spill);
     if (!complete) return;
-    for (const target of this.#targets) this.#finish(target);
+    for (const [index, target] of this.#targets.entries()) if (!target.ended) this.#output?.end(index);
   }
 
   #finish(target: Target): void {
@@ -464,7 +536,6 @@ export class Snapshots {
       this.drop(target, failure);
       return;
     }
-    target.sink.write(rdbTrailer(target.crc, target.request.checksum));
     target.sink.finish().then(
       () => {
         target.end(null);
@@ -478,6 +549,8 @@ export class Snapshots {
   #settle(): void {
     if (this.#walking || this.#targets.some((target) => !target.ended)) return;
     this.#targets = [];
+    this.#output?.close();
+    this.#output = null;
     this.#standIn?.end();
     this.#standIn = null;
     this.#begin();

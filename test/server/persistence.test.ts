@@ -226,6 +226,8 @@ describe('Persistence, append-only files', () => {
     fill(node);
     node.config.set([['appendonly', 'yes']], true);
     expect(await node.persistence.shutdown({ save: null, now: false, force: true })).toBeNull();
+    // The lock that was being taken goes as soon as it is there.
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const again = await started(folder, AOF);
     expectFilled(again);
     again.persistence.close();
