@@ -5,7 +5,7 @@
  *   EVAL -> run -> engine.run ── VALUE or FAILURE ──> #settle: reply, end of the unit
  *                     │
  *                     └ SUSPENDED, when it is late: the client waits, its request is kept, everybody else
- *                       gets BUSY; a slice a turn of the loop; `ended` -> #settle -> the client, or EXEC goes on
+ *                       gets BUSY; a slice a turn of the loop; `ended` -> #settle -> the client, or EXEC
  */
 import { TO_ALL } from '../replication/propagation.ts';
 import type { Library, LibraryFunction } from '../scripting/library.ts';
