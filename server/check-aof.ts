@@ -6,6 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { formatTime } from './config/log.ts';
 import { type AofCheckOptions, CheckEnd, checkAof } from './persistence/aof-check.ts';
 import { parseInteger } from './persistence/c-integer.ts';
+import { checkRdb } from './persistence/rdb-check.ts';
 import { VERSION } from './version.ts';
 
 const STANDARD_INPUT = 0;
@@ -61,7 +62,7 @@ function run(program: string, argv: readonly string[]): void {
     print,
     log,
     ask,
-    rdb: () => null,
+    rdb: (file, say) => checkRdb(file, { nowMs: Date.now(), print: (line) => say(`${line}\n`), log }),
   };
   checkAof(path, options);
 }

@@ -2,7 +2,7 @@
 
 /** Rooms from the top down; a room may import every room of the tiers below its own. */
 const serverTiers: readonly (readonly string[])[] = [
-  ['server/main.ts', 'server/check-aof.ts'],
+  ['server/main.ts', 'server/check-aof.ts', 'server/check-rdb.ts'],
   ['server/server.ts', 'server/wiring'],
   ['server/sessions', 'server/metrics'],
   ['server/commands'],

@@ -9,8 +9,9 @@ import type { AofDirectory } from './aof-directory.ts';
 import { loadAppendOnlyFiles } from './aof-load.ts';
 import { AofManifestError } from './aof-manifest.ts';
 import type { CommandApplier } from './aof-scanner.ts';
+import { checkRdb } from './rdb-check.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
-import { printable } from './rdb-source.ts';
+import { printable, RdbError } from './rdb-source.ts';
 import type { AccessAttributes } from './record-writer.ts';
 
 /** A load under way. */
@@ -75,6 +76,8 @@ export class DatasetLoading {
       builder.abort();
       const reason = error instanceof Error ? error.message : String(error);
       log.warning(`Internal error in RDB reading offset ${builder.offset} -> ${reason}`);
+      // As redis-check-rdb says it; a file that cannot be read at all or is of another version tells nothing.
+      if (error instanceof RdbError && error.offset > 0) this.#report(path);
       throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${reason}`);
     }
     this.fields = builder.fields;
@@ -126,7 +129,7 @@ export class DatasetLoading {
     const verifyChecksum = config.values['rdbchecksum'] && !keyspace.switches.skipsChecksums;
     return {
       verifyChecksum,
-      // A right checksum says that the values are what a server wrote: nothing is in place before it was read.
+      // A right checksum says that values are what a server wrote: nothing is in place before it was read.
       thorough: config.values['sanitize-dump-payload'] === 'yes' || !verifyChecksum,
       relaxed: config.values['rdb-version-check'] === 'relaxed',
       skipExpired,
@@ -136,6 +139,15 @@ export class DatasetLoading {
       takeLibraries,
       onEmpty: (key) => log.notice(`rdbLoadObject skipping empty key: ${printable(key)}`),
     };
+  }
+
+  #report(path: string): void {
+    const { log, clock } = this.#environment;
+    checkRdb(path, {
+      nowMs: clock.wallMs(),
+      print: (line) => log.warning(line),
+      log: (line) => log.warning(line),
+    });
   }
 
   /** False when there is nothing to load. */

@@ -91,7 +91,7 @@ export class DatasetBuilder implements RdbVisitor {
     return this.advance(bytes.length);
   }
 
-  /** A place for the next `count` bytes at most; whoever writes there calls `advance`, which is like `feed`. */
+  /** A place for the next `count` bytes at most; who writes there calls `advance`, which is like `feed`. */
   room(count: number): Buffer {
     return this.#reader.room(count);
   }
@@ -243,7 +243,7 @@ export async function loadRdbFile(
       progress(position, bytesTotal);
       await turn();
     }
-    throw new RdbError('Short read: the file ends without EOF', builder.offset);
+    throw new RdbError('Short read: unexpected EOF reading RDB file', builder.offset);
   } catch (error) {
     if (!(error instanceof RdbError)) throw error;
     const at = error.offset < 0 ? builder.offset : error.offset;

@@ -59,6 +59,8 @@ export interface RdbReaderOptions {
   readonly relaxed?: boolean;
   /** Told what a module left in the file, which is passed over then; without it such a file is refused. */
   readonly skipModule?: (name: string) => void;
+  /** Read on as Redis does where nothing is harmed by it: nothing that is read will be kept. */
+  readonly lenient?: boolean;
 }
 
 const MAGIC_BYTES = 9;
@@ -110,6 +112,7 @@ export class RdbReader {
     this.#verify = verify;
     this.#options = options;
     this.#source.thorough = options.thorough ?? true;
+    this.#source.lenient = options.lenient ?? false;
   }
 
   /** Offset behind the last whole step: a record, or an element of one. */
@@ -290,6 +293,7 @@ export class RdbReader {
   #key(type: number): void {
     this.rdbType = type;
     this.activity = 'read-key';
+    this.#source.missing = '';
     this.#source.read(this.record.key);
     this.keyKnown = true;
     this.activity = 'read-object-value';

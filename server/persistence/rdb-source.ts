@@ -41,13 +41,15 @@ export class RdbSource {
   stepStart = 0;
   /** Where the last read began that found too few bytes. */
   stoppedAt = 0;
-  /** Whether values are looked at for what only a damaged or foreign file can have (sanitize-dump-payload). */
+  /** Whether values are looked at for what only a damaged or foreign file has (sanitize-dump-payload). */
   thorough = true;
   /** Position up to which there must be bytes before the failed step is worth another attempt. */
   needed = 0;
   /** Words of the last length that had 64 bits; highLength 0: it had fewer. */
   highLength = 0;
   lowLength = 0;
+  /** Read on as Redis does where nothing is harmed by it: what is read will only be looked at. */
+  lenient = false;
   /** What is said when the file ends here, '' for most values. */
   missing = '';
   /** RDB version of what is read. */
@@ -128,7 +130,8 @@ export class RdbSource {
       this.lowLength = this.#bigEndian32();
       return this.highLength * 0x1_0000_0000 + this.lowLength;
     }
-    if (first < format.ENCODED_INT8) throw new RdbError(`Unknown length encoding ${first}`, -1);
+    if (first < format.ENCODED_INT8)
+      throw new RdbError(`Unknown length encoding ${first >>> 6} in rdbLoadLen()`, -1);
     this.#encoding = first;
     return -1;
   }
@@ -136,6 +139,7 @@ export class RdbSource {
   /** A length: 0 to 2^53. */
   size(): number {
     const length = this.#lengthOrEncoding();
+    if (length < 0 && this.lenient) return this.#encoding & 63;
     if (length < 0)
       throw new RdbError(`A length is expected and a string encoding ${this.#encoding} found`, -1);
     return length;
@@ -180,15 +184,15 @@ export class RdbSource {
     const packed = this.size();
     const length = this.size();
     this.#checkStringBytes(Math.max(packed, length));
-    if (length > packed * LZF_RATIO_MAX) throw new RdbError('Invalid LZF compressed string', -1);
     const at = this.take(packed);
-    if (!lzfDecompress(this.bytes, at, at + packed, into.room(length), 0, length)) {
+    const possible = length <= packed * LZF_RATIO_MAX;
+    if (!possible || !lzfDecompress(this.bytes, at, at + packed, into.room(length), 0, length)) {
       throw new RdbError('Invalid LZF compressed string', -1);
     }
   }
 
   #checkStringBytes(length: number): void {
-    if (length <= format.STRING_BYTES_MAX) return;
+    if (length <= format.STRING_BYTES_MAX || this.lenient) return;
     throw new RdbError(`A string of ${length} bytes is longer than ${format.STRING_BYTES_MAX}`, -1);
   }
 
@@ -204,12 +208,13 @@ export class RdbSource {
     return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
   }
 
-  /** An int64 in ms. Beyond 2^53 no exact number stands for it, and no clock reaches it. */
+  /** An int64 in ms. What lies beyond 2^53 becomes that: no clock reaches it. */
   milliseconds(): number {
-    const low = this.littleEndian32();
-    const high = this.littleEndian32() | 0;
+    const at = this.take(8);
+    const bytes = this.bytes;
+    const low = (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+    const high = bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24);
     const value = high * 0x1_0000_0000 + low;
-    if (!Number.isSafeInteger(value)) throw new RdbError('An expiry is out of range', -1);
-    return Math.max(value, 0);
+    return Math.min(Math.max(value, 0), Number.MAX_SAFE_INTEGER);
   }
 }

@@ -45,6 +45,7 @@ export class StreamDecoder implements ValueDecoder {
   step(source: RdbSource): boolean {
     switch (this.#stage) {
       case 'nodes':
+        source.missing = 'Stream listpacks len loading failed.';
         this.#nodesLeft = source.size();
         return this.#enter(this.#nodesLeft > 0 ? 'node' : 'head');
       case 'node':
@@ -54,6 +55,7 @@ export class StreamDecoder implements ValueDecoder {
         this.#head(source);
         return this.#enter('groups');
       case 'groups':
+        source.missing = 'Stream cgroup count loading failed.';
         this.#groupsLeft = source.size();
         return this.#nextGroup();
       case 'group':
@@ -63,6 +65,7 @@ export class StreamDecoder implements ValueDecoder {
         this.#pending(source);
         return this.#enter(--this.#pendingLeft > 0 ? 'pending' : 'consumers');
       case 'consumers':
+        source.missing = 'Stream consumers num loading failed.';
         this.#consumersLeft = source.size();
         return this.#nextConsumer(source);
       case 'consumer':
@@ -105,15 +108,17 @@ export class StreamDecoder implements ValueDecoder {
     const cursor = new IdCursor();
     for (let there = groups.pending.first(this.#group, cursor); there; there = groups.pending.next(cursor)) {
       if (layout.owner(groups.pending.valueAt(cursor)) === 0)
-        source.fail('NACK without consumer in a stream');
+        source.fail('Stream CG PEL entry without consumer');
     }
     return this.#nextGroup();
   }
 
   #node(source: RdbSource): void {
+    source.missing = 'Stream master ID loading failed: invalid encoding or I/O error.';
     const key = source.string();
     if (key.length !== ID_BYTES) source.fail('Stream node key entry is not the size of a stream ID');
     this.#id.readBytes(key, 0);
+    source.missing = 'Stream listpacks loading failed.';
     const bytes = source.string();
     const found = validateNode(bytes);
     if (typeof found === 'string') source.fail(`Stream listpack integrity check failed: ${found}`);
@@ -128,8 +133,10 @@ export class StreamDecoder implements ValueDecoder {
   }
 
   #head(source: RdbSource): void {
+    source.missing = 'Stream object metadata loading failed.';
     const length = source.size();
-    if (length !== this.#live) source.fail('Stream length inconsistent with rax node count');
+    const wrong = source.lenient ? length !== 0 && this.#live === 0 : length !== this.#live;
+    if (wrong) source.fail('Stream length inconsistent with rax entries');
     const last = new StreamId();
     last.copyFrom(this.#readId(source));
     const first = new StreamId();
@@ -151,21 +158,27 @@ export class StreamDecoder implements ValueDecoder {
   }
 
   #readGroup(source: RdbSource): void {
+    source.missing = 'Error reading the consumer group name from Stream';
     const name = this.#name(source);
+    source.missing = 'Stream cgroup ID loading failed.';
     const lastId = this.#readId(source);
     let entriesRead = 0;
     if (this.#hasCounters) {
+      source.missing = 'Stream cgroup offset loading failed.';
       this.#size64(source);
       entriesRead = (this.#high | 0) * TWO_32 + this.#low;
     } else entriesRead = entriesReadAt(this.#streams, this.#stream, lastId);
+    source.missing = 'Stream PEL size loading failed.';
     const pending = source.size();
     this.#group = this.#streams.groups.create(this.#stream, name, 0, name.length, lastId, entriesRead);
-    if (this.#group === 0) source.fail('Duplicated consumer group name');
+    if (this.#group === 0) source.fail(`Duplicated consumer group name ${name}`);
     this.#pendingLeft = pending;
   }
 
   #pending(source: RdbSource): void {
+    source.missing = 'Stream PEL ID loading failed.';
     this.#id.readBytes(source.raw(ID_BYTES), 0);
+    source.missing = 'Stream PEL NACK loading failed.';
     const deliveredMs = signedMilliseconds(source);
     const count = source.size();
     const { groups } = this.#streams;
@@ -175,23 +188,29 @@ export class StreamDecoder implements ValueDecoder {
   }
 
   #readConsumer(source: RdbSource): void {
+    source.missing = 'Error reading the consumer name from Stream group.';
     const name = this.#name(source);
+    source.missing = 'Stream short read reading seen time.';
     const seenMs = signedMilliseconds(source);
+    if (this.#hasActivity) source.missing = 'Stream short read reading active time.';
     const activeMs = this.#hasActivity ? signedMilliseconds(source) : seenMs;
+    source.missing = 'Stream consumer PEL num loading failed.';
     const owned = source.size();
     const { groups, layout } = this.#streams;
     this.#consumer = groups.createConsumer(this.#group, name, 0, name.length, seenMs);
-    if (this.#consumer === 0) source.fail('Duplicate stream consumer detected');
+    if (this.#consumer === 0) source.fail('Duplicate stream consumer detected.');
     layout.setNumber(this.#consumer, words.CONSUMER_ACTIVE, activeMs);
     this.#ownedLeft = owned;
   }
 
   #owned(source: RdbSource): void {
+    source.missing = 'Stream short read reading PEL streamID.';
     this.#id.readBytes(source.raw(ID_BYTES), 0);
     const { groups, layout } = this.#streams;
     const pending = groups.pending.find(this.#group, this.#id);
     if (pending === 0) source.fail('Consumer entry not found in group global PEL');
-    if (layout.owner(pending) !== 0) source.fail('Duplicated consumer PEL entry loading a stream');
+    if (layout.owner(pending) !== 0)
+      source.fail('Duplicated consumer PEL entry  loading a stream consumer group');
     groups.assign(pending, this.#consumer, this.#id);
   }
 
@@ -225,6 +244,8 @@ export class StreamDecoder implements ValueDecoder {
 }
 
 function signedMilliseconds(source: RdbSource): number {
-  const low = source.littleEndian32();
-  return (source.littleEndian32() | 0) * TWO_32 + low;
+  const bytes = source.raw(8);
+  const low = (bytes[0] | (bytes[1] << 8) | (bytes[2] << 16) | (bytes[3] << 24)) >>> 0;
+  const high = bytes[4] | (bytes[5] << 8) | (bytes[6] << 16) | (bytes[7] << 24);
+  return high * TWO_32 + low;
 }
