@@ -92,6 +92,14 @@ function restoreNumber(call: Call, index: number, most: number, outOfRange: stri
   return -1;
 }
 
+/** Whether `sanitize-dump-payload` has the payload of this call looked at. */
+function looksInside(call: Call): boolean {
+  const setting = call.context.config.values['sanitize-dump-payload'];
+  if (setting !== 'clients') return setting === 'yes';
+  const { kind, user } = call.client;
+  return kind === 'normal' && user?.sanitizesPayload !== false;
+}
+
 function restore(call: Call): void {
   const options = restoreOptions(call);
   if (options === null) return;
@@ -109,9 +117,11 @@ function restore(call: Call): void {
   const ttl = restoreNumber(call, 2, Number.MAX_SAFE_INTEGER, INVALID_TTL);
   if (ttl < 0) return;
   const payload = call.copy(3);
-  const relaxed = call.context.config.values['rdb-version-check'] === 'relaxed';
-  const verified = !keyspace.switches.skipsChecksums;
-  const opened = openPayload(payload, recordWriter(keyspace).codecs, verified, relaxed);
+  const opened = openPayload(payload, recordWriter(keyspace).codecs, {
+    relaxed: call.context.config.values['rdb-version-check'] === 'relaxed',
+    checksum: !keyspace.switches.skipsChecksums,
+    thorough: looksInside(call),
+  });
   if (opened.kind !== 'string' && opened.kind !== 'value') {
     if (opened.kind === 'bad-data') {
       call.context.log.verbose(

@@ -4,12 +4,14 @@
  *   type | value | version u16 LE | CRC-64 LE over all before
  */
 import { Crc64 } from '../structures/crc64.ts';
+import { TYPE_ZSET } from '../structures/record.ts';
 import type { DetachedValue } from '../values/value-type.ts';
 import type { Codecs } from './codecs/codecs.ts';
 import { damageText, RDB_VERSION_MAX, rdbTypeName, TYPE_STRING, VALKEY_RDB_VERSION } from './rdb-format.ts';
 import { NEED_MORE, RdbError, RdbSource } from './rdb-source.ts';
 import { RdbWriter } from './rdb-writer.ts';
 import type { RecordWriter } from './record-writer.ts';
+import type { ValueCodec, ValueDecoder } from './value-codec.ts';
 
 const FOOTER_BYTES = 10;
 
@@ -40,23 +42,32 @@ export function dumpRecord(records: RecordWriter, ref: number, compression = tru
   return sealPayload(writer.take(), records.version);
 }
 
-/** Opens a payload; `verify`: whether its checksum counts, `relaxed`: whether its version may be any. */
+export interface PayloadChecks {
+  /** The checksum counts. */
+  readonly checksum: boolean;
+  /** The version may be any. */
+  readonly relaxed?: boolean;
+  /** Values are looked at for what no server writes, as elements that stand twice; their bounds always are. */
+  readonly thorough?: boolean;
+}
+
+/** Opens a payload: its version, checksum and value as far as `checks` says. */
 export function openPayload(
   payload: Uint8Array,
   codecs: Codecs,
-  verify = true,
-  relaxed = false,
+  checks: PayloadChecks = { checksum: true },
 ): DumpPayload {
   const size = payload.length - FOOTER_BYTES;
   if (size < 1) return { kind: 'bad-footer' };
   const version = payload[size] | (payload[size + 1] << 8);
   const known = version <= RDB_VERSION_MAX || version === VALKEY_RDB_VERSION;
-  if (!known && !relaxed) return { kind: 'bad-footer' };
+  if (!known && checks.relaxed !== true) return { kind: 'bad-footer' };
   const crc = new Crc64();
   crc.update(payload, 0, size + 2);
-  if (verify && !crc.equals(payload, size + 2)) return { kind: 'bad-footer' };
+  if (checks.checksum && !crc.equals(payload, size + 2)) return { kind: 'bad-footer' };
   const source = new RdbSource();
   source.version = version;
+  source.thorough = checks.thorough ?? true;
   source.open(Buffer.from(payload.buffer, payload.byteOffset, size));
   try {
     const opened = openValue(source, codecs);
@@ -76,15 +87,23 @@ function openValue(source: RdbSource, codecs: Codecs): DumpPayload {
   if (rdbType === TYPE_STRING) return { kind: 'string', value: Buffer.from(source.string()) };
   const codec = codecs.reader(rdbType, source.version);
   if (codec === undefined) source.fail(`a ${rdbTypeName(rdbType, source.version)} is not supported`);
-  const decoder = codec.decoder(rdbType);
+  const value = readValue(source, codec, rdbType);
+  if (value.root === 0) source.fail('the value is empty');
+  return { kind: 'value', type: codec.type, value };
+}
+
+function readValue(source: RdbSource, codec: ValueCodec, rdbType: number): DetachedValue {
+  let decoder: ValueDecoder | null = null;
   try {
+    // A score that is none would break every walk: sorted sets of strangers are always looked at.
+    const whole = codec.type === TYPE_ZSET ? null : (codec.whole?.(rdbType, source) ?? null);
+    if (whole !== null) return whole;
+    decoder = codec.decoder(rdbType);
     while (!decoder.step(source));
+    return decoder.result();
   } catch (error) {
-    decoder.abandon();
+    decoder?.abandon();
     if (error instanceof RdbError) source.fail(damageText(rdbType, error.message));
     throw error;
   }
-  const value = decoder.result();
-  if (value.root === 0) source.fail('the value is empty');
-  return { kind: 'value', type: codec.type, value };
 }

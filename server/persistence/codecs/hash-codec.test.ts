@@ -35,7 +35,7 @@ class World {
   /** The fields that a payload brings, or why it is refused. */
   open(payload: Uint8Array): { encoding: string; fields: (string | number)[][] } | string {
     const { keyspace } = this;
-    const opened = openPayload(payload, this.writer.codecs, false);
+    const opened = openPayload(payload, this.writer.codecs, { checksum: false });
     if (opened.kind === 'bad-data') return opened.reason;
     if (opened.kind !== 'value') throw new Error(`a ${opened.kind}`);
     const { encoding, root } = opened.value;
@@ -149,7 +149,7 @@ describe('HashCodec', () => {
         broken[prng.below(broken.length)] = prng.below(256);
       }
       try {
-        const opened = openPayload(sealPayload(broken, version), world.writer.codecs, false);
+        const opened = openPayload(sealPayload(broken, version), world.writer.codecs, { checksum: false });
         if (opened.kind === 'value')
           world.keyspace.values.of(opened.type).release(opened.value.encoding, opened.value.root);
       } catch (error) {

@@ -33,7 +33,7 @@ function addList({ keyspace }: Made, elements: readonly string[]): number {
 /** The elements that a payload brings, or why it is refused. */
 function open(made: Made, payload: Uint8Array): string[] | string {
   const { keyspace, writer } = made;
-  const opened = openPayload(payload, writer.codecs, false);
+  const opened = openPayload(payload, writer.codecs, { checksum: false });
   if (opened.kind === 'bad-data') return opened.reason;
   if (opened.kind !== 'value') throw new Error(`a ${opened.kind}`);
   const { encoding, root } = opened.value;

@@ -29,7 +29,7 @@ class World {
   /** Encoding and members that a payload brings, or why it is refused. */
   open(payload: Uint8Array): [string, string[]] | string {
     const { sets } = this.keyspace.values;
-    const opened = openPayload(payload, this.writer.codecs, false);
+    const opened = openPayload(payload, this.writer.codecs, { checksum: false });
     if (opened.kind === 'bad-data') return opened.reason;
     if (opened.kind !== 'value') throw new Error(`a ${opened.kind}`);
     const { encoding, root } = opened.value;
@@ -115,7 +115,7 @@ describe('SetCodec', () => {
         broken[prng.below(broken.length)] = prng.below(256);
       }
       try {
-        const opened = openPayload(sealPayload(broken, 11), world.writer.codecs, false);
+        const opened = openPayload(sealPayload(broken, 11), world.writer.codecs, { checksum: false });
         if (opened.kind === 'value')
           world.keyspace.values.of(opened.type).release(opened.value.encoding, opened.value.root);
       } catch (error) {

@@ -156,7 +156,7 @@ describe('StreamCodec', () => {
     streams.layout.writeId(stream, layoutWords.STREAM_LAST_ID, StreamId.of(9, 9));
     streams.groups.create(stream, name, 0, 3, MIN, -1);
     const ref = made.keyspace.databases[0].addValue(name, 0, 3, TYPE_STREAM, ENCODING_STREAM, stream);
-    const opened = openPayload(dumpRecord(made.writer, ref), made.writer.codecs, false);
+    const opened = openPayload(dumpRecord(made.writer, ref), made.writer.codecs, { checksum: false });
     if (opened.kind !== 'value') throw new Error('no value');
     expect(describeStream(made, opened.value.root, true, true)).toEqual(
       describeStream(made, stream, true, true),
@@ -224,7 +224,7 @@ describe('StreamCodec', () => {
     const { streams } = made.keyspace.values;
     const before = made.keyspace.arena.usedBytes;
     const open = (payload: Uint8Array): boolean => {
-      const opened = openPayload(sealPayload(payload, 11), made.writer.codecs, false);
+      const opened = openPayload(sealPayload(payload, 11), made.writer.codecs, { checksum: false });
       if (opened.kind !== 'value') return false;
       const { root } = opened.value;
       describeStream(made, root, true, true);
