@@ -85,8 +85,16 @@ function readSource(source: string, files: FileReader): string | StartFailure {
   }
 }
 
+/** Where the C library says something else than Node. */
+const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
+  ['EIO', 'Input/output error'],
+  ['EISDIR', 'Is a directory'],
+]);
+
 /** The words of the operating system for a failure, as C programs print them. */
 export function systemMessage(error: unknown): string {
+  const words = OTHER_WORDS.get((error as NodeJS.ErrnoException).code ?? '');
+  if (words !== undefined) return words;
   if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
     const message = getSystemErrorMessage(error.errno);
     return message.charAt(0).toUpperCase() + message.slice(1);

@@ -19,6 +19,10 @@ class Environment implements AofWriterEnvironment {
   released: number[] = [];
   writer: AofWriter | null = null;
   policy = (): FsyncPolicy => this.fsync;
+  doubts = 0;
+  onDoubtful(): void {
+    this.doubts += 1;
+  }
   timestamps = (): boolean => this.stamps;
   quiet = (): boolean => false;
   nowMs = (): number => this.now;

@@ -35,6 +35,8 @@ export interface AofWriterEnvironment {
   /** Offset of the replication stream that what was appended so far belongs to. */
   streamOffset(): number;
   log(level: 'notice' | 'warning', message: string): void;
+  /** An fsync succeeds after one that failed: what that one covered may be lost all the same. */
+  onDoubtful(): void;
   /** Ends the process after logging why. */
   fatal(message: string): void;
   /** `releasedOffset` has grown: replies that waited may leave. */
@@ -194,6 +196,25 @@ export class AofWriter {
     if (this.isOpen && this.#length !== 0) this.#write();
   }
 
+  /**
+   * Makes all that was appended safe, blocking, because another file is about to follow this one: the names
+   * of the next must not outlive the tail of this one. Throws when the disk does not take it.
+   */
+  settle(): void {
+    if (!this.isOpen) return;
+    this.#write();
+    if (this.#writeError !== null) throw new Error(`the AOF cannot be written: ${this.#writeError}`);
+    const sync = this.#syncOfWritten(false);
+    try {
+      fdatasyncSync(this.#descriptor);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      if (this.#environment.policy() !== 'no') this.#syncFailed(error);
+      throw new Error(`the AOF cannot be synced: ${systemMessage(error)}`);
+    }
+    this.#synced(sync);
+  }
+
   /** Call some ten times a second: due fsyncs, postponed and failed writes. */
   tick(): void {
     this.flushTurn();
@@ -323,7 +344,10 @@ export class AofWriter {
   #synced(sync: Sync): void {
     if (sync.upTo > this.syncedOffset) this.syncedOffset = sync.upTo;
     if (sync.streamUpTo > this.#syncedStream) this.#syncedStream = sync.streamUpTo;
-    this.#syncError = null;
+    if (this.#syncError !== null) {
+      this.#syncError = null;
+      this.#environment.onDoubtful();
+    }
     this.#environment.onReleased();
   }
 

@@ -246,6 +246,15 @@ export class AppendOnlyFile {
     this.removeHistory();
   }
 
+  /** What the files hold may be less than was said to be safe: new ones are made as soon as possible. */
+  doubtful(): void {
+    if (this.state !== 'on') return;
+    this.scheduled = true;
+    this.#environment.log.warning(
+      'AOF fsync error looks solved. What the failed fsync covered may be lost: rewriting the AOF.',
+    );
+  }
+
   /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
   rewrite(): boolean {
     if (this.#handle !== null) return false;
@@ -354,6 +363,8 @@ export class AppendOnlyFile {
     const manifest = withIncrement(directory.manifest, directory.prefix);
     const increment = lastIncrement(manifest.increments);
     this.#environment.log.notice(`Creating AOF incr file ${increment.name} on background rewrite`);
+    // What was appended so far is safe first: a file whose tail a power cut took may not have a next one.
+    writer.settle();
     // The file first, then the manifest that names it, and only then changes that rely on it.
     closeSync(openSync(directory.file(increment.name), 'w', 0o644));
     directory.write(manifest);

@@ -411,6 +411,7 @@ export class Persistence {
       turnMs: () => this.#options.keyspace.nowMs,
       streamOffset: () => this.#options.streamOffset(),
       log: (level, message) => log.write(level, message),
+      onDoubtful: () => this.aof.doubtful(),
       fatal,
       onReleased,
     });

@@ -52,6 +52,8 @@ export class RawConnection {
   #chunks: Buffer[] = [];
   #chunkBytes = 0;
   #scheduled = false;
+  /** Why no reply comes any more, null while some may. */
+  #ended: Error | null = null;
   readonly #waiting: Waiting[] = [];
 
   private constructor(socket: Socket) {
@@ -95,6 +97,10 @@ export class RawConnection {
 
   #next(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
+      if (this.#ended !== null) {
+        reject(this.#ended);
+        return;
+      }
       const timer = setTimeout(() => {
         reject(new Error(`no reply within ${answerMsMax} ms`));
         this.#socket.destroy();
@@ -145,6 +151,7 @@ export class RawConnection {
   }
 
   #fail(error: Error): void {
+    this.#ended ??= error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }
