@@ -33,6 +33,7 @@ import { RdbError } from './rdb-source.ts';
 import { RdbWriter } from './rdb-writer.ts';
 import { type AccessAttributes, RecordWriter } from './record-writer.ts';
 import { SideLog, SpillFile } from './side-log.ts';
+import { SliceTimes } from './slice-times.ts';
 import { StandIn } from './stand-in.ts';
 
 /** Where an RDB goes. Chunks are handed over: nobody writes to them any more. */
@@ -156,6 +157,7 @@ export class Snapshots {
   keysTotal = 0;
   /** Runs that were begun. */
   runs = 0;
+  readonly times = new SliceTimes();
   readonly #keyspace: Keyspace;
   readonly #environment: SnapshotEnvironment;
   readonly #records: RecordWriter;
@@ -179,6 +181,8 @@ export class Snapshots {
   /** The delay a key of this run, and what of it was not waited yet. */
   #keyDelayUs = 0;
   #owedUs = 0;
+  /** Keys whose delay is in `#owedUs` or was waited. */
+  #keysDelayed = 0;
   #standIn: StandIn | null = null;
   #timer: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
@@ -255,6 +259,7 @@ export class Snapshots {
       request.version === version &&
       request.compression === compression &&
       (request.withoutKeys ?? false) === withoutKeys;
+    const startMs = this.#environment.monotonicMs();
     const targets = this.#waiting.filter(joins);
     this.#waiting = this.#waiting.filter((target) => !joins(target));
     this.#targets = targets;
@@ -274,6 +279,7 @@ export class Snapshots {
       return;
     }
     this.#fixMoment();
+    this.times.fixed(this.#environment.monotonicMs() - startMs);
     this.#schedule(0);
   }
 
@@ -323,6 +329,7 @@ export class Snapshots {
     this.#database = 0;
     this.#cursor = 0;
     this.keysProcessed = 0;
+    this.#keysDelayed = 0;
     this.keysTotal = withoutKeys ? 0 : keyspace.size;
     this.#copiedBytes = 0;
     this.#open = new OpenRecords({
@@ -418,16 +425,17 @@ export class Snapshots {
       return;
     }
     const urgent = this.#targets.some((target) => target.request.urgent === true && !target.ended);
+    this.times.begin();
     const startMs = this.#environment.monotonicMs();
     const sliceMs = urgent ? URGENT_SLICE_MS : SLICE_MS;
     let elapsedMs = 0;
     let more = true;
+    this.#noteDelay();
     while (more && elapsedMs < sliceMs && this.#owedUs < 1000) {
-      const keysBefore = this.keysProcessed;
       more = this.#guarded(() => this.#step()) ?? false;
       if (!this.#walking) return;
       elapsedMs = this.#environment.monotonicMs() - startMs;
-      this.#owedUs += (this.keysProcessed - keysBefore) * this.#keyDelayUs;
+      this.#noteDelay();
     }
     if (!more && this.#owedUs < 1000) {
       this.#guarded(() => this.#flush(0));
@@ -435,7 +443,14 @@ export class Snapshots {
       this.#endWalk(true);
       return;
     }
+    if (!urgent) this.times.end(elapsedMs);
     this.#pause(elapsedMs, urgent);
+  }
+
+  /** The delay of keys that were written since, also of those whose old content could not wait. */
+  #noteDelay(): void {
+    this.#owedUs += (this.keysProcessed - this.#keysDelayed) * this.#keyDelayUs;
+    this.#keysDelayed = this.keysProcessed;
   }
 
   /** Whether somebody has to catch up before the walk may go on. */

@@ -28,10 +28,13 @@ export interface BacklogReader {
 /** The log cannot keep what `readers` lack; the owner must remove them soon, not during the call. */
 export type BacklogTrouble = (reason: string, readers: readonly BacklogReader[]) => void;
 
-const BLOCK_BYTES = 64 * 1024;
+/** Small blocks for small logs, which may keep one or two more than they should. */
+const BLOCK_BYTES_MIN = 16 * 1024;
+const BLOCK_BYTES_MAX = 64 * 1024;
+const LARGE_LOG_BYTES = 1024 * 1024;
 const LOOP_COPY_BYTES = 48;
 const EMPTY = new Uint8Array(0);
-const SPILL_BLOCKS = 16;
+const SPILL_BYTES = 1024 * 1024;
 const READ_BYTES = 512 * 1024;
 
 export class Backlog {
@@ -44,6 +47,7 @@ export class Backlog {
   #end: number;
   #bytesMax: number;
   readonly #readers: Set<BacklogReader> = new Set();
+  readonly #blockBytes: number;
   readonly #spill: Spill | null;
   readonly #spilled: SpilledPart | null;
   /** Index of the first block that is in memory; those from `#head` to it are in files. */
@@ -58,6 +62,7 @@ export class Backlog {
    * it stays in memory.
    */
   constructor(position: number, bytesMax: number, spill: Spill | null = null) {
+    this.#blockBytes = bytesMax < LARGE_LOG_BYTES ? BLOCK_BYTES_MIN : BLOCK_BYTES_MAX;
     this.#spill = spill;
     this.#spilled = spill === null ? null : new SpilledPart(spill);
     this.#headPosition = position;
@@ -82,29 +87,29 @@ export class Backlog {
 
   /** What the log costs in memory, whole blocks counted. */
   get memoryBytes(): number {
-    return (this.#blocks.length - this.#memoryHead) * BLOCK_BYTES;
+    return (this.#blocks.length - this.#memoryHead) * this.#blockBytes;
   }
 
   /** Position of the oldest byte in memory. */
   get memoryStart(): number {
-    return this.#headPosition + (this.#memoryHead - this.#head) * BLOCK_BYTES;
+    return this.#headPosition + (this.#memoryHead - this.#head) * this.#blockBytes;
   }
 
   /** Bytes that are in files only. */
   get spilledBytes(): number {
-    return (this.#memoryHead - this.#head) * BLOCK_BYTES;
+    return (this.#memoryHead - this.#head) * this.#blockBytes;
   }
 
   append(bytes: Uint8Array, start: number, end: number): void {
     while (start < end) {
-      const within = (this.#end - this.#headPosition) % BLOCK_BYTES;
-      if (this.#end - this.#headPosition === (this.#blocks.length - this.#head) * BLOCK_BYTES) {
-        this.#blocks.push(new Uint8Array(BLOCK_BYTES));
+      const within = (this.#end - this.#headPosition) % this.#blockBytes;
+      if (this.#end - this.#headPosition === (this.#blocks.length - this.#head) * this.#blockBytes) {
+        this.#blocks.push(new Uint8Array(this.#blockBytes));
         this.#trim();
         this.#relieve();
       }
       const block = this.#blocks[this.#blocks.length - 1] as Uint8Array;
-      const length = Math.min(end - start, BLOCK_BYTES - within);
+      const length = Math.min(end - start, this.#blockBytes - within);
       if (length <= LOOP_COPY_BYTES) {
         for (let i = 0; i < length; i++) block[within + i] = bytes[start + i] as number;
       } else {
@@ -126,9 +131,9 @@ export class Backlog {
     if (position === this.#end) return EMPTY;
     if (position < this.memoryStart) return null;
     const distance = position - this.#headPosition;
-    const within = distance % BLOCK_BYTES;
-    const block = this.#blocks[this.#head + (distance - within) / BLOCK_BYTES] as Uint8Array;
-    return block.subarray(within, Math.min(BLOCK_BYTES, within + this.#end - position));
+    const within = distance % this.#blockBytes;
+    const block = this.#blocks[this.#head + (distance - within) / this.#blockBytes] as Uint8Array;
+    return block.subarray(within, Math.min(this.#blockBytes, within + this.#end - position));
   }
 
   /** Some of the bytes at `position`, where `view` is null. The error is one of the disk. */
@@ -166,10 +171,10 @@ export class Backlog {
   #trim(): void {
     let keepFrom = this.#end - this.#bytesMax;
     for (const reader of this.#readers) keepFrom = Math.min(keepFrom, reader.position);
-    while (this.#head < this.#blocks.length - 1 && this.#headPosition + BLOCK_BYTES <= keepFrom) {
+    while (this.#head < this.#blocks.length - 1 && this.#headPosition + this.#blockBytes <= keepFrom) {
       this.#blocks[this.#head] = EMPTY;
       this.#head++;
-      this.#headPosition += BLOCK_BYTES;
+      this.#headPosition += this.#blockBytes;
       this.#start = this.#headPosition;
     }
     if (this.#memoryHead < this.#head) this.#memoryHead = this.#head;
@@ -192,9 +197,9 @@ export class Backlog {
     const spilled = this.#spilled as SpilledPart;
     // The last block is still being filled.
     const full = this.#blocks.length - this.#memoryHead - 1;
-    const count = Math.min(SPILL_BLOCKS, full, spilled.roomAt(position) / BLOCK_BYTES);
+    const count = Math.min(SPILL_BYTES / this.#blockBytes, full, spilled.roomAt(position) / this.#blockBytes);
     if (count <= 0) return;
-    if (!this.#spill.hasRoom(count * BLOCK_BYTES)) {
+    if (!this.#spill.hasRoom(count * this.#blockBytes)) {
       this.#giveUp('what waits for it is more than repl-spill-max', this.#slowest());
       return;
     }
