@@ -112,7 +112,7 @@ export class Info implements InfoSource {
       ['slices',       'Slices',       'all',     () => sliceLines(context.stats.slices)],
       ['dataset',      'Dataset',      'all',     () => this.#dataset()],
       ['keyspace',     'Keyspace',     'default', () => keyspaceLines(context.keyspace)],
-      ['debug',        'Debug',        'hidden',  () => this.loop.debugLines()],
+      ['debug',        'Debug',        'hidden',  () => [...this.loop.debugLines(), ...context.persistence.snapshots.times.lines()]],
     ];
   }
 

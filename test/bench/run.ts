@@ -1,6 +1,6 @@
 /**
- * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [what …]
- * What: throughput (the default), memory, table, snapshot, startup, hits. `--valkey` measures valkey-server
+ * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [--mib 1024] [what …]
+ * What: throughput (the default), memory, table, snapshot, saving, startup, hits. `--valkey` measures valkey-server
  * as well and fetches it when it is not installed.
  */
 
@@ -8,6 +8,7 @@ import { installedPeers } from './contestant.ts';
 import { print } from './figures.ts';
 import { hitRate } from './hit-rate.ts';
 import { memory } from './memory.ts';
+import { saving } from './saving.ts';
 import { snapshot } from './snapshot.ts';
 import { startup } from './startup.ts';
 import { table } from './table.ts';
@@ -34,12 +35,13 @@ const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
   memory: () => memory(quick, peers),
   table: () => table(quick),
   snapshot: () => snapshot(quick, peers),
+  saving: () => saving(Number(optionValue('--mib', quick ? '256' : '1024'))),
   startup: () => startup(peers),
   tail: () => tail(quick, peers),
   hits: () => hitRate(quick, peers),
 };
 
-const valued = ['--tests', '--bytes'];
+const valued = ['--tests', '--bytes', '--mib'];
 const wanted = argv.filter(
   (word, index) => !word.startsWith('--') && !valued.includes(argv[index - 1] ?? ''),
 );
