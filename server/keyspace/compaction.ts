@@ -3,7 +3,7 @@
  * segments of the arena are emptied by a walk over all tables, in slices of a millisecond at a quarter of the
  * time. The walk merges tables that have become sparse on its way.
  *
- *   reserved > used * 1.1 + 8 MiB -> choose segments -> walk: headers, directories, buckets, records -> rest
+ *   reserved > used * 1.1 + 4 MiB -> choose segments -> walk: headers, directories, buckets, records -> rest
  *
  * It stops for a snapshot, which holds refs across turns. What large values hold beside their key's record
  * stays where it is; their segments are used again at the end of the walk.
@@ -17,7 +17,7 @@ const SLICE_MS = 1;
 const PAUSE_MS = 3;
 /** Memory held may be so many times what is used, and so many bytes more, before it is worth a walk. */
 const HELD_FACTOR = 1.1;
-const HELD_BYTES = 8 * 1024 * 1024;
+const HELD_BYTES = 4 * 1024 * 1024;
 /** Room that the segments which stay must have, in bytes used. */
 const ROOM_FACTOR = 1.04;
 /** After a walk that could not help, memory must have changed so much before the next one. */

@@ -237,16 +237,21 @@ export class Arena {
     this.#someLeave = false;
   }
 
-  /** Slabs [from, to) with free blocks stand in their lists exactly when they are not leaving. */
+  /**
+   * Slabs [from, to) with free blocks stand in their lists exactly when they are not leaving; empty ones go: the
+   * last of its class that a list keeps may be all that holds a segment.
+   */
   relink(from: number, to: number): void {
     for (let slab = Math.max(from, 1); slab < to; slab++) {
       const capacity = this.#slabCapacity[slab];
       const sizeClass = this.#slabClass[slab];
       if (capacity === 0 || sizeClass === LARGE_CLASS) continue;
       const linked = this.#linked(slab, sizeClass);
-      const wanted = this.#slabUsed[slab] < capacity && this.#slabLeaving[slab] !== 1;
+      const empty = this.#slabUsed[slab] === 0;
+      const wanted = !empty && this.#slabUsed[slab] < capacity && this.#slabLeaving[slab] !== 1;
       if (linked && !wanted) this.#unlink(slab, sizeClass);
       else if (!linked && wanted) this.#link(slab, sizeClass);
+      if (empty) this.#releaseSlab(slab, slabPages(sizeClass));
     }
   }
 
