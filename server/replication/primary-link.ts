@@ -110,7 +110,6 @@ export class PrimaryLink {
   #retryAtMs: number;
   #failures = 0;
   #lastAckMs = 0;
-  #timeoutMs = 0;
   #line = '';
   /** Names of the introduction's commands whose answers are outstanding. */
   #unanswered: string[] = [];
@@ -153,7 +152,7 @@ export class PrimaryLink {
       if (nowMs >= this.#retryAtMs) this.#connect(nowMs);
       return;
     }
-    if (nowMs - this.lastIoMs > this.#timeoutMs) {
+    if (nowMs - this.lastIoMs > this.#effects.introduction().timeoutMs) {
       this.#timedOut(nowMs);
       return;
     }
@@ -240,7 +239,6 @@ export class PrimaryLink {
     this.#effects.log('notice', `Connecting to PRIMARY ${this.host}:${this.port}`);
     this.phase = 'connecting';
     this.lastIoMs = nowMs;
-    this.#timeoutMs = this.#effects.introduction().timeoutMs;
     this.#line = '';
     this.#effects.connect(this.host, this.port);
     // The answer may have come during the call.

@@ -77,6 +77,7 @@ export function applyLiveSettings(server: Server): void {
     [limitParameters,        () => applyValueLimits(server)],
     [['notify-keyspace-events'], notifications],
     [['tracking-table-max-keys'], tracking],
+    [['repl-backlog-size'], () => server.replication.backlog?.resize(values['repl-backlog-size'])],
   ];
   moveListeners(server);
   for (const [names, apply] of rows) {
