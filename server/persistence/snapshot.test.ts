@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Stats } from '../keyspace/stats.ts';
@@ -22,6 +23,7 @@ function newSnapshots(keyspace: Keyspace): Snapshots {
     activity: () => (activity += 0),
     attributes: () => 'none',
     keyDelayUs: () => 0,
+    spillFolder: () => tmpdir(),
   });
 }
 
@@ -191,6 +193,28 @@ describe('Snapshots', () => {
       }
     }
   }, 60_000);
+
+  it('puts old content on the disk while a long record is open, and loses none of it', async () => {
+    const keyspace = newKeyspace();
+    const model = new Model(keyspace, random(11));
+    model.set(0, 'long', 'x'.repeat(8_000_000), -1);
+    for (let k = 0; k < 20_000; k += 1) model.set(2, `key:${k}`, `${k} `.repeat(60), -1);
+    const snapshots = newSnapshots(keyspace);
+    const taken = request('save', () => {}, false);
+    const expected = new Map(model.content);
+    snapshots.start(taken.request);
+    for (let k = 0; snapshots.active; k += 1) {
+      // The walk has opened the only record of the first database by now.
+      if (k === 5) for (let key = 0; key < 20_000; key += 1) model.set(2, `key:${key}`, 'new', -1);
+      await turn();
+    }
+    expect(await taken.ended).toBeNull();
+    expect(snapshots.spilledBytes).toBeGreaterThan(1_000_000);
+    expect(snapshots.peakBytes).toBeLessThan(5_500_000);
+    const found = contentOf(taken.sink);
+    expect(found.size).toBe(expected.size);
+    for (const [name, value] of expected) expect(found.get(name) === value, name).toBe(true);
+  }, 30_000);
 
   it('gives one moment to all that wait, and the next to those that differ', async () => {
     const keyspace = newKeyspace();

@@ -210,6 +210,11 @@ export class Snapshots {
     return output + aside + this.#writer.length + this.#side.length + this.#sideLog.memoryBytes;
   }
 
+  /** Bytes of old content that the running or last run put on the disk meanwhile. */
+  get spilledBytes(): number {
+    return this.#spill.bytesTotal;
+  }
+
   /** Whether a run has sinks that are not finished. */
   get active(): boolean {
     return this.#targets.length !== 0;
