@@ -12,15 +12,13 @@ export type PositionFields = readonly (readonly [name: string, value: string])[]
 
 const PATTERN = /^#REPL:id=([0-9a-f]{40});offset=(\d{1,15});db=(\d{1,5})\s*$/;
 
-/**
- * The annotation without its `#` for repl-id, repl-offset and repl-stream-db; null when there is no history.
- */
+/** The annotation for repl-id, repl-offset and repl-stream-db; null when there is no history. */
 export function positionAnnotation(fields: PositionFields): string | null {
   const values = new Map(fields);
   const id = values.get('repl-id');
   const offset = values.get('repl-offset');
   if (id === undefined || offset === undefined) return null;
-  return `REPL:id=${id};offset=${offset};db=${values.get('repl-stream-db') ?? '0'}`;
+  return `#REPL:id=${id};offset=${offset};db=${values.get('repl-stream-db') ?? '0'}\r\n`;
 }
 
 /** The fields of an annotation line, null when it is another one. */

@@ -24,7 +24,13 @@ class Environment implements AofWriterEnvironment {
     this.doubts += 1;
   }
   timestamps = (): boolean => this.stamps;
-  quiet = (): boolean => false;
+  isQuiet = false;
+  readonly events: string[] = [];
+  listens = false;
+  quiet = (): boolean => this.isQuiet;
+  busy = (): boolean => false;
+  latency = (): ((event: string) => void) | null =>
+    this.listens ? (event) => void this.events.push(event) : null;
   nowMs = (): number => this.now;
   turnMs = (): number => this.now;
   stream = 0;
@@ -117,18 +123,74 @@ describe('AofWriter', () => {
     writer.close();
   });
 
-  it('postpones a write while everysec syncs, and makes it after two seconds all the same', async () => {
+  it('keeps writes while everysec syncs, shows it after two seconds and makes them when the sync is over', async () => {
     const { writer, environment, put } = make('everysec');
     writer.open(join(folder, 'a'), 0);
     put('1');
     writer.flushTurn();
     put('2');
     writer.flushTurn();
-    expect([read('a'), writer.releasedOffset]).toEqual(['1', 2]);
+    expect([read('a'), writer.releasedOffset, writer.delayedFsyncs]).toEqual(['1', 2, 0]);
     environment.now += 2000;
     writer.flushTurn();
-    expect([read('a'), writer.delayedFsyncs]).toEqual(['12', 1]);
+    writer.flushTurn();
+    expect([read('a'), writer.delayedFsyncs]).toEqual(['1', 1]);
+    expect(environment.lines.filter((line) => /taking too long/.test(line))).toHaveLength(1);
     await settled(writer);
+    expect(read('a')).toBe('12');
+    writer.close();
+  });
+
+  it('writes while everysec syncs when the buffer is full', async () => {
+    const { writer, put } = make('everysec');
+    writer.open(join(folder, 'a'), 0);
+    put('1');
+    writer.flushTurn();
+    put('x'.repeat(32 * 1024 * 1024));
+    writer.flushTurn();
+    expect([writer.bufferedBytes, writer.delayedFsyncs, writer.pendingFsyncs]).toEqual([0, 1, 1]);
+    await settled(writer);
+    writer.close();
+  });
+
+  it('does not wait for the fsync of a file that is left', async () => {
+    const { writer, put } = make('everysec');
+    writer.open(join(folder, 'a'), 0);
+    put('1');
+    writer.open(join(folder, 'b'), 0);
+    put('2');
+    writer.flushTurn();
+    expect([read('b'), writer.pendingFsyncs]).toEqual(['2', 1]);
+    await settled(writer);
+    writer.close();
+  });
+
+  it('lets replies leave unsynced under always while a snapshot asks for quiet, and syncs after it', async () => {
+    const { writer, environment, put } = make('always');
+    environment.isQuiet = true;
+    writer.open(join(folder, 'a'), 0);
+    put('1');
+    writer.flushTurn();
+    expect([writer.pendingFsyncs, writer.releasedOffset, writer.syncedOffset]).toEqual([0, 1, 0]);
+    environment.isQuiet = false;
+    writer.tick();
+    await settled(writer);
+    expect(writer.syncedOffset).toBe(1);
+    writer.close();
+  });
+
+  it('tells how long writes and syncs took when somebody listens', async () => {
+    const { writer, environment, put } = make('always');
+    writer.open(join(folder, 'a'), 0);
+    put('1');
+    writer.flushTurn();
+    await settled(writer);
+    expect(environment.events).toEqual([]);
+    environment.listens = true;
+    put('2');
+    writer.flushTurn();
+    await settled(writer);
+    expect(environment.events).toEqual(['aof-write-alone', 'aof-write', 'aof-fsync-always']);
     writer.close();
   });
 

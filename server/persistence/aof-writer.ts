@@ -10,8 +10,9 @@
  *   always    every write starts an fdatasync, or waits for the one that runs: one sync serves all that came
  *             before
  *   everysec  one fdatasync a second. While it runs, writes wait in the buffer (a write would block on the
- *             same file), up to POSTPONE_MS_MAX or POSTPONE_BYTES_MAX, then they are made all the same and
- *             block
+ *             same file) and clients are served; with POSTPONE_BYTES_MAX in it the write is made all the
+ *             same, and nobody is served until the disk has taken it. What a crash can cost is the second
+ *             and the fdatasync
  *   no        the system decides
  * A failed write keeps its bytes, is shown in `lastWriteError` (clients get MISCONF) and tried again each
  * second; under `always`, a failed write or fdatasync ends the process, because acknowledged replies would be
@@ -29,6 +30,10 @@ export interface AofWriterEnvironment {
   timestamps(): boolean;
   /** A snapshot writes to the disk and `no-appendfsync-on-rewrite` asks to leave it alone. */
   quiet(): boolean;
+  /** A snapshot runs: writes may take longer for it. */
+  busy(): boolean;
+  /** Notes how long something took, for LATENCY; null when nobody wants to know. */
+  latency(): ((event: string, milliseconds: number) => void) | null;
   nowMs(): number;
   /** The time of this turn, which stands still within a transaction. */
   turnMs(): number;
@@ -54,12 +59,18 @@ interface Sync {
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew above this is dropped after its flush. */
 const BUFFER_KEEP_BYTES_MAX = 1024 * 1024;
-const POSTPONE_MS_MAX = 2000;
+/** A write that waits so long shows in the log and in aof_delayed_fsync. */
+const DELAY_SHOWN_MS = 2000;
 const POSTPONE_BYTES_MAX = 32 * 1024 * 1024;
 const SYNC_INTERVAL_MS = 1000;
 const RETRY_INTERVAL_MS = 1000;
 const ERROR_LOG_INTERVAL_MS = 30_000;
 const UNKNOWN = -1;
+
+/** The annotation of a moment: what follows came at this second or later. */
+export function timestampLine(wallMs: number): string {
+  return `#TS:${Math.floor(wallMs / 1000)}\r\n`;
+}
 
 export class AofWriter {
   /**
@@ -72,7 +83,7 @@ export class AofWriter {
   syncedOffset = 0;
   /** Bytes in the current file. */
   fileBytes = 0;
-  /** Writes that waited the longest time for an fsync and were made all the same. */
+  /** Times that writes waited long for an fsync. */
   delayedFsyncs = 0;
   readonly #environment: AofWriterEnvironment;
   #writeError: string | null = null;
@@ -84,6 +95,7 @@ export class AofWriter {
   readonly #queue: Sync[] = [];
   #lastSyncMs = 0;
   #postponedSinceMs = -1;
+  #delayShown = false;
   #retryAtMs = 0;
   #errorLoggedMs = Number.NEGATIVE_INFINITY;
   #timestamp = 0;
@@ -106,7 +118,8 @@ export class AofWriter {
 
   /** Replies made up to this offset may leave. */
   get releasedOffset(): number {
-    return this.isOpen && this.#environment.policy() === 'always' ? this.syncedOffset : this.offset;
+    const held = this.isOpen && this.#environment.policy() === 'always' && !this.#environment.quiet();
+    return held ? this.syncedOffset : this.offset;
   }
 
   /** Offset of the replication stream up to which all is on the disk; -1 when that is not known. */
@@ -138,6 +151,7 @@ export class AofWriter {
   open(path: string, fileBytes: number): void {
     const descriptor = openSync(path, 'a', 0o644);
     this.#leave();
+    this.#postponedSinceMs = -1;
     this.#descriptor = descriptor;
     this.fileBytes = fileBytes;
     this.selectedDatabase = -1;
@@ -174,10 +188,10 @@ export class AofWriter {
     this.#put(bytes, start, end);
   }
 
-  /** One annotation line, which loaders that do not know it skip. `text` holds no line end. */
+  /** One annotation line, from its `#` to its end, which loaders that do not know it skip. */
   annotate(text: string): void {
     if (!this.isOpen) return;
-    const line = Buffer.from(`#${text}\r\n`);
+    const line = Buffer.from(text);
     this.#put(line, 0, line.length);
   }
 
@@ -191,9 +205,10 @@ export class AofWriter {
     if (this.isOpen) this.#syncByPolicy();
   }
 
-  /** Writes what there is, whatever runs. */
-  writeNow(): void {
+  /** Writes what there is, whatever runs; false when that fails. */
+  writeNow(): boolean {
     if (this.isOpen && this.#length !== 0) this.#write();
+    return this.#length === 0;
   }
 
   /**
@@ -218,6 +233,8 @@ export class AofWriter {
   /** Call some ten times a second: due fsyncs, postponed and failed writes. */
   tick(): void {
     this.flushTurn();
+    // A snapshot may have begun that lets replies leave unsynced.
+    if (this.isOpen && this.#environment.quiet()) this.#environment.onReleased();
   }
 
   #put(bytes: Uint8Array, start: number, end: number): void {
@@ -239,30 +256,52 @@ export class AofWriter {
     const second = Math.floor(this.#environment.turnMs() / 1000);
     if (second === this.#timestamp) return;
     this.#timestamp = second;
-    this.annotate(`TS:${second}`);
+    this.annotate(timestampLine(second * 1000));
+  }
+
+  /** An fdatasync of the file that is written runs. */
+  get #syncs(): boolean {
+    return this.#running !== null && this.#running.descriptor === this.#descriptor;
   }
 
   /** Whether the write has to wait for the fsync that runs. */
   #postpone(): boolean {
-    if (this.#running === null || this.#environment.policy() !== 'everysec') {
+    if (!this.#syncs || this.#environment.policy() !== 'everysec') {
       this.#postponedSinceMs = -1;
+      this.#delayShown = false;
       return false;
     }
     const now = this.#environment.nowMs();
-    if (this.#postponedSinceMs < 0) this.#postponedSinceMs = now;
-    const waited = now - this.#postponedSinceMs;
-    if (waited >= 0 && waited < POSTPONE_MS_MAX && this.#length < POSTPONE_BYTES_MAX) return true;
-    this.delayedFsyncs += 1;
-    this.#postponedSinceMs = -1;
-    this.#environment.log(
-      'notice',
-      'Asynchronous AOF fsync is taking too long (disk is busy?). ' +
-        'Writing the AOF buffer without waiting for fsync to complete, this may slow down the server.',
-    );
-    return false;
+    if (this.#postponedSinceMs < 0 || now < this.#postponedSinceMs) this.#postponedSinceMs = now;
+    const full = this.#length >= POSTPONE_BYTES_MAX;
+    if (!this.#delayShown && (full || now - this.#postponedSinceMs >= DELAY_SHOWN_MS)) {
+      this.#delayShown = true;
+      this.delayedFsyncs += 1;
+      this.#environment.log(
+        'notice',
+        'Asynchronous AOF fsync is taking too long (disk is busy?). ' +
+          `The AOF buffer is kept in memory meanwhile, up to ${POSTPONE_BYTES_MAX >> 20} MB; ` +
+          'then it is written without waiting for fsync to complete, which may slow down the server.',
+      );
+    }
+    return !full;
   }
 
   #write(): void {
+    const latency = this.#environment.latency();
+    if (latency === null) {
+      this.#writeAll();
+      return;
+    }
+    const startedMs = performance.now();
+    const beside = this.#syncs ? 'pending-fsync' : this.#environment.busy() ? 'active-child' : 'alone';
+    this.#writeAll();
+    const tookMs = performance.now() - startedMs;
+    latency(`aof-write-${beside}`, tookMs);
+    latency('aof-write', tookMs);
+  }
+
+  #writeAll(): void {
     let at = 0;
     try {
       while (at < this.#length) {
@@ -331,14 +370,26 @@ export class AofWriter {
     const sync = this.#queue.shift();
     if (sync === undefined) return;
     this.#running = sync;
+    const startedMs = performance.now();
     fdatasync(sync.descriptor, (error) => {
       this.#running = null;
+      if (this.#environment.policy() === 'always') {
+        this.#environment.latency()?.('aof-fsync-always', performance.now() - startedMs);
+      }
       if (error !== null) this.#syncFailed(error);
       else this.#synced(sync);
       if (sync.close) closeSync(sync.descriptor);
       this.#next();
-      if (this.isOpen && this.#length === 0 && this.#environment.policy() === 'always') this.#syncByPolicy();
+      this.#afterSync();
     });
+  }
+
+  /** What waited for the fdatasync: writes under everysec, the next fdatasync under always. */
+  #afterSync(): void {
+    if (!this.isOpen) return;
+    const always = this.#environment.policy() === 'always';
+    if (always && this.#length === 0) this.#syncByPolicy();
+    if (!always && this.#length !== 0 && this.#writeError === null && !this.#syncs) this.#write();
   }
 
   #synced(sync: Sync): void {

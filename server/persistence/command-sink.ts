@@ -21,11 +21,13 @@ export class CommandWriter implements RdbVisitor {
   #parts: Uint8Array[] = [];
   #bytes = 0;
 
-  constructor(keyspace: Keyspace, put: (chunk: Uint8Array) => void) {
+  /** `head`: what the commands begin with. */
+  constructor(keyspace: Keyspace, put: (chunk: Uint8Array) => void, head: string) {
     this.#put = put;
     this.#keyspace = keyspace;
     this.#codecs = new Codecs(keyspace.values);
     this.#reader = new RdbReader(this, false, this.#codecs, { thorough: false });
+    if (head !== '') this.#add(Buffer.from(head));
   }
 
   /** Takes the next bytes of the RDB; throws when they are none. */
@@ -100,9 +102,9 @@ export class CommandSink implements SnapshotSink {
   readonly #target: SnapshotSink;
   readonly #writer: CommandWriter;
 
-  constructor(keyspace: Keyspace, target: SnapshotSink) {
+  constructor(keyspace: Keyspace, target: SnapshotSink, head: string) {
     this.#target = target;
-    this.#writer = new CommandWriter(keyspace, (chunk) => target.write(chunk));
+    this.#writer = new CommandWriter(keyspace, (chunk) => target.write(chunk), head);
   }
 
   get pendingBytes(): number {

@@ -39,6 +39,9 @@ function ownerOf(name: string): string {
 
 export class DirectoryLock {
   #held: readonly Server[] = [];
+  #taking: Promise<void> | null = null;
+  /** Counts `release`: what was asked for before it is not kept after it. */
+  #releases = 0;
   /** Given up while it was being taken: not kept. */
   #wanted = false;
 
@@ -46,8 +49,16 @@ export class DirectoryLock {
    * Takes `name` in `folder`, which exists; nothing happens when it is held already. Rejects with a sentence
    * that names `what`, the folder and the process that has it.
    */
-  async take(folder: string, name: string, what: string): Promise<void> {
-    if (this.#held.length !== 0 || process.platform !== 'linux') return;
+  take(folder: string, name: string, what: string): Promise<void> {
+    if (this.#held.length !== 0 || process.platform !== 'linux') return Promise.resolve();
+    this.#taking ??= this.#bind(folder, name, what).finally(() => {
+      this.#taking = null;
+    });
+    return this.#taking;
+  }
+
+  async #bind(folder: string, name: string, what: string): Promise<void> {
+    const releases = this.#releases;
     this.#wanted = true;
     const { dev, ino } = statSync(folder);
     const digest = createHash('sha256').update(name).digest('hex').slice(0, DIGEST_DIGITS);
@@ -58,10 +69,12 @@ export class DirectoryLock {
     }
     const note = await bind(`${lock}-pid-${process.pid}`);
     this.#held = note === null ? [server] : [server, note];
+    if (releases !== this.#releases) this.release();
     if (!this.#wanted) this.release();
   }
 
   release(): void {
+    this.#releases += 1;
     this.#wanted = false;
     for (const server of this.#held) server.close();
     this.#held = [];

@@ -16,7 +16,7 @@ import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
 import { positionAnnotation } from './aof-position.ts';
 import type { CommandApplier } from './aof-scanner.ts';
-import { AofWriter } from './aof-writer.ts';
+import { AofWriter, timestampLine } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
 import { ChunkThread } from './chunk-thread.ts';
@@ -62,6 +62,8 @@ export interface PersistenceOptions {
   };
   /** Ends the process: the data cannot be written and was promised to be. */
   fatal(message: string): void;
+  /** Takes how long writing took, for LATENCY; null when nobody wants to know. */
+  latency?(): ((event: string, milliseconds: number) => void) | null;
   /** Offset of the replication stream that the dataset has now. */
   streamOffset(): number;
   /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
@@ -206,14 +208,13 @@ export class Persistence {
     if (this.loading !== null) return 'the dataset is being loaded';
     const { keyspace, attach, detach } = this.#options;
     const { attached } = this.aof;
-    this.#writer.writeNow();
-    if (this.#writer.bufferedBytes !== 0) return 'the append-only file cannot be written';
-    this.snapshots.cancelAll('the dataset is loaded again');
+    if (!this.#writer.writeNow()) return 'the append-only file cannot be written';
     // What is replayed stands in the files already.
     if (attached) detach(this.#writer);
     keyspace.flushAll();
     const failure = await this.#loadAgain(() => this.loads.appendOnly(this.aof.directory));
     if (attached) attach(this.#writer);
+    if (failure === null) keyspace.dirty = 0;
     return failure;
   }
 
@@ -407,6 +408,8 @@ export class Persistence {
       policy: () => values['appendfsync'],
       timestamps: () => values['aof-timestamp-enabled'],
       quiet: () => values['no-appendfsync-on-rewrite'] && this.snapshots.active,
+      busy: () => this.snapshots.active,
+      latency: () => this.#options.latency?.() ?? null,
       nowMs: () => clock.wallMs(),
       turnMs: () => this.#options.keyspace.nowMs,
       streamOffset: () => this.#options.streamOffset(),
@@ -431,7 +434,7 @@ export class Persistence {
       nowMs: () => clock.wallMs(),
       rdb: () => this.#format(),
       form: () => (values['aof-use-rdb-preamble'] ? 'rdb' : 'aof'),
-      asCommands: (target) => new CommandSink(this.#options.keyspace, target),
+      asCommands: (target) => new CommandSink(this.#options.keyspace, target, this.#timestamp()),
       fields: () => this.rdbFields(),
       keepsHistory: () => values['aof-disable-auto-gc'],
       streamOffset: () => this.#options.streamOffset(),
@@ -453,11 +456,17 @@ export class Persistence {
       fields: [...this.rdbFields(), ['aof-base', '1']],
     };
     const commands: SaveForm = (put) => {
-      const writer = new CommandWriter(keyspace, put);
+      const writer = new CommandWriter(keyspace, put, this.#timestamp());
       return (chunk) => writer.feed(chunk);
     };
     const form = config.values['aof-use-rdb-preamble'] ? undefined : commands;
     saveDataset(keyspace, this.aof.directory.temporaryBase(process.pid), path, options, form);
+  }
+
+  /** What a base of commands begins with, an annotation or nothing. */
+  #timestamp(): string {
+    const { config, clock } = this.#options;
+    return config.values['aof-timestamp-enabled'] ? timestampLine(clock.wallMs()) : '';
   }
 
   #format(): { version: number; compression: boolean; checksum: boolean } {

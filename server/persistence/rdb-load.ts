@@ -113,9 +113,12 @@ export class DatasetBuilder implements RdbVisitor {
   /** Throws when the RDB is not whole; then `abort` must follow. */
   commit(): void {
     this.#reader.end();
-    this.#options.beforeReplace?.();
-    if (this.#keyspace.snapshotHook !== null)
-      throw new Error('a snapshot runs over the dataset to be replaced');
+    // A snapshot that runs over an empty dataset has written all that it has to.
+    if (this.#keyspace.size !== 0) {
+      this.#options.beforeReplace?.();
+      if (this.#keyspace.snapshotHook !== null)
+        throw new Error('a snapshot runs over the dataset to be replaced');
+    }
     const problem = this.#options.takeLibraries?.(this.#libraries);
     if (problem !== undefined) throw new Error(`Failed loading a library of functions: ${problem}`);
     const old = this.#keyspace.databases;

@@ -7,6 +7,8 @@ import type { Server } from '../server.ts';
 
 export function makePersistence(server: Server): Persistence {
   const { config, log, keyspace, stats, propagation } = server;
+  const noteLatency = (event: string, milliseconds: number): void =>
+    server.observer.latency.note(event, milliseconds, Date.now());
   return new Persistence({
     config,
     log,
@@ -27,6 +29,7 @@ export function makePersistence(server: Server): Persistence {
       codes: () => [...server.scripts.scripting.libraries.all()].map(({ code }) => code),
       replace: (codes) => server.scripts.scripting.libraries.replaceAll(codes),
     },
+    latency: () => (server.observer.latency.thresholdMs === Number.POSITIVE_INFINITY ? null : noteLatency),
     fatal: (message) => {
       log.warning(message);
       process.exit(1);
