@@ -36,6 +36,8 @@ export interface OpenRecordsOptions {
   readonly spill: SpillFile;
   /** Told when a record is complete. */
   onWritten(): void;
+  /** The writer may have enough for a chunk. */
+  flush(): void;
   /** Runs what may throw RdbError, which ends the snapshot. */
   guarded(write: () => void): void;
 }
@@ -48,6 +50,7 @@ export class OpenRecords {
   readonly #writer: RdbWriter;
   /** Told when a record is complete. */
   readonly #onWritten: () => void;
+  readonly #flush: () => void;
   #open: OpenRecord | null = null;
   readonly #waiting: OpenRecord[] = [];
   /** Values in tables that wait or are open, by the table's header. */
@@ -63,6 +66,7 @@ export class OpenRecords {
     this.#writer = options.writer;
     this.#spill = options.spill;
     this.#onWritten = options.onWritten;
+    this.#flush = options.flush;
     const { store } = keyspace.values;
     store.epoch = keyspace.epoch;
     store.elementHook = (table, element) => options.guarded(() => this.#beforeElement(table, element));
@@ -116,7 +120,10 @@ export class OpenRecords {
 
   /** Writes the open record to its end. */
   close(): void {
-    for (let open = this.#open; open !== null; open = this.#open) this.#continue(open);
+    for (let open = this.#open; open !== null; open = this.#open) {
+      this.#continue(open);
+      this.#flush();
+    }
   }
 
   /** The snapshot is over, complete or not. */

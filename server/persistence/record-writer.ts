@@ -65,6 +65,25 @@ export class RecordWriter {
     writer.string(records.segment(ref), start, start + records.valueLength(ref));
   }
 
+  /** The whole record, with `flush` called behind every piece of a long string. Returns the bytes it took. */
+  writePieces(writer: RdbWriter, ref: number, flush: () => void): number {
+    const { records } = this.#keyspace;
+    const before = writer.length;
+    if (!records.chunked(ref)) {
+      this.write(writer, ref);
+      const bytes = writer.length - before;
+      flush();
+      return bytes;
+    }
+    const length = records.valueLength(ref);
+    this.begin(writer, ref);
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
+      this.piece(writer, ref, at, Math.min(CHUNK_BYTES, length - at));
+      flush();
+    }
+    return length;
+  }
+
   /** The record of a long string up to its length; `piece` follows until all of it was written. */
   begin(writer: RdbWriter, ref: number): void {
     this.#head(writer, ref, RDB_STRING);

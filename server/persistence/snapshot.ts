@@ -345,6 +345,7 @@ export class Snapshots {
       onWritten: () => {
         this.keysProcessed += 1;
       },
+      flush: () => this.#flush(CHUNK_FLUSH_BYTES),
       guarded: (write) => this.#guarded(write),
     });
     this.#activity = this.#environment.activity();
@@ -382,14 +383,20 @@ export class Snapshots {
     });
   }
 
+  /** What waits at the side goes in order, so more joins it until it is empty. */
   #writeBefore(records: OpenRecords, database: number, ref: number): void {
-    const writer = records.open ? this.#side : this.#writer;
-    const before = writer.length;
+    const aside = records.open || this.#side.length !== 0 || !this.#sideLog.isEmpty;
+    const writer = aside ? this.#side : this.#writer;
+    const flush = aside ? () => this.#flushSide() : () => this.#flush(CHUNK_FLUSH_BYTES);
     writer.selectDatabase(database);
-    this.#writeWhole(writer, ref);
-    this.#copiedBytes += writer.length - before;
-    if (writer === this.#writer) this.#flush(CHUNK_FLUSH_BYTES);
-    else if (writer.length >= CHUNK_FLUSH_BYTES) this.#sideLog.push(writer.takeChunk(null, CHUNK_ROOM));
+    this.#keyspace.records.setMark(ref, this.#keyspace.epoch);
+    this.#copiedBytes += this.#records.writePieces(writer, ref, flush);
+    this.keysProcessed += 1;
+  }
+
+  #flushSide(): void {
+    if (this.#side.length < CHUNK_FLUSH_BYTES) return;
+    this.#sideLog.push(this.#side.takeChunk(null, CHUNK_ROOM));
   }
 
   /** A record that this version of RDB cannot hold, or that lost elements, ends the run for all. */
