@@ -79,14 +79,22 @@ export const yesNo: Kind<boolean> = one<boolean>(
   (value) => (value ? 'yes' : 'no'),
 );
 
+function readInteger(word: string, least: bigint, most: bigint): number | Refusal {
+  if (!INTEGER.test(word)) return new Refusal("argument couldn't be parsed into an integer");
+  const value = BigInt(word);
+  if (BigInt.asIntN(64, value) !== value) return new Refusal("argument couldn't be parsed into an integer");
+  return value < least || value > most ? outside(least, most) : Number(value);
+}
+
 /** An integer between two bounds, both allowed. */
 export function integer(least: bigint, most: bigint): Kind<number> {
-  const read = (word: string): number | Refusal => {
-    if (!INTEGER.test(word)) return new Refusal("argument couldn't be parsed into an integer");
-    const value = BigInt(word);
-    if (BigInt.asIntN(64, value) !== value) return new Refusal("argument couldn't be parsed into an integer");
-    return value < least || value > most ? outside(least, most) : Number(value);
-  };
+  return one<number>('integer', (word) => readInteger(word, least, most), printNumber);
+}
+
+/** An integer between two bounds, both allowed, or one beyond them. */
+export function integerOr(least: bigint, most: bigint, other: bigint): Kind<number> {
+  const read = (word: string): number | Refusal =>
+    word === String(other) ? Number(other) : readInteger(word, least, most);
   return one<number>('integer', read, printNumber);
 }
 

@@ -5,7 +5,7 @@ import type { Log } from '../config/log.ts';
 import type { SavePoint } from '../config/special-kinds.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { FileSink } from './file-sink.ts';
-import { saveDataset } from './rdb-save.ts';
+import { type RdbForm, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
 import { saveFailure } from './save-failure.ts';
 import {
@@ -23,7 +23,7 @@ export interface SaveEnvironment {
   nowMs(): number;
   /** `dir` and `dbfilename`. */
   place(): { readonly folder: string; readonly file: string };
-  rdb(): { readonly version: number; readonly compression: boolean; readonly checksum: boolean };
+  rdb(): RdbForm;
   attributes(): AccessAttributes;
   fields(): readonly (readonly [name: string, value: string])[];
   points(): readonly SavePoint[];

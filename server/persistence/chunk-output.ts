@@ -24,8 +24,11 @@ export interface OutputEvents {
 export interface SnapshotOutput {
   /** Bytes taken and not worked off. */
   readonly pendingBytes: number;
-  /** A target that gets all chunks from now on: a file that is there, or null: its bytes are handed back. */
-  open(target: number, file: string | null, checksum: boolean): void;
+  /**
+   * A target that gets all chunks from now on: a file that is there, or null: its bytes are handed back.
+   * `incrementalFsync`: the disk gets the file piece by piece.
+   */
+  open(target: number, file: string | null, checksum: boolean, incrementalFsync: boolean): void;
   /** Bytes for one target only: its header. */
   own(target: number, bytes: Uint8Array): void;
   /** For all; the caller does not touch it any more. */
@@ -44,6 +47,7 @@ export interface SnapshotOutput {
 interface OutputTarget {
   readonly descriptor: number;
   readonly checksum: boolean;
+  readonly syncEveryBytes: number;
   readonly crc: Crc64;
   unsyncedBytes: number;
 }
@@ -58,10 +62,12 @@ export class ChunkOutput implements SnapshotOutput {
     this.#events = events;
   }
 
-  open(target: number, file: string | null, checksum: boolean): void {
+  open(target: number, file: string | null, checksum: boolean, incrementalFsync: boolean): void {
     try {
+      const syncEveryBytes = incrementalFsync ? SYNC_EVERY_BYTES : Number.POSITIVE_INFINITY;
       const descriptor = file === null ? -1 : openSync(file, 'r+');
-      this.#targets.set(target, { descriptor, checksum, crc: new Crc64(), unsyncedBytes: 0 });
+      const crc = new Crc64();
+      this.#targets.set(target, { descriptor, checksum, syncEveryBytes, crc, unsyncedBytes: 0 });
     } catch (error) {
       this.#events.failed(target, asError(error));
     }
@@ -124,7 +130,7 @@ export class ChunkOutput implements SnapshotOutput {
     this.#attempt(target, known, () => {
       writeAll(known.descriptor, bytes);
       known.unsyncedBytes += bytes.length;
-      if (known.unsyncedBytes < SYNC_EVERY_BYTES) return;
+      if (known.unsyncedBytes < known.syncEveryBytes) return;
       known.unsyncedBytes = 0;
       fdatasyncSync(known.descriptor);
     });

@@ -23,7 +23,7 @@ const output = new ChunkOutput({
 port.on('message', (request: ThreadRequest) => {
   switch (request.kind) {
     case 'open':
-      output.open(request.target, request.file, request.checksum);
+      output.open(request.target, request.file, request.checksum, request.incrementalFsync);
       break;
     case 'own':
       output.own(request.target, request.bytes);

@@ -53,9 +53,9 @@ describe('ChunkThread', () => {
       writeFileSync(file, '');
       const broken = (error: Error): void => events.failed(9, error);
       const output = thread ? new ChunkThread(events, broken) : new ChunkOutput(events);
-      output.open(0, file, true);
-      output.open(1, null, true);
-      output.open(2, null, false);
+      output.open(0, file, true, true);
+      output.open(1, null, true, true);
+      output.open(2, null, false, true);
       for (const target of [0, 1, 2]) output.own(target, Buffer.from('HEAD'));
       feed(output);
       expect(output.drainTo(0, 10_000)).toBe(true);
@@ -77,8 +77,8 @@ describe('ChunkThread', () => {
   it('tells which target cannot be written, with the system error, and serves the others', async () => {
     const events = new Recorder();
     const output = new ChunkThread(events, () => {});
-    output.open(0, join(folder, 'missing', 'file'), true);
-    output.open(1, null, true);
+    output.open(0, join(folder, 'missing', 'file'), true, true);
+    output.open(1, null, true, true);
     feed(output);
     for (const target of [0, 1]) output.end(target);
     await events.until(2);

@@ -15,6 +15,7 @@ export type ThreadRequest =
       readonly target: number;
       readonly file: string | null;
       readonly checksum: boolean;
+      readonly incrementalFsync: boolean;
     }
   | { readonly kind: 'own'; readonly target: number; readonly bytes: Uint8Array }
   | { readonly kind: 'chunk'; readonly chunk: RdbChunk }
@@ -56,8 +57,8 @@ export class ChunkThread implements SnapshotOutput {
     return (this.#given - Atomics.load(this.#done, 0)) | 0;
   }
 
-  open(target: number, file: string | null, checksum: boolean): void {
-    this.#post({ kind: 'open', target, file, checksum });
+  open(target: number, file: string | null, checksum: boolean, incrementalFsync: boolean): void {
+    this.#post({ kind: 'open', target, file, checksum, incrementalFsync });
   }
 
   own(target: number, bytes: Uint8Array): void {

@@ -26,7 +26,7 @@ import { DirectoryLock } from './directory-lock.ts';
 import { persistenceInfo } from './persistence-info.ts';
 import { LIBRARY_FIELD, writtenVersion } from './rdb-format.ts';
 import { DatasetBuilder } from './rdb-load.ts';
-import { type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
+import { type RdbForm, type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
 import { Snapshots } from './snapshot.ts';
 
@@ -130,7 +130,7 @@ export class Persistence {
       place: () => ({ folder: values['dir'], file: values['dbfilename'] }),
       rdb: () => this.#format(),
       attributes: () => this.accessAttributes,
-      fields: () => [...this.rdbFields(), ...options.replicationFields()],
+      fields: () => [...this.rdbFields(), ...options.replicationFields(), ['aof-base', '0']],
       points: () => values['save'],
     });
     this.#listen();
@@ -469,13 +469,14 @@ export class Persistence {
     return config.values['aof-timestamp-enabled'] ? timestampLine(clock.wallMs()) : '';
   }
 
-  #format(): { version: number; compression: boolean; checksum: boolean } {
+  #format(): RdbForm {
     const { keyspace } = this.#options;
     const { values } = this.#options.config;
     return {
       version: writtenVersion(Number(values['rdb-version']), keyspace.fieldsExpire),
       compression: values['rdbcompression'],
       checksum: values['rdbchecksum'],
+      incrementalFsync: values['rdb-save-incremental-fsync'],
     };
   }
 }

@@ -1,5 +1,5 @@
 /** SAVE: the whole dataset into a file at once, with nobody served meanwhile. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { Crc64 } from '../structures/crc64.ts';
@@ -7,11 +7,18 @@ import { RdbWriter, rdbTrailer } from './rdb-writer.ts';
 import { type AccessAttributes, RecordWriter } from './record-writer.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
+const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 
-export interface SaveOptions {
+/** What the configuration says of RDB files. */
+export interface RdbForm {
   readonly version: number;
   readonly compression: boolean;
   readonly checksum: boolean;
+  /** Flush the file to the disk piece by piece, so that its end is no long wait. */
+  readonly incrementalFsync: boolean;
+}
+
+export interface SaveOptions extends RdbForm {
   readonly attributes: AccessAttributes;
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
@@ -46,11 +53,16 @@ export function saveDataset(
 ): number {
   const descriptor = openSync(temporary, 'w', 0o644);
   let bytesTotal = 0;
+  let unsyncedBytes = 0;
   try {
     const crc = new Crc64();
     const put = form((chunk) => {
       for (let at = 0; at < chunk.length; ) at += writeSync(descriptor, chunk, at);
       bytesTotal += chunk.length;
+      unsyncedBytes += chunk.length;
+      if (!options.incrementalFsync || unsyncedBytes < SYNC_EVERY_BYTES) return;
+      unsyncedBytes = 0;
+      fdatasyncSync(descriptor);
     });
     const writer = new RdbWriter(options.compression);
     const flush = (): void => {

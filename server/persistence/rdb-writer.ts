@@ -229,7 +229,7 @@ export class RdbWriter {
     for (const [name, value] of fields) {
       if (name === LIBRARY_FIELD) continue;
       this.byte(OPCODE_AUX);
-      this.text(name);
+      this.text(version >= VALKEY_RDB_VERSION && name === 'redis-ver' ? 'valkey-ver' : name);
       this.text(value);
     }
     for (const [name, value] of fields) {

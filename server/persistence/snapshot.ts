@@ -76,6 +76,8 @@ export interface SnapshotRequest {
   readonly version: number;
   readonly compression: boolean;
   readonly checksum: boolean;
+  /** Whether a file is flushed to the disk piece by piece; true when not given. */
+  readonly incrementalFsync?: boolean;
   /** Nobody is served meanwhile: the walk takes all the time there is, and gives way to signals only. */
   readonly urgent?: boolean;
   /** Only what `begin` says goes into it, no key. */
@@ -309,7 +311,8 @@ export class Snapshots {
       target.sink = sink;
       const header = new RdbWriter(false);
       header.header(target.request.version, fields);
-      this.#output?.open(index, sink.file ?? null, target.request.checksum);
+      const { checksum, incrementalFsync = true } = target.request;
+      this.#output?.open(index, sink.file ?? null, checksum, incrementalFsync);
       this.#output?.own(index, header.take());
     } catch (error) {
       target.end(error instanceof Error ? error : new Error(String(error)));

@@ -191,6 +191,7 @@ export class FullSync {
       ['repl-stream-db', String(point.streamDatabase)],
       ['repl-id', point.replicationId],
       ['repl-offset', String(point.offset)],
+      ['aof-base', '0'],
     ];
     return { sink: run, fields };
   }
