@@ -27,6 +27,8 @@ export const debugCommands: readonly Row[] = [
 ];
 
 const SLEEP_SECONDS_MAX = 60;
+/** No signal is noticed for so long. */
+const DEAF_SLEEP_SECONDS_MAX = 5;
 const POPULATE_MAX = 100_000_000;
 const THRESHOLD_MAX = 2 ** 32;
 const MATCH_ROUNDS = 20_000;
@@ -244,12 +246,31 @@ function activeExpire(call: Call): void {
   call.reply.ok();
 }
 
-/** Blocks the whole server, as the command promises; that is what tests use it for. */
+/**
+ * Blocks the whole server, as the command promises; that is what tests use it for. A long sleep holds the clients
+ * and leaves the thread to signals. A member of a cluster stands still all the same: that is how people try what
+ * its failure does.
+ */
 function sleep(call: Call): void {
   const seconds = Number(call.text(2));
   const bounded = Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), SLEEP_SECONDS_MAX) : 0;
+  if (bounded > DEAF_SLEEP_SECONDS_MAX && call.mayBlock && call.context.cluster === null) {
+    holdClients(call, bounded * 1000);
+    return;
+  }
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, bounded * 1000);
   call.reply.ok();
+}
+
+function holdClients(call: Call, sleepMs: number): void {
+  const { client, context } = call;
+  const { clients, keyspace } = context;
+  clients.pausedUntilMs = Math.max(clients.pausedUntilMs, keyspace.nowMs + sleepMs);
+  const answer = call.defer();
+  const wake = (): void => {
+    if (clients.byId(client.id) === client) answer((reply) => reply.ok());
+  };
+  setTimeout(wake, sleepMs).unref();
 }
 
 /** Random patterns against random texts: what goes wrong ends the process. */

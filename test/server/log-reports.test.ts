@@ -62,6 +62,28 @@ describe('reports', () => {
     connection.close();
   });
 
+  it('signals are noticed during a long DEBUG SLEEP, in which no client is served', async () => {
+    const process = await start('--enable-debug-command', 'yes');
+    const sleeper = await RawConnection.open(process.port);
+    const other = await RawConnection.open(process.port);
+    const slept = sleeper.call(['DEBUG', 'SLEEP', '5.5']);
+    const started = performance.now();
+    await sleep(100);
+    let served = false;
+    const pong = other.call(['PING']).then((reply) => {
+      served = true;
+      return reply;
+    });
+    globalThis.process.kill(process.pid, 'SIGALRM');
+    await logged(process, /Received SIGALRM/);
+    expect(served).toBe(false);
+    expect((await slept).toString()).toBe('+OK\r\n');
+    expect(performance.now() - started).toBeGreaterThan(5000);
+    expect((await pong).toString()).toBe('+PONG\r\n');
+    sleeper.close();
+    other.close();
+  }, 20_000);
+
   it('SIGABRT leaves a report and ends the process by that signal', async () => {
     const process = await start();
     globalThis.process.kill(process.pid, 'SIGABRT');
