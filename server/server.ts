@@ -182,6 +182,7 @@ export class Server implements ServerContext {
 
   /** SIGTERM and SIGINT. */
   signalled(signal: 'SIGTERM' | 'SIGINT'): void {
+    this.scripts.forget(null);
     this.#shutdown.signalled(signal);
   }
 
@@ -263,6 +264,7 @@ export class Server implements ServerContext {
     this.observer.monitors.delete(client);
     this.pubsub.forget(client);
     this.tracking.disable(client);
+    this.scripts.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
 

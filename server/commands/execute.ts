@@ -383,6 +383,7 @@ export class Executor {
   }
 
   #reject(call: Call, text: string, entry?: CommandEntry): number {
+    if (this.#context.scripts.suspended !== null && this.#context.scripts.takesRefused(call)) return DONE;
     call.reply.protocol = call.client.protocol;
     call.reply.error(text);
     if (entry !== undefined) entry.rejected++;

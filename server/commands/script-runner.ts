@@ -17,10 +17,12 @@ import {
   LATE,
   RUN_FAILURE,
   RUN_SUSPENDED,
+  type RunOptions,
   type RunState,
   type ScriptHost,
   type ScriptWords,
 } from '../scripting/script-engine.ts';
+import { WordBuffer } from '../scripting/script-words.ts';
 import { Scripting } from '../scripting/scripting.ts';
 import { Reply } from '../wire/reply.ts';
 import { NO_LINK } from './applier.ts';
@@ -30,6 +32,7 @@ import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
+import { ScriptDebugger } from './script-debugger.ts';
 import { isObeyed, refusalInScript, refusalOfScript, runOf, type ScriptRun } from './script-policy.ts';
 import { SuspendedScript } from './suspended-script.ts';
 
@@ -60,6 +63,12 @@ export class ScriptRunner implements ScriptHost {
   #startedMs = 0;
   #clockMs = 0;
   #sliceStartedMs = 0;
+  /** Clients whose next EVAL is debugged; most servers never see one. */
+  #debuggingClients: WeakSet<Client> | null = null;
+  #debugger: ScriptDebugger | null = null;
+  #wake: (() => void) | null = null;
+  /** What the debugger said until the script first stood still. */
+  #firstLines: Buffer | null = null;
 
   constructor(context: ServerContext, table: CommandTable, executor: Executor) {
     this.#context = context;
@@ -93,10 +102,16 @@ export class ScriptRunner implements ScriptHost {
     const options = this.#begin(call, script.shebang.flags, readOnlyCommand, script.sha, false);
     if (options === null) return;
     const { engine, cache } = this.scripting;
-    const state = engine.run(script, call, first, keyCount, options);
+    if (this.#debuggingClients !== null) this.#debug(call, script);
+    const debugged = this.#debugger !== null;
+    const state = engine.run(script, call, first, keyCount, debugged ? { ...options, debugged } : options);
     cache.used(script);
     if (state === RUN_SUSPENDED) this.#suspend(call);
-    else this.#settle(call.reply, state);
+    else {
+      if (debugged) call.reply.raw(this.#lastLines());
+      this.#settle(call.reply, state);
+      if (debugged) this.#endDebugging(call.client);
+    }
   }
 
   /** As `run`, for a function of a library. */
@@ -123,6 +138,7 @@ export class ScriptRunner implements ScriptHost {
     if (run.wrote) return errors.UNKILLABLE;
     if (isFunction !== this.#isFunction) return this.busy;
     suspended.killed = true;
+    this.#debugger?.leave();
     return undefined;
   }
 
@@ -144,7 +160,7 @@ export class ScriptRunner implements ScriptHost {
     readOnlyCommand: boolean,
     name: string,
     isFunction: boolean,
-  ): { protocol: 2 | 3; watched: boolean } | null {
+  ): RunOptions | null {
     const { context, client, reply } = call;
     const run = runOf(client, flags, readOnlyCommand, this.#isOutOfMemory(client));
     const refusal = refusalOfScript(context, run, flags, readOnlyCommand);
@@ -163,7 +179,7 @@ export class ScriptRunner implements ScriptHost {
     this.#clockMs = context.keyspace.nowMs;
     // Files and our primary's stream go on behind the script, so nobody could be served in between.
     const watched = context.config.values['busy-reply-threshold'] > 0 && !isObeyed(client);
-    return { protocol: client.protocol, watched };
+    return { protocol: client.protocol, watched, debugged: false };
   }
 
   /** The script has ended: its value or its error is the reply. */
@@ -212,6 +228,13 @@ export class ScriptRunner implements ScriptHost {
       tracking.current = null;
       keyspace.setNow(Date.now());
     }
+    const session = this.#debugger;
+    if (session !== null && !session.alone) {
+      return new Promise((resolve) => {
+        this.#wake = () => resolve(0);
+        session.pause((lines) => this.#sendLines(session, lines));
+      });
+    }
     return new Promise((resolve) => {
       setImmediate(() => resolve(0));
     });
@@ -223,7 +246,8 @@ export class ScriptRunner implements ScriptHost {
     keyspace.setNow(this.#clockMs);
     if (tracking.clients !== 0) tracking.current = this.#run?.caller ?? null;
     this.#sliceStartedMs = performance.now();
-    return this.suspended?.killed === true ? KILLED : GO_ON;
+    if (this.suspended?.killed === true) return KILLED;
+    return this.#debugger?.request ?? GO_ON;
   }
 
   /** The client waits; what was asked is kept for the logs. */
@@ -231,7 +255,8 @@ export class ScriptRunner implements ScriptHost {
     this.suspended = new SuspendedScript(call, this.#startedMs);
     this.#executor.calm = false;
     call.waits = true;
-    call.client.link.block();
+    if (this.#firstLines === null) call.client.link.block();
+    else call.reply.raw(this.#firstLines);
   }
 
   ended(state: RunState): void {
@@ -250,9 +275,101 @@ export class ScriptRunner implements ScriptHost {
     observer.timed(call, call.entry, performance.now() - suspended.startedMs, 1);
     keyspace.setNow(Date.now());
     this.#executor.refreshCalm();
-    if (suspended.after !== null) suspended.after(reply);
+    if (this.#debugger !== null) this.#sayEnd(this.#debugger, reply);
+    else if (suspended.after !== null) suspended.after(reply);
     else call.client.link.unblock((to) => to.raw(reply.buffer.subarray(0, reply.at)));
     if (blocking.ready && this.suspended === null) blocking.serve();
+  }
+
+  // ---- SCRIPT DEBUG ----
+
+  /** The client's next script is debugged, or is not. */
+  debugNext(client: Client, debugged: boolean): void {
+    if (debugged) this.#debuggingClients ??= new WeakSet();
+    if (debugged) this.#debuggingClients?.add(client);
+    else this.#debuggingClients?.delete(client);
+  }
+
+  debugsNext(client: Client): boolean {
+    return this.#debuggingClients?.has(client) === true;
+  }
+
+  /** Takes a call that the executor refuses, when its client debugs a script: its words are the debugger's. */
+  takesRefused(call: Call): boolean {
+    const session = this.#debugger;
+    if (session === null || session.client !== call.client) return false;
+    session.take(wordsOf(call), (lines) => call.reply.raw(lines));
+    return true;
+  }
+
+  /** The client has gone, or, without one, the server ends: a script that it debugs runs on by itself. */
+  forget(client: Client | null): void {
+    const session = this.#debugger;
+    if (session !== null && (client === null || session.client === client)) session.leave();
+  }
+
+  get debugWord(): string {
+    return this.#debugger?.word ?? '';
+  }
+
+  stopsAt(line: number, isCount: boolean): boolean {
+    const session = this.#debugger;
+    if (session === null) return false;
+    if (session.alone) return isCount && this.tick() !== GO_ON;
+    return session.stopsAt(line, isCount);
+  }
+
+  debugSays(line: string | number): void {
+    if (typeof line === 'number') this.#debugger?.sayLine(line);
+    else this.#debugger?.sayMuch(line);
+  }
+
+  breakpoint(): void {
+    this.#debugger?.stopAtNext();
+  }
+
+  #debug(call: Call, script: Script): void {
+    const { client } = call;
+    if (call.inTransaction || !this.debugsNext(client)) return;
+    this.#context.log.notice('Redis synchronous debugging eval session started');
+    this.#debugger = new ScriptDebugger(client, script.source.toString('latin1'), {
+      command: (words) => {
+        const buffer = new WordBuffer();
+        buffer.begin(words.length);
+        for (const word of words) buffer.add(word, 0, word.length);
+        return this.call(buffer);
+      },
+      wake: () => {
+        const wake = this.#wake;
+        this.#wake = null;
+        wake?.();
+      },
+      msMax: this.#context.config.values['busy-reply-threshold'],
+    });
+  }
+
+  #sendLines(session: ScriptDebugger, lines: Buffer): void {
+    if (this.suspended === null) this.#firstLines = lines;
+    else session.client.link.write(lines);
+  }
+
+  #lastLines(): Buffer {
+    this.#debugger?.say('<endsession>');
+    return this.#debugger?.takeLines() ?? Buffer.alloc(0);
+  }
+
+  #sayEnd(session: ScriptDebugger, reply: Reply): void {
+    session.client.link.write(this.#lastLines());
+    session.client.link.write(reply.buffer.subarray(0, reply.at));
+    this.#endDebugging(session.client);
+  }
+
+  #endDebugging(client: Client): void {
+    this.#debugger = null;
+    this.#firstLines = null;
+    this.debugNext(client, false);
+    client.link.closeAfterReplies('the end of debugging');
+    this.#context.log.notice('Redis synchronous debugging eval session ended');
   }
 
   // ---- What a script asks for ----
@@ -264,6 +381,7 @@ export class ScriptRunner implements ScriptHost {
     reply.protocol = this.#client.protocol;
     const refusal = this.#execute(words);
     if (refusal !== null) reply.error(refusal);
+    if (this.#debugger?.followsCommands === true) this.#debugger.noteCommand(wordsOf(words), reply);
     return reply;
   }
 
@@ -356,4 +474,15 @@ export class ScriptRunner implements ScriptHost {
     const name = Buffer.prototype.latin1Slice.call(bytes, argStart[1], argStart[1] + argLength[1]);
     return entry.subcommands.get(name.toLowerCase()) ?? null;
   }
+}
+
+function wordsOf({
+  bytes,
+  argc,
+  argStart,
+  argLength,
+}: Pick<ScriptWords, 'bytes' | 'argc' | 'argStart' | 'argLength'>): Buffer[] {
+  return Array.from({ length: argc }, (_, index) =>
+    Buffer.from(bytes.subarray(argStart[index], argStart[index] + argLength[index])),
+  );
 }

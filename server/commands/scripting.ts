@@ -57,8 +57,11 @@ function evalScript(call: Call): void {
 function evalKnown(call: Call): void {
   const keyCount = keyCountOf(call);
   if (keyCount < 0) return;
-  const script = call.context.scripts.scripting.find(call.latin1(1));
-  if (script === undefined) call.reply.error(NO_SCRIPT);
+  const { scripts } = call.context;
+  const script = scripts.scripting.find(call.latin1(1));
+  if (scripts.debugsNext(call.client)) {
+    call.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
+  } else if (script === undefined) call.reply.error(NO_SCRIPT);
   else run(call, script, keyCount);
 }
 
@@ -102,10 +105,13 @@ function flagsByHash(call: Call, flags: number): number {
 
 function debug(call: Call): void {
   const { reply } = call;
-  if (call.is(2, 'NO')) reply.ok();
-  else if (call.is(2, 'YES') || call.is(2, 'SYNC'))
-    reply.error('ERR This server has no debugger for scripts');
-  else reply.error('ERR Use SCRIPT DEBUG YES/SYNC/NO');
+  const { scripts } = call.context;
+  if (call.is(2, 'NO') || call.is(2, 'SYNC')) {
+    scripts.debugNext(call.client, call.is(2, 'SYNC'));
+    reply.ok();
+  } else if (call.is(2, 'YES')) {
+    reply.error('ERR SCRIPT DEBUG YES needs a fork of the server, and this one never forks. Use SYNC');
+  } else reply.error('ERR Use SCRIPT DEBUG YES/SYNC/NO');
 }
 
 function exists(call: Call): void {

@@ -17,6 +17,10 @@ const host: ScriptHost = {
   tick: () => 0,
   pause: () => Promise.resolve(0),
   resumed: () => 0,
+  debugWord: '',
+  stopsAt: () => false,
+  debugSays: () => {},
+  breakpoint: () => {},
   ended: () => {},
 };
 const engine = new LuaEngine(host, new Log({ level: 'warning', format: 'redis', sink: () => {} }));
@@ -35,7 +39,7 @@ function called(libraries: Libraries, name: string, ...args: string[]): unknown 
   const words = new WordBuffer();
   words.begin(args.length);
   for (const arg of args) words.add(Buffer.from(arg), 0, arg.length);
-  const options = { protocol: 2, watched: false } as const;
+  const options = { protocol: 2, watched: false, debugged: false } as const;
   if (engine.runFunction(found.library, found.entry, words, 0, 0, options) === RUN_FAILURE) {
     const { message, line } = engine.failure();
     return { message, line };

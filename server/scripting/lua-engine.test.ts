@@ -67,6 +67,16 @@ class TestHost implements ScriptHost {
     return this.killed ? KILLED : GO_ON;
   }
 
+  readonly debugWord = '';
+
+  stopsAt(): boolean {
+    return false;
+  }
+
+  debugSays(): void {}
+
+  breakpoint(): void {}
+
   ended(state: RunState): void {
     this.end?.(state);
   }
@@ -112,7 +122,7 @@ function start(code: string, keys: string[] = [], args: string[] = [], protocol:
   const compiled = script(code);
   const problem = engine.compile(compiled);
   if (problem !== undefined) throw new Error(problem);
-  return engine.run(compiled, words, 0, keys.length, { protocol, watched: true });
+  return engine.run(compiled, words, 0, keys.length, { protocol, watched: true, debugged: false });
 }
 
 /** The value as RESP, or how the script failed. */
@@ -322,7 +332,9 @@ describe('LuaEngine', () => {
     engine.flush();
     const words = new WordBuffer();
     words.begin(0);
-    expect(outcome(engine.run(kept, words, 0, 0, { protocol: 2, watched: false }))).toBe(':7\r\n');
+    expect(outcome(engine.run(kept, words, 0, 0, { protocol: 2, watched: false, debugged: false }))).toBe(
+      ':7\r\n',
+    );
   });
 
   it('hands replies of any shape through (seeded)', () => {

@@ -136,8 +136,7 @@ export class LuaEngine implements ScriptEngine {
     isFunction: boolean,
   ): RunState {
     this.#last = machine;
-    const { protocol, watched } = options;
-    return machine.run(ref, words, first, keyCount, protocol, isFunction, watched) as RunState;
+    return machine.run(ref, words, first, keyCount, options, isFunction) as RunState;
   }
 
   #scriptMachine(): LuaMachine {

@@ -10,7 +10,14 @@ import { formatDouble } from '../structures/double.ts';
 import type { Reply } from '../wire/reply.ts';
 import { interpreterPacked } from './generated/lua-interpreter.ts';
 import { sha1Hex } from './script.ts';
-import type { ScriptArguments, ScriptFailure, ScriptHost, ScriptWords } from './script-engine.ts';
+import {
+  KILLED,
+  type RunOptions,
+  type ScriptArguments,
+  type ScriptFailure,
+  type ScriptHost,
+  type ScriptWords,
+} from './script-engine.ts';
 
 /** How a run ended, or that it has not. */
 export const SUSPENDED = 0;
@@ -21,6 +28,7 @@ export const FAILURE = 2;
 const CLIENT_SPEAKS_3 = 1;
 const IS_FUNCTION = 2;
 const IS_WATCHED = 4;
+const IS_DEBUGGED = 8;
 
 // Places in the module's `facts`, see interpreter.c.
 const BYTES_END = 1;
@@ -175,21 +183,23 @@ export class LuaMachine {
 
   /**
    * Runs a compiled function with the words from `first` on, of which `keyCount` are keys: VALUE, FAILURE or
-   * SUSPENDED. `watched`: the host is asked whether it is late.
+   * SUSPENDED.
    */
   run(
     ref: number,
     words: ScriptArguments,
     first: number,
     keyCount: number,
-    protocol: 2 | 3,
+    options: RunOptions,
     isFunction: boolean,
-    watched: boolean,
   ): number {
     this.#placeWords(words, first);
     this.#bug = null;
     const mode =
-      (protocol === 3 ? CLIENT_SPEAKS_3 : 0) | (isFunction ? IS_FUNCTION : 0) | (watched ? IS_WATCHED : 0);
+      (options.protocol === 3 ? CLIENT_SPEAKS_3 : 0) |
+      (isFunction ? IS_FUNCTION : 0) |
+      (options.watched ? IS_WATCHED : 0) |
+      (options.debugged ? IS_DEBUGGED : 0);
     const promise = this.#enter(ref, words.argc - first, keyCount, mode);
     this.#refresh();
     const state = this.#facts[STATE];
@@ -368,6 +378,12 @@ export class LuaMachine {
     return this.#host.pause();
   }
 
+  #resumed(): number {
+    const asked = this.#host.resumed();
+    if (asked > KILLED) this.#place(Buffer.from(`${this.#host.debugWord}\0`, 'latin1'));
+    return asked;
+  }
+
   #imports(code: LuaCode): Imports {
     const host = this.#host;
     const bytes = (address: number, length: number): Buffer => {
@@ -399,7 +415,14 @@ export class LuaMachine {
           return performance.now() < this.#loadingUntilMs ? 0 : 2;
         },
         wait: new WebAssembly.Suspending(() => this.#pause()),
-        resumed: () => host.resumed(),
+        resumed: () => this.#resumed(),
+        line: (line: number, isCount: number) => Number(host.stopsAt(line, isCount !== 0)),
+        say: (address: number, length: number) => host.debugSays(bytes(address, length).latin1Slice()),
+        sayLine: (line: number) => host.debugSays(line),
+        breakpoint: () => {
+          host.breakpoint();
+          return 1;
+        },
         log: (level: number, address: number, length: number) =>
           host.log(level, Buffer.from(bytes(address, length))),
         setProtocol: (version: number) => host.setProtocol(version === 3 ? 3 : 2),

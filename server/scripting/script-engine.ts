@@ -21,6 +21,10 @@ export interface ScriptWords {
 export const GO_ON = 0;
 export const LATE = 1;
 export const KILLED = 2;
+/** What a debugger asks of a script that stands still, beside them. */
+export const EVALUATE = 3;
+export const PRINT = 4;
+export const TRACE = 5;
 
 /** What a running script may ask for. */
 export interface ScriptHost {
@@ -40,8 +44,16 @@ export interface ScriptHost {
   tick(): number;
   /** The script stands still; resolves when it is to go on. */
   pause(): Promise<number>;
-  /** It goes on: GO_ON or KILLED. */
+  /** It goes on: GO_ON, KILLED, or what a debugger asks for. */
   resumed(): number;
+  /** The word that belongs to what the debugger asks for. */
+  readonly debugWord: string;
+  /** A debugged script is at a line: whether it stops. `isCount`: it has run on for some time. */
+  stopsAt(line: number, isCount: boolean): boolean;
+  /** A line for who debugs, or a line of the script. */
+  debugSays(line: string | number): void;
+  /** redis.breakpoint() */
+  breakpoint(): void;
   /** A script has ended that `run` left suspended; `writeValue` or `failure` says how. */
   ended(state: RunState): void;
 }
@@ -75,6 +87,8 @@ export interface RunOptions {
   readonly protocol: 2 | 3;
   /** The host is asked whether it is late. */
   readonly watched: boolean;
+  /** The host is asked at every line. */
+  readonly debugged: boolean;
 }
 
 export interface ScriptEngine {

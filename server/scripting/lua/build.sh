@@ -17,5 +17,5 @@ for name in $core $libraries; do sources="$sources $lua/$name.c"; done
   -DLUA_REDIS_VERSION='"7.2.0"' -DLUA_REDIS_VERSION_NUMBER=0x00070200 \
   -mcpu=generic+exception_handling+bulk_memory+nontrapping_fptoint+sign_ext \
   -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false -fno-sanitize=undefined -Wno-everything \
-  -I "$lua" -Wl,--no-entry -Wl,-z,stack-size=262144 -Wl,--max-memory=536870912 \
-  -o "$3" "$here/interpreter.c" "$here/longjmp-tag.s" $sources
+  -I "$lua" -I "$here" -Wl,--no-entry -Wl,-z,stack-size=262144 -Wl,--max-memory=536870912 \
+  -o "$3" "$here/interpreter.c" "$here/debugger.c" "$here/longjmp-tag.s" $sources

@@ -16,12 +16,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "interpreter.h"
 #include "lauxlib.h"
 #include "lua.h"
 #include "lualib.h"
-
-#define HOST(name) __attribute__((import_module("host"), import_name(name)))
-#define EXPORT(name) __attribute__((export_name(name)))
 
 /* Runs the command whose words stand in `facts`; the length of its reply, which is at facts[REPLY]. */
 HOST("call") int hostCall(void);
@@ -29,10 +27,8 @@ HOST("call") int hostCall(void);
 HOST("mayRun") int hostMayRun(void);
 /* What the count hook does: GO_ON, LATE or KILLED. */
 HOST("tick") int hostTick(void);
-/* Suspends. */
-HOST("wait") int hostWait(void);
-/* It goes on: GO_ON or KILLED. */
-HOST("resumed") int hostResumed(void);
+/* redis.breakpoint(): whether a debugger stops at the next line. */
+HOST("breakpoint") int hostBreakpoint(void);
 HOST("log") void hostLog(int level, const char *text, size_t length);
 HOST("setProtocol") void hostSetProtocol(int version);
 HOST("setReplication") void hostSetReplication(int targets);
@@ -43,8 +39,6 @@ HOST("formatDouble") int hostFormatDouble(double value, char *out);
 /* Microseconds of processor time. */
 HOST("clock") double hostClock(void);
 
-enum { GO_ON, LATE, KILLED };
-
 /* Places in `facts`, shared with lua-machine.ts. */
 enum { BYTES, BYTES_END, WORD_COUNT, STARTS, LENGTHS, PLACES, REPLY, REPLY_SIZE, OUT, OUT_LENGTH, STATE, LINE, SOURCE,
        SOURCE_LENGTH, ERRORS, FIRST_ERROR, FACTS };
@@ -53,7 +47,7 @@ enum { BYTES, BYTES_END, WORD_COUNT, STARTS, LENGTHS, PLACES, REPLY, REPLY_SIZE,
 enum { RUNNING, VALUE, FAILURE };
 
 /* Bits of `mode`. */
-enum { CLIENT_SPEAKS_3 = 1, IS_FUNCTION = 2, IS_WATCHED = 4 };
+enum { CLIENT_SPEAKS_3 = 1, IS_FUNCTION = 2, IS_WATCHED = 4, IS_DEBUGGED = 8 };
 
 #define HOOK_INSTRUCTIONS 10000
 #define STEPS_PERIOD 50
@@ -74,14 +68,10 @@ static int scriptProtocol = 2;
 static int clientProtocol = 2;
 static int isFunction;
 static int isLoading;
+static int isDebugged;
 static char source[SOURCE_BYTES];
 
 /* ---- Buffers ---- */
-
-typedef struct {
-  char *bytes;
-  size_t size, used;
-} Buffer;
 
 static Buffer input, request, reply, out;
 static int32_t *starts, *lengths;
@@ -106,7 +96,7 @@ static void shrink(Buffer *buffer) {
   buffer->size = 0;
 }
 
-static void put(Buffer *buffer, const char *bytes, size_t length) {
+void put(Buffer *buffer, const char *bytes, size_t length) {
   memcpy(reserve(buffer, length), bytes, length);
   buffer->used += length;
 }
@@ -189,7 +179,7 @@ static int pushError(lua_State *L, const char *text) {
   return 1;
 }
 
-static int raise(lua_State *L, const char *text) {
+int raise(lua_State *L, const char *text) {
   pushError(L, text);
   return lua_error(L);
 }
@@ -733,16 +723,12 @@ static int redisReplicateCommands(lua_State *L) {
   return 1;
 }
 
-/* There is no debugger. */
 static int redisBreakpoint(lua_State *L) {
-  lua_pushboolean(L, 0);
+  lua_pushboolean(L, isDebugged && hostBreakpoint());
   return 1;
 }
 
-static int redisDebug(lua_State *L) {
-  (void)L;
-  return 0;
-}
+static int redisDebug(lua_State *L) { return isDebugged ? sayDebugged(L) : 0; }
 
 /* What pcall caught is the error's text, as before Redis 7. */
 static int textPcall(lua_State *L) {
@@ -1203,9 +1189,11 @@ EXPORT("run") int run(int ref, int wordCount, int keyCount, int mode) {
     lua_setglobal(L, "KEYS");
     lua_enablereadonlytable(L, LUA_GLOBALSINDEX, 1);
   }
-  if ((mode & IS_WATCHED) != 0) lua_sethook(L, countHook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+  isDebugged = (mode & IS_DEBUGGED) != 0;
+  if (isDebugged) lua_sethook(L, debugHook, LUA_MASKLINE | LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+  else if ((mode & IS_WATCHED) != 0) lua_sethook(L, countHook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
   int failed = isFunction ? lua_pcall(L, 2, 1, -4) : lua_pcall(L, 0, 1, -2);
-  if ((mode & IS_WATCHED) != 0) lua_sethook(L, NULL, 0, 0);
+  if ((mode & (IS_WATCHED | IS_DEBUGGED)) != 0) lua_sethook(L, NULL, 0, 0);
   if (failed) fail(L);
   else {
     putValue(L);
