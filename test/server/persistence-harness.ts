@@ -202,6 +202,7 @@ export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 export class ServerProcess {
   readonly child: ChildProcess;
   readonly port: number;
+  /** What it said so far. */
   output = '';
   readonly #client: RespClient;
 
@@ -254,11 +255,24 @@ export class ServerProcess {
       });
       if (client instanceof RespClient) {
         const info = String(await client.call(['INFO', 'persistence'], { deadlineMs: 2000 }));
-        if (info.includes('\nloading:0')) return new ServerProcess(child, port, client);
+        if (info.includes('\nloading:0')) {
+          const server = new ServerProcess(child, port, client);
+          server.#follow(output);
+          return server;
+        }
         client.close();
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  #follow(output: string): void {
+    this.output = output;
+    const collect = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    this.child.stdout?.on('data', collect);
+    this.child.stderr?.on('data', collect);
   }
 
   /** The reply, bulk strings as latin1 text; errors are thrown. */
