@@ -6,8 +6,8 @@
  *
  *   --only     these units; without it the units of the gate, with `--all` every unit of the list
  *   --record   writes the counts into docs/conformance.md and the README
- *   --list     makes the frozen list of cases anew, with the suite's own server; together with `--theirs` by
- *              running them, for units whose cases stand in the way of those after them when they are left out
+ *   --list     makes the frozen list of cases anew, with the suite's own server; with `--theirs` by running
+ *              them, for units whose cases stand in the way of those after them when they are left out
  *   --theirs   tests the suite's own server instead of ours
  *   --tree     another built copy of this project
  *   --keep     leaves the folder of the run, with the logs of the servers

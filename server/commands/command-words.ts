@@ -2,14 +2,15 @@
  * What words a command takes, as COMMAND DOCS tells clients, which hint with it while a command is typed.
  * `command-syntax.ts` reads the notation:
  *
- *   key:k  name  count:i  score:d  unix-time:t  name:p   one word: a key (`:k1` by the second key specification,
- *                                                        `:k-` by none), text, integer, double, time, pattern
- *   name/shown                                           what is shown instead of the name
- *   NX   =OPTIN   increment=INCR                         a word as it is, with the same name in lower case, with
- *                                                        the very same name, with a name of its own
- *   COUNT count:i                                        a word as it is before what follows
- *   name=(a|b)   name={a b}                              one of some, some in order
- *   [a]   a...   a....                                   may be left out, repeated, repeated with its first word
+ *   key:k name count:i   one word: a key (`:k1` by the second key specification, `:k-` by none), text,
+ *   score:d at:t name:p  an integer, a double, a time, a pattern
+ *   name/shown           what is shown instead of the name
+ *   NX                   a word as it is; its name is the same in lower case
+ *   =OPTIN change=CH     one with the very same name, one with a name of its own
+ *   COUNT count:i        a word as it is before what follows
+ *   name=(a|b)           one of some
+ *   name={a b}           some in order
+ *   [a] a... a....       may be left out, repeated, repeated with its first word
  *
  * A subcommand stands under `COMMAND|SUBCOMMAND`.
  */

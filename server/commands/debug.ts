@@ -247,9 +247,9 @@ function activeExpire(call: Call): void {
 }
 
 /**
- * Blocks the whole server, as the command promises; that is what tests use it for. A long sleep holds the clients
- * and leaves the thread to signals. A member of a cluster stands still all the same: that is how people try what
- * its failure does.
+ * Blocks the whole server, as the command promises; that is what tests use it for. A long sleep holds the
+ * clients and leaves the thread to signals. A member of a cluster stands still all the same: that is how
+ * people try what its failure does.
  */
 function sleep(call: Call): void {
   const seconds = Number(call.text(2));

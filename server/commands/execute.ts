@@ -417,8 +417,8 @@ export class Executor {
 }
 
 /**
- * A replica outside a cluster tells clients that understand it (CLIENT CAPA REDIRECT) where the primary is; null
- * when they may go on, '' while the roles are about to change.
+ * A replica outside a cluster tells clients that understand it (CLIENT CAPA REDIRECT) where the primary is;
+ * null when they may go on, '' while the roles are about to change.
  */
 function redirection(context: ServerContext, client: Client, flags: number): string | null {
   const { keyspace, replication } = context;

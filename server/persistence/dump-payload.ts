@@ -47,7 +47,7 @@ export interface PayloadChecks {
   readonly checksum: boolean;
   /** The version may be any. */
   readonly relaxed?: boolean;
-  /** Values are looked at for what no server writes, as elements that stand twice; their bounds always are. */
+  /** Values are looked at for what no server writes, as doubled elements; their bounds always are. */
   readonly thorough?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What the log says when the process ends by an error of its own or by a signal that says so: a report between
- * two marks, in the order that Redis' has, so that people and tools find their way in it.
+ * What the log says when the process ends by an error of its own or by a signal that says so: a report
+ * between two marks, in the order that Redis' has, so that people and tools find their way in it.
  *
  *   === REDIS BUG REPORT START … ===
  *   # what happened          `crashed by signal: 6, …`, `ASSERTION FAILED`

@@ -19,7 +19,7 @@ const dataUnits: readonly string[] = [
   'querybuf', 'networking', 'limits', 'auth', 'other',
 ].map((name) => `unit/${name}`);
 
-/** Integration units that no gate asks for: features of one server alone, or two programs of different age. */
+/** Integration units that no gate asks for: a protocol of one server alone, two servers of different age. */
 const integrationBeyondGates: readonly string[] = [
   'integration/dual-channel-replication',
   'integration/cross-version-replication',
