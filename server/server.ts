@@ -150,9 +150,11 @@ export class Server implements ServerContext {
     await Promise.all([this.persistence.load(), this.#openAdmin()]);
     this.keyspace.dirty = 0;
     this.#restoreReplication();
+    this.replication.loaded();
     this.cluster?.dataLoaded();
     const { replicaof } = values;
     if (replicaof !== undefined) this.replication.replicate(replicaof.host, replicaof.port);
+    this.replication.started(this.persistence.loads.found);
     if (values.pidfile !== '') writeFileSync(values.pidfile, `${process.pid}\n`);
     this.log.notice('Ready to accept connections tcp');
     if (values.unixsocket !== '') this.log.notice('Ready to accept connections unix');

@@ -86,7 +86,9 @@ export function tick(state: ClusterState): void {
   keepLinks(state);
   if (state.ticks % RANDOM_PING_EVERY_TICKS === 0) pingOldestOfFew(state);
   for (const node of [...state.nodes.all()]) {
-    if (!node.has(MYSELF | NO_ADDRESS | HANDSHAKE)) watchNode(state, node);
+    if (node.has(MYSELF | HANDSHAKE)) continue;
+    if (node.has(NO_ADDRESS)) suspectWithoutAddress(state, node);
+    else watchNode(state, node);
   }
   abortManualFailoverIfLate(state);
   if (state.myself.isReplica) {
@@ -157,6 +159,15 @@ function pingOldestOfFew(state: ClusterState): void {
     if (oldest === null || node.pongReceivedAt < oldest.pongReceivedAt) oldest = node;
   }
   if (oldest?.link) sendPing(state, oldest.link, PING);
+}
+
+/**
+ * Somebody else answers at its address, as when it came back without its nodes.conf: it cannot be asked any
+ * more, but it can be missed, so that its replicas take over. Redis leaves its slots to nobody.
+ */
+function suspectWithoutAddress(state: ClusterState, node: ClusterNode): void {
+  if (node.pingSentAt === 0) node.pingSentAt = state.now;
+  suspectIfSilent(state, node);
 }
 
 function watchNode(state: ClusterState, node: ClusterNode): void {

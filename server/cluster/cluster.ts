@@ -182,6 +182,13 @@ export class Cluster {
     return handOverTo(this.state, credentials, deadlineMs);
   }
 
+  /** This node came up without its data: a replica that has them takes over without being caught up with it. */
+  giveAway(deadlineMs: number): Promise<HandOverResult> {
+    const { values } = this.#options.config;
+    const credentials = { username: values.masteruser, password: values.masterauth };
+    return handOverTo(this.state, credentials, deadlineMs, ['FORCE']);
+  }
+
   /** The process goes on after all. */
   stay(): void {
     this.state.leaving = false;

@@ -57,7 +57,7 @@ function chooseGossip(state: ClusterState): GossipEntry[] {
     entries.push(gossipEntry(node));
   }
   for (const node of state.nodes.all()) {
-    if (node.has(PFAIL) && !node.has(HANDSHAKE | NO_ADDRESS)) entries.push(gossipEntry(node));
+    if (node.has(PFAIL) && !node.has(HANDSHAKE)) entries.push(gossipEntry(node));
   }
   return entries;
 }

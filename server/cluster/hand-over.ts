@@ -27,12 +27,13 @@ export function successors(state: ClusterState): ClusterNode[] {
 }
 
 /**
- * Asks each replica in turn for a manual failover and waits until we are its replica, or until the deadline.
+ * Asks each replica in turn for a manual failover (`options`: FORCE) and waits until we are its replica, or until the deadline.
  */
 export async function handOverTo(
   state: ClusterState,
   credentials: Credentials,
   deadlineMs: number,
+  options: readonly string[] = [],
 ): Promise<HandOverResult> {
   if (!state.myself.isPrimary || state.myself.slotCount === 0) return 'no-replica';
   const until = state.now + deadlineMs;
@@ -41,8 +42,8 @@ export async function handOverTo(
   for (const replica of candidates) {
     const remaining = until - state.now;
     if (remaining <= 0) break;
-    state.environment.log('notice', `Handing over to replica ${replica.id} before the end`);
-    const reason = await askFailover(replica, credentials, Math.min(remaining, CALL_MS_MAX));
+    state.environment.log('notice', `Handing over to replica ${replica.id}`);
+    const reason = await askFailover(replica, credentials, Math.min(remaining, CALL_MS_MAX), options);
     if (reason !== null) {
       state.environment.log('warning', `Replica ${replica.id} does not take over: ${reason}`);
       continue;
@@ -61,6 +62,7 @@ async function askFailover(
   replica: ClusterNode,
   credentials: Credentials,
   callMs: number,
+  options: readonly string[],
 ): Promise<string | null> {
   const { username, password } = credentials;
   const client = await RespClient.connect({
@@ -70,7 +72,7 @@ async function askFailover(
     ...(password === '' ? {} : username === '' ? { password } : { username, password }),
   });
   if (client instanceof RespFailure) return client.message;
-  const answer = await client.call(['CLUSTER', 'FAILOVER'], { deadlineMs: callMs });
+  const answer = await client.call(['CLUSTER', 'FAILOVER', ...options], { deadlineMs: callMs });
   client.close();
   return answer instanceof RespFailure || answer instanceof RespError ? answer.message : null;
 }

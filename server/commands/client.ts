@@ -106,6 +106,7 @@ export class Client {
   replicaAddress = '';
   replicaCapabilities = 0;
   replicaVersion = 0;
+  replicaResumes = '';
   /** Replication offset behind the last write of this client: what WAIT waits for. */
   writeOffset = 0;
   /** Offset of the append-only file behind it: what WAITAOF waits for. */

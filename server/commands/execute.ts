@@ -3,6 +3,7 @@
  * replicas, role, loading, transaction queue, run, propagate, count. Handlers hold no policy; all of it
  * stands here.
  */
+import { WAITS_REFUSAL } from '../replication/empty-start.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { rememberKeys } from './client-tracking.ts';
@@ -39,6 +40,7 @@ const ARGUMENTS_TIMED = 24;
 const UNKNOWN_ARGUMENTS_SHOWN = 128;
 const ERROR_CODES_MAX = 128;
 const OTHER_ERRORS = 'ERRORSTATS_OVERFLOW';
+const ABOUT_DATA = READONLY | WRITE | MAY_REPLICATE;
 /** Commands that act at once inside MULTI. */
 const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 
@@ -160,6 +162,7 @@ export class Executor {
       guard.calm &&
       persistence.loading === null &&
       scripts.suspended === null &&
+      !replication.emptyStart.holds &&
       persistence.trouble === null &&
       config.values['min-replicas-to-write'] === 0 &&
       config.values['require-ttl'] === '' &&
@@ -341,6 +344,7 @@ export class Executor {
     if (unready === 'loading' && (flags & LOADING) === 0) return errors.LOADING_DATASET;
     if (unready === 'async' && (flags & NO_ASYNC_LOADING) !== 0) return errors.LOADING_DATASET;
     if (context.scripts.suspended !== null && (flags & ALLOW_BUSY) === 0) return context.scripts.busy;
+    if (replication.emptyStart.holds && (flags & ABOUT_DATA) !== 0) return WAITS_REFUSAL;
     if (client.kind === 'replica' || entry.name === 'client|unpause') return null;
     if (paused && (flags & (WRITE | MAY_REPLICATE)) !== 0) return '';
     return context.clients.pausedUntilMs > keyspace.nowMs ? '' : null;

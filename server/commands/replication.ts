@@ -77,7 +77,7 @@ function sync(call: Call): void {
 function attach(call: Call, id: string, offset: number, legacy: boolean): void {
   const { client, context } = call;
   if (client.kind === 'replica') return;
-  const refusal = context.replication.syncRefusal;
+  const refusal = context.replication.refusalOf(client, { id, offset });
   if (refusal !== null) {
     call.reply.error(refusal);
     return;
@@ -150,6 +150,10 @@ function introduce(call: Call, option: string, at: number): string | null {
       client.replicaVersion = Number(major) * 65_536 + Number(minor) * 256 + Number(patch);
       return null;
     }
+    case 'resumes':
+      if (!/^[0-9a-f]{40}$/.test(call.latin1(at))) return errors.SYNTAX;
+      client.replicaResumes = call.latin1(at);
+      return null;
     case 'rdb-only': {
       const wanted = call.integer(at);
       if (Number.isNaN(wanted)) return errors.NOT_INTEGER;
@@ -187,6 +191,7 @@ function replicaof(call: Call): void {
   }
   const who = `user request from '${clientLabel(call)}'`;
   if (call.is(1, 'NO') && call.is(2, 'ONE')) {
+    replication.emptyStart.end('REPLICAOF NO ONE');
     if (replication.role === 'replica') {
       replication.promote();
       config.assign('replicaof', undefined);

@@ -265,6 +265,7 @@ export const parameters = [
   ['repl-ping-replica-period',         positive,          '10',                  LIVE,            'Seconds between pings to replicas.',                                    'repl-ping-slave-period'],
   ['repl-timeout',                     positive,          '60',                  LIVE,            'Seconds of silence after which a link is down.'],
   ['repl-backlog-size',                backlogSize,       '1mb',                 LIVE,            'Bytes of history kept for partial resync, at least 16kb.'],
+  ['repl-empty-primary-wait',          count,             '60',                  LIVE | OWN,      'Seconds a primary that came up empty waits for replicas with its data; 0: none. Not in Redis.'],
   ['repl-spill-max',                   bytes,             '8gb',                 LIVE | OWN,      'Bytes on disk that slow replicas may keep waiting; 0: only memory. Not in Redis.'],
   ['repl-backlog-ttl',                 long,              '3600',                LIVE,            'Seconds the history outlives the last replica; 0: for ever.'],
   ['min-replicas-to-write',            count,             '0',                   LIVE,            'Good replicas without which writes are refused.',                       'min-slaves-to-write'],

@@ -23,6 +23,9 @@ export function probeLife(): ProbeAnswer {
  */
 export function probeReadiness(fields: ReadonlyMap<string, string>): ProbeAnswer {
   if (fields.get('loading') === '1') return { healthy: false, reason: 'loading the dataset from disk' };
+  if (fields.get('master_waits_for_peers') === '1') {
+    return { healthy: false, reason: 'came up empty: waits for the word of replicas that have data' };
+  }
   if (fields.get('role') !== 'slave') return { healthy: true, reason: 'primary' };
   const primary = `${fields.get('master_host') ?? '?'}:${fields.get('master_port') ?? '?'}`;
   if (fields.get('master_sync_in_progress') === '1') {

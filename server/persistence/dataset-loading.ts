@@ -41,6 +41,8 @@ export class DatasetLoading {
   current: Loading | null;
   /** Header fields of the RDB that was loaded, such as repl-id; of an AOF only its place in a history. */
   fields: ReadonlyMap<string, string> = new Map();
+  /** There were files to load. */
+  found = false;
   keysLoaded = 0;
   keysExpired = 0;
   readonly #environment: LoadingEnvironment;
@@ -65,6 +67,7 @@ export class DatasetLoading {
     const { config, log, keyspace } = this.#environment;
     const path = join(config.values['dir'], config.values['dbfilename']);
     if (!existsSync(path)) return;
+    this.found = true;
     const startedMs = performance.now();
     const builder = new DatasetBuilder(keyspace, this.buildOptions(true));
     log.notice('Loading DB in memory...');
@@ -97,6 +100,7 @@ export class DatasetLoading {
     directory.create();
     await directory.lock();
     if (!this.#readManifest(directory)) return;
+    this.found = true;
     if (directory.missing !== null) {
       throw new Error(`The append log file ${directory.missing} doesn't exist: No such file or directory`);
     }

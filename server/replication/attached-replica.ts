@@ -42,8 +42,7 @@ export class AttachedReplica {
 
   /** Address that clients can reach it at, as it told or as we see it. */
   get address(): string {
-    if (this.peer.replicaAddress !== '') return this.peer.replicaAddress;
-    return this.peer.link.remoteAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    return addressOf(this.peer);
   }
 
   /** How the log names it. */
@@ -92,4 +91,10 @@ export class AttachedReplica {
     this.#streamedBytes += bytes;
     return bytes;
   }
+}
+
+/** Where clients reach the peer, as it told or as we see it. */
+export function addressOf({ replicaAddress, link }: ReplicaPeer): string {
+  if (replicaAddress !== '') return replicaAddress;
+  return link.remoteAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }

@@ -52,7 +52,14 @@ class Recorder implements PrimaryLinkEffects {
   }
   introduction() {
     const { password, address } = this;
-    return { user: '', password, listeningPort: 7001, announcedAddress: address, timeoutMs: 60_000 };
+    return {
+      user: '',
+      password,
+      listeningPort: 7001,
+      announcedAddress: address,
+      timeoutMs: 60_000,
+      resumes: '',
+    };
   }
   partialPoint(): PartialPoint | null {
     return this.point;

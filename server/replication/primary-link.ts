@@ -35,6 +35,8 @@ export interface Introduction {
   /** replica-announce-ip; empty for none. */
   readonly announcedAddress: string;
   readonly timeoutMs: number;
+  /** Name of our history when we have data of this very primary, else empty. */
+  readonly resumes: string;
 }
 
 /** The end of what we have of a history: PSYNC asks for what follows. */
@@ -86,6 +88,8 @@ export interface PrimaryLinkEffects {
 
 /** What we announce ourselves as: Valkey adapts the RDB to it and sends version 11, this server sends 12. */
 const PEER_VERSION = '7.4.0';
+/** The same as REPLCONF version is kept: no other server says it. */
+export const OWN_PEER_VERSION = 0x070400;
 const LINE_BYTES_MAX = 4096;
 const ACK_EVERY_MS = 1000;
 /** Waits before attempts after failures; the last one repeats. The first is for a stream that broke. */
@@ -320,6 +324,7 @@ export class PrimaryLink {
     }
     commands.push(['REPLCONF capa', ['REPLCONF', 'capa', 'eof', 'capa', 'psync2']]);
     commands.push(['REPLCONF version', ['REPLCONF', 'version', PEER_VERSION]]);
+    if (self.resumes !== '') commands.push(['REPLCONF resumes', ['REPLCONF', 'resumes', self.resumes]]);
     this.phase = 'introduce';
     this.#unanswered = commands.map(([name]) => name);
     for (const [, words] of commands) this.#effects.send(encodeCommand(words));

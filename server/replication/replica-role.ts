@@ -26,6 +26,8 @@ export interface ReplicaRoleHooks {
   historyChanged(reason: string): void;
   linkChanged(): void;
   readonly failover: Failover;
+  /** We have data of this very primary. */
+  resumes(): boolean;
 }
 
 /** Shorter than repl-timeout: a primary that moved is found only by resolving its name again. */
@@ -169,6 +171,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
       listeningPort: settings.announcePort === 0 ? settings.port : settings.announcePort,
       announcedAddress: settings.announceAddress,
       timeoutMs: settings.timeoutSeconds * 1000,
+      resumes: this.#hooks.resumes() ? this.#parts.history.ids.id : '',
     };
   }
 

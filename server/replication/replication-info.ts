@@ -38,6 +38,7 @@ export function replicationInfo(replication: Replication, nowMs: number): string
     lines.push(`slave${index}:ip=${one.address},port=${one.peer.replicaPort},${state}`);
   });
   lines.push(
+    ...(replication.emptyStart.holds ? ['master_waits_for_peers:1'] : []),
     `master_failover_state:${replication.failover.state}`,
     `master_replid:${ids.id}`,
     `master_replid2:${ids.id2}`,

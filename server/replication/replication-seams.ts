@@ -66,6 +66,12 @@ export interface ReplicationSeams {
   /** Offset of the stream up to which our append-only file is safe from a crash; -1: there is none. */
   filedOffset: () => number;
   applier: CommandApplier;
+  /** No key is here. */
+  isEmpty: () => boolean;
+  /** A node of a cluster without slots. */
+  servesNothing: () => boolean;
+  /** In a cluster: a replica that has data is made the primary, whatever it takes. Null outside of one. */
+  readonly clusterHandOver: ((done: (refusal: string | null) => void) => void) | null;
 }
 
 /** Parameters, read anew at every use because they are live. */
@@ -86,6 +92,8 @@ export interface ReplicationSettings {
   readonly disklessSyncMaxReplicas: number;
   readonly pingPeriodSeconds: number;
   readonly timeoutSeconds: number;
+  /** repl-empty-primary-wait; 0: none. */
+  readonly emptyPrimaryWaitSeconds: number;
   readonly backlogBytes: number;
   /** 0: for ever. */
   readonly backlogTtlSeconds: number;
@@ -126,6 +134,8 @@ export interface ReplicaPeer {
   replicaCapabilities: number;
   /** From REPLCONF version: major * 65536 + minor * 256 + patch; 0 when it was not told. */
   replicaVersion: number;
+  /** From REPLCONF resumes: it has data of ours, of the history with this id; empty: it did not say so. */
+  replicaResumes: string;
 }
 
 export interface ReplicaPeerLink {

@@ -48,6 +48,9 @@ export function replicationSettings(config: Config, listeningPort: () => number)
     get timeoutSeconds() {
       return values['repl-timeout'];
     },
+    get emptyPrimaryWaitSeconds() {
+      return values['repl-empty-primary-wait'];
+    },
     get backlogBytes() {
       return values['repl-backlog-size'];
     },

@@ -9,10 +9,12 @@
  * offsets mean the same on all servers that share a history.
  */
 
-import type { AttachedReplica } from './attached-replica.ts';
+import { type AttachedReplica, addressOf } from './attached-replica.ts';
 import { dial } from './dial.ts';
+import { EmptyStart, type PeerWord } from './empty-start.ts';
 import { Failover, type FailoverTarget } from './failover.ts';
 import { History } from './history.ts';
+import { OWN_PEER_VERSION } from './primary-link.ts';
 import { PrimaryRole, type RoleParts } from './primary-role.ts';
 import { type ChangeSink, type Propagation, TO_REPLICAS } from './propagation.ts';
 import { ReplicaRole } from './replica-role.ts';
@@ -26,6 +28,7 @@ import type {
   ReplicationSettings,
 } from './replication-seams.ts';
 import { newReplicationId, type PsyncRequest, type ReplicationIds } from './replication-state.ts';
+import { askToTakeOver } from './take-over-call.ts';
 
 export interface ReplicationOptions {
   readonly settings: ReplicationSettings;
@@ -45,6 +48,7 @@ export interface ReplicationOptions {
 export type ReplicationRole = 'primary' | 'replica';
 
 const SECOND_MS = 1000;
+const DATA_OF_FIRST = 'first';
 /** A failover ends by itself, at no time that is known before. */
 const UNTIL_IT_ENDS_MS = Number.MAX_SAFE_INTEGER;
 
@@ -54,6 +58,7 @@ export class Replication implements ChangeSink {
   readonly primary: PrimaryRole;
   readonly settings: ReplicationSettings;
   readonly failover: Failover;
+  readonly emptyStart: EmptyStart;
   readonly #parts: RoleParts;
   readonly #options: ReplicationOptions;
   readonly #history: History;
@@ -67,6 +72,8 @@ export class Replication implements ChangeSink {
   #clientPauseUntilMs = 0;
   /** When the link of the last replica role went down, for a role that starts over. */
   #neverSynced = true;
+  /** `host:port` of the primary whose data this is; at the start that of the first one. */
+  #dataOf: string | null = null;
 
   constructor(options: ReplicationOptions) {
     const { settings, log, counters, runtime } = options;
@@ -85,6 +92,7 @@ export class Replication implements ChangeSink {
       acknowledged: () => this.failover.look(runtime.nowMs()),
     });
     this.failover = this.#makeFailover();
+    this.emptyStart = this.#makeEmptyStart();
   }
 
   get role(): ReplicationRole {
@@ -174,6 +182,17 @@ export class Replication implements ChangeSink {
     this.#becomeSink();
   }
 
+  /** At start, before `replicate`: what was loaded is data of the primary that is followed now, if any. */
+  loaded(): void {
+    this.#dataOf = DATA_OF_FIRST;
+  }
+
+  /** At start, behind `replicate`. `found`: there were files to load, if only of an empty dataset. */
+  started(found: boolean): void {
+    if (this.#dataOf === DATA_OF_FIRST) this.#dataOf = null;
+    if (!found && this.#replica === null && this.#options.seams.isEmpty()) this.emptyStart.begin();
+  }
+
   /** Follows a primary. False when it is followed already. */
   replicate(host: string, port: number): boolean {
     const before = this.#replica;
@@ -189,6 +208,8 @@ export class Replication implements ChangeSink {
       );
     }
     this.#writesPausedUntilMs = 0;
+    const place = `${host}:${port}`;
+    if (this.#dataOf === DATA_OF_FIRST) this.#dataOf = place;
     this.#replica = new ReplicaRole(host, port, this.#parts, {
       seams: this.#options.seams,
       dial: this.#options.dial ?? dial,
@@ -201,7 +222,9 @@ export class Replication implements ChangeSink {
       },
       linkChanged: () => {
         this.#neverSynced = false;
+        this.#dataOf = place;
       },
+      resumes: () => this.#dataOf === place && !this.#options.seams.isEmpty(),
       failover: this.failover,
     });
     this.#tellState();
@@ -214,6 +237,7 @@ export class Replication implements ChangeSink {
     if (replica === null) return;
     replica.stop();
     this.#replica = null;
+    this.#dataOf = null;
     this.#branchNow();
     // Everybody who follows must learn the new id.
     this.primary.dropAll('this replica became a primary');
@@ -240,7 +264,12 @@ export class Replication implements ChangeSink {
     return 'NOMASTERLINK Can not SYNC while not connected with my master';
   }
 
-  /** A client becomes a replica. Only when `syncRefusal` is null. */
+  /** The same about this replica and what it asks for. */
+  refusalOf(peer: ReplicaPeer, request: PsyncRequest): string | null {
+    return this.syncRefusal ?? this.emptyStart.refusalOf(this.#wordOf(peer, request));
+  }
+
+  /** A client becomes a replica. Only when `refusalOf` is null. */
   attach(peer: ReplicaPeer, request: PsyncRequest, legacy: boolean): void {
     if (this.#branchOnWrite && this.#replica === null) this.#branchNow();
     this.primary.attach(peer, request, legacy);
@@ -289,6 +318,7 @@ export class Replication implements ChangeSink {
     if (this.#toldPaused !== this.writesPaused) this.#tellState();
     this.#replica?.tick(nowMs);
     this.failover.look(nowMs);
+    this.emptyStart.tick();
     if (nowMs - this.#lastSecondMs < SECOND_MS) return;
     this.#lastSecondMs = nowMs;
     this.primary.tick(nowMs);
@@ -327,6 +357,59 @@ export class Replication implements ChangeSink {
       },
     };
     return new Failover(owner, this.#parts.log);
+  }
+
+  #makeEmptyStart(): EmptyStart {
+    const replication = this;
+    const { log, runtime } = this.#parts;
+    const owner = {
+      get waitSeconds() {
+        return replication.settings.emptyPrimaryWaitSeconds;
+      },
+      get isReplica() {
+        return replication.role === 'replica';
+      },
+      get linkUp() {
+        return replication.linkUp;
+      },
+      get isEmpty() {
+        return replication.#options.seams.isEmpty();
+      },
+      get servesNothing() {
+        return replication.#options.seams.servesNothing();
+      },
+      changed: () => this.#tellState(),
+      handOver: (word: PeerWord, done: (refusal: string | null) => void) => this.#handOver(word, done),
+    };
+    return new EmptyStart(owner, log, runtime);
+  }
+
+  #handOver(word: PeerWord, done: (refusal: string | null) => void): void {
+    const { seams } = this.#options;
+    if (seams.clusterHandOver !== null) {
+      seams.clusterHandOver(done);
+      return;
+    }
+    const { settings, runtime } = this.#parts;
+    askToTakeOver(word, { dial: this.#options.dial ?? dial, runtime, settings }, (refusal) => {
+      if (refusal === null && this.emptyStart.holds && this.#replica === null) {
+        this.replicate(word.host, word.port);
+        this.#options.moved(word);
+      }
+      done(refusal);
+    });
+  }
+
+  /** Null when the replica says nothing of data that we do not know. */
+  #wordOf(peer: ReplicaPeer, request: PsyncRequest): PeerWord | null {
+    const asked = request.id.toLowerCase();
+    if (asked === this.ids.id || asked === this.ids.id2) return null;
+    const { replicaPort: port, replicaVersion, replicaResumes } = peer;
+    const lostUs = replicaVersion === OWN_PEER_VERSION ? replicaResumes !== '' : null;
+    // Other servers name their own, empty history when they follow for the first time.
+    if (lostUs !== true && (asked === '?' || request.offset <= 1)) return null;
+    const id = asked === '?' ? replicaResumes : asked;
+    return { host: addressOf(peer), port, id, offset: Math.max(request.offset, 1), lostUs };
   }
 
   #beginHistory(): void {

@@ -7,6 +7,9 @@ import { Spill, spillDisk } from '../replication/spill.ts';
 import { syncFile } from '../replication/sync-file.ts';
 import type { Server } from '../server.ts';
 
+/** One round of asking the replicas of the shard. */
+const HAND_OVER_MS = 15_000;
+
 export function makeReplication(server: Server): Replication {
   const { config, log, stats, keyspace, propagation, persistence, turn } = server;
   let following = false;
@@ -40,29 +43,13 @@ export function makeReplication(server: Server): Replication {
       savesFiles: () => config.values.save.length !== 0,
       rdbFields: () => persistence.rdbFields(),
       rdbCompression: () => config.values.rdbcompression,
-      loader: datasetLoader({
-        builder: () => persistence.syncBuilder(),
-        disklessLoad: () => config.values['repl-diskless-load'] as DisklessLoad,
-        empty: () => keyspace.size === 0,
-        flush: () => {
-          persistence.beforeFlushAll();
-          keyspace.flushAll();
-        },
-        place: () => ({ folder: config.values.dir, file: config.values.dbfilename }),
-        deletesFile: () => deletesSyncFiles(config),
-        loading: (state) => {
-          persistence.syncLoading = state;
-          server.executor.calm = false;
-        },
-        nowMs: () => Date.now(),
-        replaced: () => {
-          persistence.datasetReplaced();
-          server.tracking.flushed(server.clients.all());
-          // Who waits for a key that is there now has missed its coming.
-          for (const database of keyspace.databases) keyspace.noteFlushed(database);
-        },
-      }),
+      loader: makeLoader(server),
       applier: server.makeApplier('primary'),
+      isEmpty: () => keyspace.size === 0,
+      servesNothing: () => server.cluster !== null && server.cluster.state.myself.slotCount === 0,
+      get clusterHandOver() {
+        return clusterHandOver(server);
+      },
       filedOffset: () => persistence.filedStreamOffset,
     },
     moved: (primary) => config.assign('replicaof', primary ?? undefined),
@@ -79,7 +66,44 @@ export function makeReplication(server: Server): Replication {
   });
 }
 
+function makeLoader(server: Server) {
+  const { config, keyspace, persistence } = server;
+  return datasetLoader({
+    builder: () => persistence.syncBuilder(),
+    disklessLoad: () => config.values['repl-diskless-load'] as DisklessLoad,
+    empty: () => keyspace.size === 0,
+    flush: () => {
+      persistence.beforeFlushAll();
+      keyspace.flushAll();
+    },
+    place: () => ({ folder: config.values.dir, file: config.values.dbfilename }),
+    deletesFile: () => deletesSyncFiles(config),
+    loading: (state) => {
+      persistence.syncLoading = state;
+      server.executor.calm = false;
+    },
+    nowMs: () => Date.now(),
+    replaced: () => {
+      persistence.datasetReplaced();
+      server.tracking.flushed(server.clients.all());
+      // Who waits for a key that is there now has missed its coming.
+      for (const database of keyspace.databases) keyspace.noteFlushed(database);
+    },
+  });
+}
+
 /** rdb-del-sync-files, unless the files are wanted anyway. */
 function deletesSyncFiles({ values }: Server['config']): boolean {
   return values['rdb-del-sync-files'] && values.save.length === 0 && !values.appendonly;
+}
+
+/** Of a replica that has the data when this node came up without. */
+function clusterHandOver({ cluster }: Server): ((done: (refusal: string | null) => void) => void) | null {
+  if (cluster === null) return null;
+  return (done) => {
+    cluster.giveAway(HAND_OVER_MS).then(
+      (result) => done(result === 'done' ? null : `no hand-over in the cluster: ${result}`),
+      (error: unknown) => done(error instanceof Error ? error.message : String(error)),
+    );
+  };
 }

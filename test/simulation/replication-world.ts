@@ -3,6 +3,7 @@
  * of appended strings, so that a byte applied twice or not at all shows.
  */
 import type { DialHandlers, Dialled } from '../../server/replication/dial.ts';
+import { OWN_PEER_VERSION } from '../../server/replication/primary-link.ts';
 import { Propagation } from '../../server/replication/propagation.ts';
 import type { SyncFile } from '../../server/replication/rdb-run.ts';
 import { Replication } from '../../server/replication/replication.ts';
@@ -158,6 +159,7 @@ export class WorldNode {
       disklessSyncMaxReplicas: 0,
       pingPeriodSeconds: 10,
       timeoutSeconds: 60,
+      emptyPrimaryWaitSeconds: 60,
       backlogBytes: 200_000,
       backlogTtlSeconds: 3600,
       minReplicasToWrite: 0,
@@ -207,12 +209,14 @@ export class WorldNode {
         answer(`-${refused}`);
         return;
       }
-      const refusal = this.replication.syncRefusal;
+      const refusal = this.replication.refusalOf(peer, { id: option, offset: Number(value) });
       if (refusal !== null) answer(`-${refusal}`);
       else this.replication.attach(peer, { id: option, offset: Number(value) }, false);
     } else if (option === 'ACK') this.replication.primary.acknowledged(peer.id, Number(value));
     else {
       if (option === 'capa') peer.replicaCapabilities = 3;
+      if (option === 'version') peer.replicaVersion = OWN_PEER_VERSION;
+      if (option === 'resumes') peer.replicaResumes = value;
       answer('+OK');
     }
   }
@@ -232,6 +236,9 @@ export class WorldNode {
       savesFiles: () => false,
       rdbCompression: () => false,
       filedOffset: () => -1,
+      isEmpty: () => node.dataset.size === 0,
+      servesNothing: () => false,
+      clusterHandOver: null,
       snapshots: {
         start: (request) => {
           const { sink, fields } = request.begin(1);
@@ -432,6 +439,7 @@ export class ReplicationWorld {
       replicaAddress: from.name,
       replicaCapabilities: 0,
       replicaVersion: 0,
+      replicaResumes: '',
     };
     const connection: Connection = {
       ends: [from.name, host],
