@@ -141,6 +141,8 @@ export class CommandApplier {
       this.#run(at, next);
       if (outside && client.queued !== null) this.multiAt = at;
       at = next;
+      // A script that is late: what stands behind it waits.
+      if (this.held) break;
     }
     return at;
   }

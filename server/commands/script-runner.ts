@@ -177,8 +177,8 @@ export class ScriptRunner implements ScriptHost {
     if (this.#ownUnit) context.propagation.beginUnit();
     this.#startedMs = performance.now();
     this.#clockMs = context.keyspace.nowMs;
-    // Files and our primary's stream go on behind the script, so nobody could be served in between.
-    const watched = context.config.values['busy-reply-threshold'] > 0 && !isObeyed(client);
+    // Our primary's stream is applied in one go, so nobody could be served in between.
+    const watched = context.config.values['busy-reply-threshold'] > 0 && client.kind !== 'primary';
     return { protocol: client.protocol, watched, debugged: false };
   }
 
@@ -294,7 +294,7 @@ export class ScriptRunner implements ScriptHost {
     return this.#debuggingClients?.has(client) === true;
   }
 
-  /** Takes a call that the executor refuses, when its client debugs a script: its words are the debugger's. */
+  /** Takes a call that was refused, when its client debugs a script: its words are the debugger's. */
   takesRefused(call: Call): boolean {
     const session = this.#debugger;
     if (session === null || session.client !== call.client) return false;

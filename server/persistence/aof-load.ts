@@ -84,7 +84,11 @@ async function loadCommands(
       if (count === 0) return length;
       position += count;
       const end = length + count;
-      const at = scanner.feed(buffer, 0, end, position - end);
+      let at = scanner.feed(buffer, 0, end, position - end);
+      while (scanner.held) {
+        await turn();
+        if (!scanner.held) at = scanner.feed(buffer, at, end, position - end + at);
+      }
       length = end - at;
       buffer.copyWithin(0, at, end);
       progress(position);

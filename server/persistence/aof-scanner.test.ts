@@ -9,6 +9,7 @@ class Recorder implements CommandApplier {
   calls = 0;
   inTransaction = false;
   multiAt = -1;
+  readonly held = false;
   replay(bytes: Uint8Array, start: number, end: number): number {
     const text = Buffer.from(bytes.subarray(0, end)).toString('latin1');
     this.multiAt = -1;

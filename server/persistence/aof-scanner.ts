@@ -18,6 +18,8 @@ export interface CommandApplier {
   readonly inTransaction: boolean;
   /** Where the last MULTI of the last call of `replay` began, -1 when there was none. */
   readonly multiAt: number;
+  /** A script has been running for long and stands still: nothing may be run until it has ended. */
+  readonly held: boolean;
   /**
    * Runs the whole commands of bytes[start, end) up to an annotation and returns the position behind the
    * last one. Throws `CommandFormatError` for what is no command, any other error for one that is refused.
@@ -58,6 +60,11 @@ export class AofScanner {
     return this.#applier.inTransaction;
   }
 
+  /** A script of the file runs for long: it is fed again when this is over. */
+  get held(): boolean {
+    return this.#applier.held;
+  }
+
   /**
    * Takes bytes[start, end), of which the first stands at `offset` of the file, and returns how far it came:
    * there the next feed begins. Throws `AofLoadError` for bytes that are no command, or what the applier
@@ -71,6 +78,7 @@ export class AofScanner {
       if (next === at) break;
       at = next;
       if (!this.#applier.inTransaction) this.validBytes = offset + at - start;
+      if (this.#applier.held) break;
     }
     return at;
   }

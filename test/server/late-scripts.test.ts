@@ -2,7 +2,7 @@
  * A script that is late: others are told BUSY, it can be killed unless it has written, and what it does stays
  * one change for readers, files and replicas.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-connection.ts';
@@ -10,7 +10,16 @@ import { ServerProcess } from '../support/server-process.ts';
 import { waitUntil as waitFor } from '../support/wait-until.ts';
 
 const waitMsMax = 10_000;
-const argv = ['--save', '', '--busy-reply-threshold', '50', '--repl-diskless-sync-delay', '0'];
+const argv = [
+  '--save',
+  '',
+  '--enable-debug-command',
+  'yes',
+  '--busy-reply-threshold',
+  '50',
+  '--repl-diskless-sync-delay',
+  '0',
+];
 const LOOP = 'while true do end';
 const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
 
@@ -162,3 +171,38 @@ it('a replica applies nothing while a script of its own is late, and all of it l
   await waitUntil(async () => (await say(third, 'GET', 'meanwhile')) === '$1\r\n1\r\n');
   third.close();
 });
+
+it('a slow script of an append-only file leaves the server to answer LOADING, and all behind it is loaded', async () => {
+  const script = "redis.call('SET','slow','y') for i=1,700000 do redis.call('PING') end";
+  const words = (...all: string[]): string =>
+    `*${all.length}\r\n${all.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+  const file = [
+    words('EVAL', script, '0'),
+    words('MULTI'),
+    words('EVAL', script, '0'),
+    words('SET', 'inside', '1'),
+    words('EXEC'),
+    words('SET', 'behind', '1'),
+  ].join('');
+  const loading = await ServerProcess.start('redwarden-server', [
+    ...argv,
+    '--appendonly',
+    'yes',
+    '--aof-use-rdb-preamble',
+    'no',
+  ]);
+  const folder = path.join(loading.directory, 'appendonlydir');
+  const name = readdirSync(folder).find((one) => one.endsWith('.incr.aof')) ?? '';
+  writeFileSync(path.join(folder, name), file);
+  const connection = await RawConnection.open(loading.port);
+  const watcher = await RawConnection.open(loading.port);
+  const loaded = connection.call(['DEBUG', 'LOADAOF']).then(String);
+  await waitUntil(async () => (await say(watcher, 'PING')).startsWith('-LOADING'));
+  expect(await loaded).toBe('+OK\r\n');
+  expect(await say(watcher, 'MGET', 'slow', 'inside', 'behind')).toBe(
+    '*3\r\n$1\r\ny\r\n$1\r\n1\r\n$1\r\n1\r\n',
+  );
+  connection.close();
+  watcher.close();
+  await loading.stop();
+}, 30_000);

@@ -33,6 +33,7 @@ export function removeFolders(): void {
 class StringApplier implements CommandApplier {
   database = 0;
   multiAt = -1;
+  readonly held = false;
   readonly #keyspace: Keyspace;
   #queued: (readonly string[])[] | null = null;
   #end = 0;
