@@ -24,7 +24,7 @@ export const LOADING_DATASET = 'LOADING Redis is loading the dataset in memory';
 export const MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 export const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';
 export const MISCONF =
-  'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.';
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 export const CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot";
 export const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous errors.';
 export const NESTED_MULTI = 'ERR MULTI calls can not be nested';

@@ -315,13 +315,15 @@ export class Executor {
       if (!fits && (flags & DENYOOM) !== 0) return errors.OUT_OF_MEMORY;
     }
     if (!replica && context.guard.full && (flags & DENYOOM) !== 0) return errors.CONTAINER_FULL;
-    if ((flags & WRITE) !== 0) {
+    const writes = (flags & WRITE) !== 0;
+    const { trouble } = persistence;
+    if (trouble !== null && (writes || entry.name === 'ping')) {
+      return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
+    }
+    if (writes) {
       if (replica) {
         if (config.values['replica-read-only']) return errors.READ_ONLY;
       } else {
-        const trouble = persistence.trouble;
-        if (trouble !== null)
-          return trouble.kind === 'rdb' ? errors.MISCONF : errors.aofMisconf(trouble.message);
         if (config.values['min-replicas-to-write'] > 0 && !replication.hasEnoughReplicas())
           return errors.NO_REPLICAS;
         if (client.queued === null && config.values['require-ttl'] !== '') {
