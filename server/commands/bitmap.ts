@@ -38,6 +38,7 @@ const BAD_BIT_ARGUMENT = 'ERR The bit argument must be 1 or 0.';
 const ONE_SOURCE = 'ERR BITOP NOT must be called with a single source key.';
 const OPERATIONS: readonly BitOperation[] = ['AND', 'OR', 'XOR', 'NOT', 'DIFF', 'DIFF1', 'ANDOR', 'ONE'];
 
+const ONE_BYTE = Buffer.alloc(1);
 const piece: Piece = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
 function bitcount(call: Call): void {
@@ -160,7 +161,8 @@ function setbit(call: Call): void {
       touched(call, 1);
     }
   }
-  piece.bytes[piece.start] = value;
+  ONE_BYTE[0] = value;
+  records.writeValue(target, at, ONE_BYTE, 0, 1);
   if (grows || value !== former) call.notify(NOTIFY_STRING, 'setbit', 1);
   call.reply.integer((former & mask) === 0 ? 0 : 1);
 }

@@ -80,7 +80,7 @@ export class StringRecords {
       records.copyValue(ref, from, kept - from, rest, 0);
       records.writeValue(next, from, rest, 0, rest.length);
     }
-    for (let index = moved; index < oldChunks; index++) arena.free(records.chunk(ref, index));
+    for (let index = moved; index < oldChunks; index++) records.pins.free(records.chunk(ref, index));
     return next;
   }
 }

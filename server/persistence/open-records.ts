@@ -1,9 +1,8 @@
 /**
- * The records of one snapshot that are not written in one go: long strings and values in tables. One of them
- * is open, the others wait; what happens to their keys meanwhile comes here first.
+ * The records of one snapshot that are not written in one go: long strings, lists, streams and values in
+ * tables. One of them is open, the others wait; what happens to their elements meanwhile comes here first.
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { CHUNK_BYTES } from '../structures/record.ts';
 import { OpenPieces } from './open-pieces.ts';
 import { OpenTable } from './open-table.ts';
 import type { RdbWriter } from './rdb-writer.ts';
@@ -15,19 +14,7 @@ const ASIDE_BYTES_MAX = 8 * 1024 * 1024;
 
 const NO_NAME = Buffer.alloc(0);
 
-/** A long string, and how much of it was written. */
-class OpenString {
-  readonly database: number;
-  readonly ref: number;
-  at = 0;
-
-  constructor(database: number, ref: number) {
-    this.database = database;
-    this.ref = ref;
-  }
-}
-
-type OpenRecord = OpenString | OpenTable | OpenPieces;
+type OpenRecord = OpenTable | OpenPieces;
 
 export interface OpenRecordsOptions {
   readonly keyspace: Keyspace;
@@ -36,8 +23,6 @@ export interface OpenRecordsOptions {
   readonly spill: SpillFile;
   /** Told when a record is complete. */
   onWritten(): void;
-  /** The writer may have enough for a chunk. */
-  flush(): void;
   /** Runs what may throw RdbError, which ends the snapshot. */
   guarded(write: () => void): void;
 }
@@ -50,7 +35,6 @@ export class OpenRecords {
   readonly #writer: RdbWriter;
   /** Told when a record is complete. */
   readonly #onWritten: () => void;
-  readonly #flush: () => void;
   #open: OpenRecord | null = null;
   readonly #waiting: OpenRecord[] = [];
   /** Values in tables that wait or are open, by the table's header. */
@@ -66,7 +50,6 @@ export class OpenRecords {
     this.#writer = options.writer;
     this.#spill = options.spill;
     this.#onWritten = options.onWritten;
-    this.#flush = options.flush;
     const { store } = keyspace.values;
     store.epoch = keyspace.epoch;
     store.elementHook = (table, element) => options.guarded(() => this.#beforeElement(table, element));
@@ -78,26 +61,20 @@ export class OpenRecords {
     return this.#open !== null;
   }
 
-  /** The walk has come to this record: true when it is one of those that are written here. */
+  /**
+   * The walk has come to this record, or it is about to change: true when it is one of those that are written
+   * here.
+   */
   take(database: number, ref: number): boolean {
-    const { records } = this.#keyspace;
-    if (!records.chunked(ref)) return this.#register(database, ref);
-    if (!this.#waiting.some((other) => 'ref' in other && other.ref === ref))
-      this.#waiting.push(new OpenString(database, ref));
+    const { records, epoch } = this.#keyspace;
+    const record: OpenRecord | null =
+      this.#records.openPieces(database, ref, this.#writer.compression) ??
+      this.#records.openTable(database, ref, this.#writer.compression);
+    if (record === null) return false;
+    records.setMark(ref, epoch);
+    if (record instanceof OpenTable) this.#tables.set(record.table, record);
+    this.#waiting.push(record);
     return true;
-  }
-
-  /** The record is about to change: true when nothing else need be done about it. */
-  beforeChange(database: number, ref: number): boolean {
-    const open = this.#open;
-    if (open !== null && 'ref' in open && open.ref === ref) {
-      this.copyOnWriteBytes += this.#keyspace.records.valueLength(ref) - open.at;
-      this.close();
-      return true;
-    }
-    const waiting = this.#waiting.findIndex((other) => 'ref' in other && other.ref === ref);
-    if (waiting >= 0) this.#waiting.splice(waiting, 1);
-    return this.#register(database, ref);
   }
 
   /** Goes on with the open record or opens the next; false when there is none. */
@@ -110,20 +87,9 @@ export class OpenRecords {
     if (next === undefined) return false;
     this.#open = next;
     this.#writer.selectDatabase(next.database);
-    if ('ref' in next) this.#records.begin(this.#writer, next.ref);
-    else {
-      if (next instanceof OpenTable) this.asideBytes -= next.asideBytes;
-      next.begin(this.#writer);
-    }
+    if (next instanceof OpenTable) this.asideBytes -= next.asideBytes;
+    next.begin(this.#writer);
     return true;
-  }
-
-  /** Writes the open record to its end. */
-  close(): void {
-    for (let open = this.#open; open !== null; open = this.#open) {
-      this.#continue(open);
-      this.#flush();
-    }
   }
 
   /** The snapshot is over, complete or not. */
@@ -138,41 +104,14 @@ export class OpenRecords {
   }
 
   #continue(open: OpenRecord): void {
-    if (open instanceof OpenPieces) {
-      if (!open.step(this.#writer)) return;
-      open.end();
-    } else if (!('ref' in open)) {
-      if (!open.step(this.#writer)) return;
+    if (!open.step(this.#writer)) return;
+    if (open instanceof OpenPieces) open.end();
+    else {
       this.#tables.delete(open.table);
       this.#free(open);
-    } else {
-      const { records, epoch } = this.#keyspace;
-      const length = records.valueLength(open.ref);
-      const count = Math.min(CHUNK_BYTES, length - open.at);
-      this.#records.piece(this.#writer, open.ref, open.at, count);
-      open.at += count;
-      if (open.at < length) return;
-      records.setMark(open.ref, epoch);
     }
     this.#open = null;
     this.#onWritten();
-  }
-
-  /** A value in a table or in nodes is written in pieces from now on; false for every other. */
-  #register(database: number, ref: number): boolean {
-    const pieces = this.#records.openPieces(database, ref, this.#writer.compression);
-    if (pieces !== null) {
-      this.#keyspace.records.setMark(ref, this.#keyspace.epoch);
-      this.#waiting.push(pieces);
-      return true;
-    }
-    const table = this.#records.openTable(database, ref, this.#writer.compression);
-    if (table === null) return false;
-    const { records, epoch } = this.#keyspace;
-    records.setMark(ref, epoch);
-    this.#tables.set(table.table, table);
-    this.#waiting.push(table);
-    return true;
   }
 
   #beforeElement(table: number, element: number): void {

@@ -8,6 +8,8 @@ import { OpenTable } from './open-table.ts';
 import { TYPE_STRING as RDB_STRING, RDB_VERSION_DEFAULT } from './rdb-format.ts';
 import { printable, RdbError } from './rdb-source.ts';
 import { type Compression, RdbWriter } from './rdb-writer.ts';
+import { StringPieces } from './string-pieces.ts';
+import type { PieceWriter } from './value-codec.ts';
 
 /** What a record tells of its last accesses: nothing, idle seconds or the LFU counter. */
 export type AccessAttributes = 'none' | 'idle' | 'frequency';
@@ -56,38 +58,14 @@ export class RecordWriter {
       return;
     }
     if (records.chunked(ref)) {
-      this.begin(writer, ref);
+      this.#head(writer, ref, RDB_STRING);
+      writer.size(records.valueLength(ref));
       this.piece(writer, ref, 0, records.valueLength(ref));
       return;
     }
     this.#head(writer, ref, RDB_STRING);
     const start = records.valueStart(ref);
     writer.string(records.segment(ref), start, start + records.valueLength(ref));
-  }
-
-  /** The whole record, with `flush` called behind every piece of a long string. Returns the bytes it took. */
-  writePieces(writer: RdbWriter, ref: number, flush: () => void): number {
-    const { records } = this.#keyspace;
-    const before = writer.length;
-    if (!records.chunked(ref)) {
-      this.write(writer, ref);
-      const bytes = writer.length - before;
-      flush();
-      return bytes;
-    }
-    const length = records.valueLength(ref);
-    this.begin(writer, ref);
-    for (let at = 0; at < length; at += CHUNK_BYTES) {
-      this.piece(writer, ref, at, Math.min(CHUNK_BYTES, length - at));
-      flush();
-    }
-    return length;
-  }
-
-  /** The record of a long string up to its length; `piece` follows until all of it was written. */
-  begin(writer: RdbWriter, ref: number): void {
-    this.#head(writer, ref, RDB_STRING);
-    writer.openString(this.#keyspace.records.valueLength(ref));
   }
 
   /** `count` bytes of a chunked value from `at` on; `at` is a multiple of CHUNK_BYTES. */
@@ -132,13 +110,19 @@ export class RecordWriter {
 
   /** The record for being written piece by piece; null when its value is written at once. */
   openPieces(database: number, ref: number, compression: Compression): OpenPieces | null {
-    const type = this.#keyspace.records.type(ref);
-    const pieces = type === TYPE_STRING ? undefined : this.codecs.of(type).pieces?.(ref, this.version);
-    if (pieces === undefined || pieces === null) return null;
+    const pieces = this.#pieces(ref);
+    if (pieces === null) return null;
     const head = new RdbWriter(compression, HEAD_ROOM);
     this.#head(head, ref, this.rdbType(ref));
     pieces.head(head);
     return new OpenPieces(database, head.takeChunk(null, 0), pieces);
+  }
+
+  #pieces(ref: number): PieceWriter | null {
+    const { records } = this.#keyspace;
+    const type = records.type(ref);
+    if (type === TYPE_STRING) return records.chunked(ref) ? new StringPieces(records, ref) : null;
+    return this.codecs.of(type).pieces?.(ref, this.version) ?? null;
   }
 
   /** Type byte and value alone, as DUMP has them. */

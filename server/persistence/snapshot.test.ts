@@ -194,6 +194,60 @@ describe('Snapshots', () => {
     }
   }, 60_000);
 
+  it('writes long strings as they were, and keeps no piece of them afterwards', async () => {
+    const keyspace = newKeyspace();
+    const database = keyspace.databases[0];
+    const model = new Model(keyspace, random(5));
+    // A table that had keys keeps its first bucket.
+    model.set(0, 'first', '', -1);
+    database.remove(bytesOf('first'), 0, 5);
+    model.content.clear();
+    const usedBytes = keyspace.arena.usedBytes;
+    for (let k = 0; k < 6; k += 1) {
+      const value = String.fromCharCode(97 + k).repeat(900_000 + k);
+      model.set(0, `long:${k}`, value, -1);
+    }
+    const expected = new Map(model.content);
+    const find = (k: number): number => database.find(bytesOf(`long:${k}`), 0, 6);
+    /** What commands do: the hook, then the bytes. */
+    const write = (k: number, at: number): void => {
+      database.beforeChange(find(k));
+      keyspace.records.setMark(find(k), keyspace.epoch);
+      keyspace.records.writeValue(find(k), at, bytesOf('NEW'), 0, 3);
+    };
+    const changes: readonly (() => void)[] = [
+      () => write(0, 600_000),
+      () => write(0, 10),
+      () => database.resizeString(find(1), 2_000_000),
+      () => write(1, 1_500_000),
+      () => database.resizeString(find(2), 300_000),
+      () => database.resizeString(find(2), 5),
+      () => database.remove(bytesOf('long:3'), 0, 6),
+      () => model.set(0, 'long:4', 'z'.repeat(900_000), -1),
+      () => write(5, 262_143),
+    ];
+    const snapshots = newSnapshots(keyspace);
+    const taken = request('save');
+    snapshots.start(taken.request);
+    for (let k = 0; snapshots.active; k += 1) {
+      changes[k]?.();
+      await turn();
+    }
+    expect(await taken.ended).toBeNull();
+    const found = contentOf(taken.sink);
+    expect(found.size).toBe(6);
+    for (const [name, value] of expected) expect(found.get(name) === value, name).toBe(true);
+    expect(keyspace.records.pins.size).toBe(0);
+    expect(keyspace.records.pins.orphanBytes).toBe(0);
+    const again = request('save');
+    const cancelled = snapshots.start(again.request);
+    await turn();
+    for (let k = 0; k < 6; k += 1) database.remove(bytesOf(`long:${k}`), 0, 6);
+    cancelled.cancel('enough');
+    expect(keyspace.records.pins.size).toBe(0);
+    expect(keyspace.arena.usedBytes).toBe(usedBytes);
+  });
+
   it('puts old content on the disk while a long record is open, and loses none of it', async () => {
     const keyspace = newKeyspace();
     const model = new Model(keyspace, random(11));

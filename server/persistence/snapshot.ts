@@ -11,12 +11,12 @@
  *   end        the hook goes; every sink gets the trailer and finishes by itself
  *
  * So the stream holds each key of T0 once, as it was at T0, in any order; databases may alternate.
- * Long strings and values in tables are open across slices (OpenRecords): the old content of other keys then
- * waits in a side writer, at most SIDE_BYTES_MAX of it; beyond that, or when an open string itself changes,
- * the record is written to its end. Lists and streams go in pieces too. Invariants: a record's stamp is the
- * epoch exactly when it is in the stream or newer than T0; at most one run. Memory: what the sinks have not
- * passed on yet. The walk waits while one of them holds PENDING_BYTES_MAX; old content cannot wait, so a sink
- * must take it, block (a file) or fail (a replica that does not read).
+ * Values of many elements and long strings are open across slices (OpenRecords); the old content of other keys
+ * then waits at the side, beyond some megabytes on the disk (SideLog). Whoever changes a piece of a value that
+ * is not written yet leaves the old one behind. Invariants: a record's stamp is the epoch exactly when it is in
+ * the stream, open, waiting or newer than T0; at most one run. The bytes go to a thread, which compresses them,
+ * and from there into files or back to the sinks (SnapshotOutput). The walk waits while PENDING_BYTES_MAX are on
+ * their way; old content cannot wait: it blocks for a while, then the run fails.
  *
  * Seam. `start(request)` begins at once when nothing runs, otherwise after the running one; all that wait by
  * then and agree on `version` and `compression` share one T0. `request.begin()` is called at T0,
@@ -44,6 +44,8 @@ export interface SnapshotSink {
   readonly failure: Error | null;
   /** A file that is there and empty: the bytes go to it directly, nothing is given to `write`. */
   readonly file?: string;
+  /** `write` keeps no chunk: it may be written over afterwards. */
+  readonly copies?: boolean;
   write(chunk: Uint8Array): void;
   /** All was written. Resolves when it is where it belongs, rejects when it is not and never will be. */
   finish(): Promise<void>;
@@ -209,7 +211,8 @@ export class Snapshots {
   get heldBytes(): number {
     const output = this.#output?.pendingBytes ?? 0;
     const aside = this.#open?.asideBytes ?? 0;
-    return output + aside + this.#writer.length + this.#side.length + this.#sideLog.memoryBytes;
+    const orphans = this.#keyspace.records.pins.orphanBytes;
+    return output + aside + orphans + this.#writer.length + this.#side.length + this.#sideLog.memoryBytes;
   }
 
   /** Bytes of old content that the running or last run put on the disk meanwhile. */
@@ -295,6 +298,7 @@ export class Snapshots {
     const events: OutputEvents = {
       relay: (bytes, indexes) => {
         for (const index of indexes) if (!targets[index].ended) targets[index].sink?.write(bytes);
+        return indexes.every((index) => targets[index].sink?.copies === true);
       },
       ended: (index) => this.#finish(targets[index]),
       failed: (index, error) => this.drop(targets[index], error),
@@ -348,7 +352,6 @@ export class Snapshots {
       onWritten: () => {
         this.keysProcessed += 1;
       },
-      flush: () => this.#flush(CHUNK_FLUSH_BYTES),
       guarded: (write) => this.#guarded(write),
     });
     this.#activity = this.#environment.activity();
@@ -382,7 +385,7 @@ export class Snapshots {
     const records = this.#open;
     if (records === null) return;
     this.#guarded(() => {
-      if (!records.beforeChange(database, ref)) this.#writeBefore(records, database, ref);
+      if (!records.take(database, ref)) this.#writeBefore(records, database, ref);
     });
   }
 
@@ -390,16 +393,12 @@ export class Snapshots {
   #writeBefore(records: OpenRecords, database: number, ref: number): void {
     const aside = records.open || this.#side.length !== 0 || !this.#sideLog.isEmpty;
     const writer = aside ? this.#side : this.#writer;
-    const flush = aside ? () => this.#flushSide() : () => this.#flush(CHUNK_FLUSH_BYTES);
+    const before = writer.length;
     writer.selectDatabase(database);
-    this.#keyspace.records.setMark(ref, this.#keyspace.epoch);
-    this.#copiedBytes += this.#records.writePieces(writer, ref, flush);
-    this.keysProcessed += 1;
-  }
-
-  #flushSide(): void {
-    if (this.#side.length < CHUNK_FLUSH_BYTES) return;
-    this.#sideLog.push(this.#side.takeChunk(null, CHUNK_ROOM));
+    this.#writeWhole(writer, ref);
+    this.#copiedBytes += writer.length - before;
+    if (!aside) this.#flush(CHUNK_FLUSH_BYTES);
+    else if (writer.length >= CHUNK_FLUSH_BYTES) this.#sideLog.push(writer.takeChunk(null, CHUNK_ROOM));
   }
 
   /** A record that this version of RDB cannot hold, or that lost elements, ends the run for all. */

@@ -14,6 +14,7 @@
  * grows.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
+import { PinnedChunks } from './pinned-chunks.ts';
 
 export const TYPE_STRING = 0;
 export const TYPE_LIST = 1;
@@ -66,9 +67,12 @@ export class Records {
   readonly arena: Arena;
   readonly words: Uint32Array[];
   readonly bytes: Buffer[];
+  /** Chunks that a snapshot has still to write. */
+  readonly pins: PinnedChunks;
 
   constructor(arena: Arena) {
     this.arena = arena;
+    this.pins = new PinnedChunks(arena);
     this.words = arena.words;
     this.bytes = arena.bytes;
   }
@@ -415,7 +419,7 @@ export class Records {
       const index = Math.floor(at / CHUNK_BYTES);
       const within = at - index * CHUNK_BYTES;
       const take = Math.min(end - start, CHUNK_BYTES - within);
-      const chunk = this.chunk(ref, index);
+      const chunk = this.pins.size === 0 ? this.chunk(ref, index) : this.#ownChunk(ref, index);
       const target = this.bytes[chunk >>> SEGMENT_SHIFT];
       copyBytes(source, start, start + take, target, ((chunk & UNIT_MASK) << 3) + within);
       start += take;
@@ -427,9 +431,23 @@ export class Records {
   release(ref: number): void {
     if (this.chunked(ref)) {
       const count = Records.chunkCount(this.valueLength(ref));
-      for (let index = 0; index < count; index++) this.arena.free(this.chunk(ref, index));
+      for (let index = 0; index < count; index++) this.pins.free(this.chunk(ref, index));
     }
     this.arena.free(ref);
+  }
+
+  /** Chunk `index` to be written to: a copy of it when a snapshot needs it as it is. */
+  #ownChunk(ref: number, index: number): number {
+    const chunk = this.chunk(ref, index);
+    if (!this.pins.has(chunk)) return chunk;
+    const bytes = this.arena.blockBytes(chunk);
+    const copy = this.arena.allocate(bytes);
+    const start = (chunk & UNIT_MASK) << 3;
+    const source = this.bytes[chunk >>> SEGMENT_SHIFT];
+    source.copy(this.bytes[copy >>> SEGMENT_SHIFT], (copy & UNIT_MASK) << 3, start, start + bytes);
+    this.setChunk(ref, index, copy);
+    this.pins.free(chunk);
+    return copy;
   }
 
   /** Bytes of the arena that the record holds, chunks included. */
