@@ -371,7 +371,9 @@ describe('Persistence, append-only files', () => {
   it('refuses a folder that another server uses', async () => {
     const folder = newFolder();
     const node = await started(folder, AOF);
-    expect(await new Node(folder, AOF).loadError()).toMatch(/Another server, process \d+, uses the append-only files in /);
+    expect(await new Node(folder, AOF).loadError()).toMatch(
+      /Another server, process \d+, uses the append-only files in /,
+    );
     node.persistence.close();
     (await started(folder, AOF)).persistence.close();
   });

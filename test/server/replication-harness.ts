@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RespClient, type Word } from '../../server/wire/client.ts';
 import { RespError } from '../../server/wire/reply-parser.ts';
+import { debianProgram } from '../support/debian-programs.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -16,7 +17,7 @@ const CALL_MS = 10_000;
 const START_MS = 15_000;
 const PAUSE_MS = 25;
 
-export type Engine = 'ours' | 'redis';
+export type Engine = 'ours' | 'redis' | 'valkey';
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -57,10 +58,12 @@ export class ServerProcess {
 
   /** Starts the process; again after `stop` or `kill`. */
   async run(): Promise<void> {
-    const program = this.engine === 'ours' ? join(ROOT, 'server/bin/redwarden-server') : 'redis-server';
+    const ours = { path: join(ROOT, 'server/bin/redwarden-server'), env: {} };
+    const program = this.engine === 'ours' ? ours : await debianProgram(`${this.engine}-server`, () => {});
     const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder, '--save', ''];
     const replication = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
-    const child = spawn(program, [...fixed, ...replication, ...this.#options], {
+    const child = spawn(program.path, [...fixed, ...replication, ...this.#options], {
+      env: { ...process.env, ...program.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
