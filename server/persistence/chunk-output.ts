@@ -13,8 +13,8 @@ const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 
 /** What comes back. */
 export interface OutputEvents {
-  /** Bytes for targets without a file. */
-  relay(bytes: Uint8Array, targets: readonly number[]): void;
+  /** Bytes for targets without a file. True: nobody keeps them, they may be written over. */
+  relay(bytes: Uint8Array, targets: readonly number[]): boolean;
   /** The target has everything, a file is safe on the disk. */
   ended(target: number): void;
   failed(target: number, error: Error): void;

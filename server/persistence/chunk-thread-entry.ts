@@ -12,7 +12,10 @@ function report(message: ThreadReport, transfer: ArrayBuffer[] = []): void {
 }
 
 const output = new ChunkOutput({
-  relay: (bytes, targets) => report({ kind: 'relay', bytes, targets }, [bytes.buffer as ArrayBuffer]),
+  relay: (bytes, targets) => {
+    report({ kind: 'relay', bytes, targets }, [bytes.buffer as ArrayBuffer]);
+    return false;
+  },
   ended: (target) => report({ kind: 'ended', target }),
   failed: (target, error) => {
     const { code, errno, syscall } = error as NodeJS.ErrnoException;

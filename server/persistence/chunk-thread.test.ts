@@ -14,10 +14,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 class Recorder implements OutputEvents {
   readonly bytes = new Map<number, Buffer>();
   readonly over = new Map<number, Error | null>();
-  relay(bytes: Uint8Array, targets: readonly number[]): void {
+  relay(bytes: Uint8Array, targets: readonly number[]): boolean {
     for (const target of targets) {
       this.bytes.set(target, Buffer.concat([this.bytes.get(target) ?? Buffer.alloc(0), bytes]));
     }
+    return true;
   }
   ended(target: number): void {
     this.over.set(target, null);

@@ -31,6 +31,7 @@ export type ThreadReport =
 
 /** Empty buffers that are kept. */
 const EMPTY_MAX = 16;
+const NO_MARKS = new Uint32Array(0);
 const ENTRY = import.meta.url.endsWith('.ts') ? './chunk-thread-entry.ts' : './chunk-thread-entry.js';
 
 export class ChunkThread implements SnapshotOutput {
@@ -105,13 +106,19 @@ export class ChunkThread implements SnapshotOutput {
   }
 
   #reported(report: ThreadReport, events: OutputEvents): void {
-    if (report.kind === 'relay') events.relay(report.bytes, report.targets);
-    else if (report.kind === 'ended') events.ended(report.target);
+    if (report.kind === 'relay') {
+      const { bytes, targets } = report;
+      if (events.relay(bytes, targets) && bytes.buffer.byteLength === CHUNK_ROOM) {
+        this.#keep({ bytes: new Uint8Array(bytes.buffer), length: 0, marks: NO_MARKS, markCount: 0 });
+      }
+    } else if (report.kind === 'ended') events.ended(report.target);
     else if (report.kind === 'failed') {
       events.failed(report.target, Object.assign(new Error(report.message), report.system));
-    } else if (this.#empty.length < EMPTY_MAX && report.chunk.bytes.length === CHUNK_ROOM) {
-      this.#empty.push(report.chunk);
-    }
+    } else this.#keep(report.chunk);
+  }
+
+  #keep(chunk: RdbChunk): void {
+    if (this.#empty.length < EMPTY_MAX && chunk.bytes.length === CHUNK_ROOM) this.#empty.push(chunk);
   }
 }
 

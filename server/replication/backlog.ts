@@ -36,6 +36,8 @@ const LOOP_COPY_BYTES = 48;
 const EMPTY = new Uint8Array(0);
 const SPILL_BYTES = 1024 * 1024;
 const READ_BYTES = 512 * 1024;
+/** Blocks given back that wait to be filled again: fresh ones cost more than what is written to them. */
+const FREE_BYTES_MAX = 2 * 1024 * 1024;
 
 export class Backlog {
   #blocks: Uint8Array[] = [];
@@ -52,6 +54,7 @@ export class Backlog {
   readonly #spilled: SpilledPart | null;
   /** Index of the first block that is in memory; those from `#head` to it are in files. */
   #memoryHead = 0;
+  #free: Uint8Array[] = [];
   #writing = false;
   /** Told, and nobody was removed since. */
   #troubled = false;
@@ -104,8 +107,8 @@ export class Backlog {
     while (start < end) {
       const within = (this.#end - this.#headPosition) % this.#blockBytes;
       if (this.#end - this.#headPosition === (this.#blocks.length - this.#head) * this.#blockBytes) {
-        this.#blocks.push(new Uint8Array(this.#blockBytes));
         this.#trim();
+        this.#blocks.push(this.#free.pop() ?? new Uint8Array(this.#blockBytes));
         this.#relieve();
       }
       const block = this.#blocks[this.#blocks.length - 1] as Uint8Array;
@@ -145,6 +148,7 @@ export class Backlog {
   close(): void {
     this.#readers.clear();
     this.#blocks = [];
+    this.#free = [];
     this.#head = 0;
     this.#memoryHead = 0;
     this.#headPosition = this.#end;
@@ -172,7 +176,7 @@ export class Backlog {
     let keepFrom = this.#end - this.#bytesMax;
     for (const reader of this.#readers) keepFrom = Math.min(keepFrom, reader.position);
     while (this.#head < this.#blocks.length - 1 && this.#headPosition + this.#blockBytes <= keepFrom) {
-      this.#blocks[this.#head] = EMPTY;
+      this.#reuse(this.#head);
       this.#head++;
       this.#headPosition += this.#blockBytes;
       this.#start = this.#headPosition;
@@ -228,9 +232,15 @@ export class Backlog {
     }
     const { end } = this.#spilled as SpilledPart;
     while (this.memoryStart < end && this.#memoryHead < this.#blocks.length - 1) {
-      this.#blocks[this.#memoryHead] = EMPTY;
+      this.#reuse(this.#memoryHead);
       this.#memoryHead++;
     }
+  }
+
+  #reuse(index: number): void {
+    const block = this.#blocks[index] as Uint8Array;
+    this.#blocks[index] = EMPTY;
+    if (block.length !== 0 && this.#free.length * this.#blockBytes < FREE_BYTES_MAX) this.#free.push(block);
   }
 
   #slowest(): BacklogReader[] {

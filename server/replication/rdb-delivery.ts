@@ -6,8 +6,9 @@ import type { AttachedReplica } from './attached-replica.ts';
 import { LogCursor, type ReadableBytes } from './log-cursor.ts';
 import type { ReplicationRuntime } from './replication-seams.ts';
 
-const IN_FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
-const LOOK_MS = 2;
+/** Handed over at once when the connection has nothing to send: what it must keep is copied there. */
+const PIECE_BYTES = 256 * 1024;
+const LOOK_MS = 1;
 
 export class RdbDelivery {
   readonly cursor = new LogCursor(0);
@@ -60,24 +61,24 @@ export class RdbDelivery {
   #pump(): void {
     this.#asked = false;
     if (this.#over) return;
-    const room = IN_FLIGHT_BYTES_MAX - this.#replica.peer.link.pendingBytes;
-    let reading = false;
-    if (room > 0) {
+    const idle = this.#replica.peer.link.pendingBytes === 0;
+    if (idle) {
       this.cursor.pull(
         this.#bytes,
-        room,
+        PIECE_BYTES,
         (bytes) => this.#replica.write(bytes),
         (error) => this.#read(error),
       );
-      reading = this.cursor.reading;
     }
     if (this.cursor.position === this.#bytes.end) {
       if (this.#complete) this.#end(null);
       return;
     }
-    if (reading) return;
+    if (this.cursor.reading) return;
     this.#asked = true;
-    this.#runtime.after(LOOK_MS, () => this.#pump());
+    // The end of this turn shows what the kernel took.
+    if (idle) this.#runtime.afterTurn(() => this.#pump());
+    else this.#runtime.after(LOOK_MS, () => this.#pump());
   }
 
   #read(error: Error | null): void {

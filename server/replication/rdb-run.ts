@@ -40,6 +40,7 @@ const encoder = new TextEncoder();
  */
 export class StreamRun implements RdbRun {
   readonly marked = true;
+  readonly copies = true;
   readonly replicas: Set<AttachedReplica> = new Set();
   failure: Error | null = null;
   readonly #mark: Uint8Array;
@@ -132,6 +133,7 @@ export interface SyncFile {
 
 export class FileRun implements RdbRun {
   readonly marked = false;
+  readonly file?: string;
   readonly replicas: Set<AttachedReplica> = new Set();
   readonly #file: SyncFile;
   readonly #runtime: ReplicationRuntime;
@@ -141,6 +143,7 @@ export class FileRun implements RdbRun {
 
   constructor(file: SyncFile, runtime: ReplicationRuntime, ends: RunEnds) {
     this.#file = file;
+    if (file.sink.file !== undefined) this.file = file.sink.file;
     this.#runtime = runtime;
     this.#ends = ends;
   }
