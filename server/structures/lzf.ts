@@ -136,7 +136,14 @@ export function lzfDecompress(
     if (control < 32) {
       const count = control + 1;
       if (at + count > end || to + count > outEnd) return false;
-      for (let k = 0; k < count; k += 1) out[to++] = bytes[at++];
+      const stop = at + count;
+      for (const fours = stop - 3; at < fours; at += 4, to += 4) {
+        out[to] = bytes[at];
+        out[to + 1] = bytes[at + 1];
+        out[to + 2] = bytes[at + 2];
+        out[to + 3] = bytes[at + 3];
+      }
+      while (at < stop) out[to++] = bytes[at++];
       continue;
     }
     let length = control >> 5;
@@ -148,7 +155,15 @@ export function lzfDecompress(
     let from = to - ((control & 31) << 8) - bytes[at++] - 1;
     length += 2;
     if (from < outStart || to + length > outEnd) return false;
-    for (let k = 0; k < length; k += 1) out[to++] = out[from++];
+    const stop = to + length;
+    // Byte by byte in order: the copy may begin within what it writes.
+    for (const fours = stop - 3; to < fours; to += 4, from += 4) {
+      out[to] = out[from];
+      out[to + 1] = out[from + 1];
+      out[to + 2] = out[from + 2];
+      out[to + 3] = out[from + 3];
+    }
+    while (to < stop) out[to++] = out[from++];
   }
   return to === outEnd;
 }

@@ -126,6 +126,24 @@ export class SortedSetBody {
     this.add(member, start, length, score);
   }
 
+  /**
+   * Adds a member to the table of a large set, not yet to its order: `order` must follow before anything else
+   * happens to the set. The record, 0 when the member is there already.
+   */
+  addUnordered(member: Uint8Array, start: number, length: number, score: number): number {
+    const table = this.#trees.owner(this.root);
+    const hash = hashBytes(member, start, length);
+    if (this.#elements.find(table, hash, member, start, length) !== 0) return 0;
+    const ref = this.#records.newScored(this.#store.epoch, member, start, length, score);
+    this.#elements.insert(table, hash, ref);
+    return ref;
+  }
+
+  /** Takes records of `addUnordered` into the order, the last one first: best when they were descending. */
+  order(refs: Uint32Array, count: number): void {
+    for (let index = count - 1; index >= 0; index--) this.#trees.insert(this.root, refs[index]);
+  }
+
   #fitsListpack(length: number): boolean {
     const { limits } = this.#store;
     return (

@@ -35,6 +35,7 @@ const RDB_ZSET_2 = 5;
 const RDB_ZSET_ZIPLIST = 12;
 const RDB_ZSET_LISTPACK = 17;
 const ELEMENTS_PER_COMMAND = 64;
+const REFS_MIN = 256;
 
 export class SortedSetCodec implements ValueCodec {
   readonly type = TYPE_ZSET;
@@ -121,6 +122,9 @@ class SortedSetDecoder implements ValueDecoder {
   readonly #rdbType: number;
   readonly #body: SortedSetBody;
   readonly #text = new RdbText();
+  /** Records that are in the table and not yet in the order. */
+  #refs = new Uint32Array(REFS_MIN);
+  #collected = 0;
   /** Elements that are left; -1 before the count was read. */
   #left = -1;
 
@@ -147,10 +151,30 @@ class SortedSetDecoder implements ValueDecoder {
     for (; this.#left > 0; this.#left--) {
       source.read(text);
       const score = binary ? source.double() : source.textDouble();
-      this.#add(source, text.bytes, text.start, text.length, score);
+      this.#collect(source, text, score);
       source.settle();
     }
+    this.#order();
     return true;
+  }
+
+  /** Elements come from the greatest on: they enter the order from the end, which moves none of them again. */
+  #collect(source: RdbSource, text: RdbText, score: number): void {
+    if (Number.isNaN(score)) source.fail('Zset with NAN score detected');
+    if (text.length > KEY_BYTES_MAX) source.fail('a member of a sorted set is longer than 1 MiB');
+    const ref = this.#body.addUnordered(text.bytes, text.start, text.length, score);
+    if (ref === 0) source.fail('Duplicate zset fields detected');
+    if (this.#collected === this.#refs.length) {
+      const grown = new Uint32Array(this.#collected * 2);
+      grown.set(this.#refs);
+      this.#refs = grown;
+    }
+    this.#refs[this.#collected++] = ref;
+  }
+
+  #order(): void {
+    this.#body.order(this.#refs, this.#collected);
+    this.#collected = 0;
   }
 
   result(): DetachedValue {
@@ -162,6 +186,7 @@ class SortedSetDecoder implements ValueDecoder {
   }
 
   abandon(): void {
+    this.#order();
     this.#sets.release(this.#body.encoding, this.#body.root);
   }
 
