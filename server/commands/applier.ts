@@ -153,13 +153,26 @@ export class CommandApplier {
     reply.at = 0;
     if (reply.buffer.length > REPLY_BYTES_KEPT) reply.reset(true);
     const failures = this.#context.stats.totalErrorReplies;
-    if (!this.#executor.executeTrusted(this.#call)) {
+    const known = this.#executor.executeTrusted(this.#call);
+    const failed = this.#context.stats.totalErrorReplies !== failures;
+    if (!known && this.#client.kind !== 'primary') {
       throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()}`);
     }
     this.applied++;
-    if (this.#context.stats.totalErrorReplies !== failures) this.#tellFailure();
+    if (failed) this.#tellFailure();
+    if (failed && this.#stopsAtErrors) {
+      throw new ApplyError(`${reply.buffer.utf8Slice(1, reply.at).trim()} (propagation-error-behavior)`);
+    }
     const { blocking } = this.#context;
     if (blocking.ready && !this.inTransaction) blocking.serve();
+  }
+
+  /** propagation-error-behavior: Redis ends its process, we leave the primary, or the file. */
+  get #stopsAtErrors(): boolean {
+    const { values } = this.#context.config;
+    const behaviour = values['propagation-error-behavior'];
+    if (this.#client.kind !== 'primary') return behaviour === 'panic';
+    return behaviour !== 'ignore' && values['replica-read-only'];
   }
 
   /** The sender's data has this change and ours has not: somebody must see it. */

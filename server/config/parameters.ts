@@ -270,7 +270,7 @@ export const parameters = [
   ['repl-backlog-ttl',                 long,              '3600',                LIVE,            'Seconds the history outlives the last replica; 0: for ever.'],
   ['min-replicas-to-write',            count,             '0',                   LIVE,            'Good replicas without which writes are refused.',                       'min-slaves-to-write'],
   ['min-replicas-max-lag',             count,             '10',                  LIVE,            'Seconds of lag up to which a replica is good.',                         'min-slaves-max-lag'],
-  ['propagation-error-behavior',       oneOf('ignore', 'panic', 'panic-on-replicas'), 'ignore', LIVE | INERT, 'What an error in a replicated command does.'],
+  ['propagation-error-behavior',       oneOf('ignore', 'panic', 'panic-on-replicas'), 'ignore', LIVE,         'What an error in a replicated command does.'],
   // --- cluster
   ['cluster-enabled',                  yesNo,             'no',                  FIXED,           'Run as a node of a cluster.'],
   ['cluster-config-file',              any,               'nodes.conf',          FIXED,           'File that the node keeps its view of the cluster in.'],
