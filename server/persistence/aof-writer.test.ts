@@ -244,4 +244,40 @@ describe('AofWriter', () => {
     expect(read('a')).toBe('#TS:1700000000\r\n12#TS:1700000001\r\n3');
     writer.close();
   });
+
+  it('knows the place in the replication stream up to which all is synced', async () => {
+    const { writer, environment, put } = make('always');
+    writer.open(join(folder, 'a'), 0);
+    expect(writer.syncedStreamOffset).toBe(0);
+    put('one');
+    environment.stream = 10;
+    expect(writer.syncedStreamOffset).toBe(-1);
+    writer.flushTurn();
+    environment.stream = 20;
+    put('two');
+    await settled(writer);
+    expect(writer.syncedStreamOffset).toBe(10);
+    writer.flushTurn();
+    await settled(writer);
+    environment.stream = 30;
+    // Nothing of what came since went into the file.
+    expect(writer.syncedStreamOffset).toBe(30);
+  });
+
+  it('forgets that place when the file is closed, and takes it from a base that covers it', async () => {
+    const { writer, environment, put } = make('no');
+    environment.stream = 1000;
+    writer.open(join(folder, 'a'), 0);
+    put('of another stream');
+    writer.flushTurn();
+    writer.close();
+    environment.stream = 50;
+    writer.open(join(folder, 'b'), 0);
+    put('new');
+    writer.flushTurn();
+    await settled(writer);
+    expect(writer.syncedStreamOffset).toBe(-1);
+    writer.coverUpTo(writer.offset - 3, 40);
+    expect([writer.syncedStreamOffset, writer.releasedOffset]).toEqual([40, writer.offset]);
+  });
 });
