@@ -251,7 +251,7 @@ export class Server implements ServerContext {
       this.#upkeep.tick(nowMs);
       this.replication.tick(nowMs);
     }
-    this.persistence.tick(nowMs, midway);
+    this.persistence.tick(nowMs);
     const endedMs = performance.now();
     this.info.tick(endedMs);
     this.info.loop.tick(endedMs, (endedMs - startedMs) * 1000, this.stats.totalCommandsProcessed);

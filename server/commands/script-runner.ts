@@ -40,8 +40,11 @@ const REPLY_BYTES_KEPT = 1024 * 1024;
 /** How long a late script runs before the others have their turn again. */
 const SLICE_MS = 5;
 
-/** Goes on when a script that stood still has ended; its reply, and all that is said until then, is there. */
-export type AfterScript = (reply: Reply) => void;
+/**
+ * Goes on when a script that stood still has ended. All that is said until then is there; `muted`: nobody
+ * wants to hear it.
+ */
+export type AfterScript = (reply: Reply, muted: boolean) => void;
 
 export class ScriptRunner implements ScriptHost {
   readonly scripting: Scripting;
@@ -276,8 +279,8 @@ export class ScriptRunner implements ScriptHost {
     keyspace.setNow(Date.now());
     this.#executor.refreshCalm();
     if (this.#debugger !== null) this.#sayEnd(this.#debugger, reply);
-    else if (suspended.after !== null) suspended.after(reply);
-    else call.client.link.unblock((to) => to.raw(reply.buffer.subarray(0, reply.at)));
+    else if (suspended.after !== null) suspended.after(reply, suspended.muted);
+    else call.client.link.unblock((to) => to.raw(reply.buffer.subarray(0, suspended.muted ? 0 : reply.at)));
     if (blocking.ready && this.suspended === null) blocking.serve();
   }
 

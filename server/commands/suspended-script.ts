@@ -9,13 +9,16 @@ export class SuspendedScript {
   readonly reply = new Reply();
   /** When the script began, in ms of `performance`. */
   readonly startedMs: number;
+  /** CLIENT REPLY OFF or SKIP: nothing is said. */
+  readonly muted: boolean;
   /** It shall end at its next step. */
   killed = false;
   /** What goes on behind it: the rest of a transaction. */
-  after: ((reply: Reply) => void) | null = null;
+  after: ((reply: Reply, muted: boolean) => void) | null = null;
 
   constructor(call: Call, startedMs: number) {
     this.startedMs = startedMs;
+    this.muted = call.client.replyMode === 'off' || call.client.replyMode === 'skip';
     this.reply.protocol = call.client.protocol;
     this.call = keptCall(call, this.reply);
   }

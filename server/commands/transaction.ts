@@ -112,11 +112,11 @@ function runQueued(
     inner.executor.executeTrusted(inner.call);
     if (context.scripts.suspended === null) continue;
     call.waits = true;
-    context.scripts.continueWith(reply, start, (late) => {
+    context.scripts.continueWith(reply, start, (late, muted) => {
       const rest = new Call(context, call.table, client, late);
       runQueued(rest, queued, index + 1, 0, before);
       if (context.scripts.suspended !== null) return;
-      client.link.unblock((to) => to.raw(late.buffer.subarray(0, late.at)));
+      client.link.unblock((to) => to.raw(late.buffer.subarray(0, muted ? 0 : late.at)));
     });
     return;
   }

@@ -50,6 +50,8 @@ export interface PersistenceOptions {
   attach(sink: ChangeReader): void;
   /** Commands of a transaction or a script run: what they change may not be torn by a rewrite. */
   inUnit(): boolean;
+  /** A script that is late stands in the middle of its changes: no file and no copy may begin. */
+  readonly midway?: () => boolean;
   detach(sink: ChangeReader): void;
   /** `releasedOffset` grew: replies that waited may leave. */
   onReleased(): void;
@@ -118,6 +120,7 @@ export class Persistence {
       attributes: () => this.accessAttributes,
       keyDelayUs: () => Number(values['rdb-key-save-delay']),
       spillFolder: () => values['dir'],
+      midway: () => options.midway?.() === true,
       output: (events, broken) => new ChunkThread(events, broken),
     });
     this.#writer = this.#makeWriter();
@@ -232,15 +235,14 @@ export class Persistence {
     this.#writer.flushTurn();
   }
 
-  /** `midway`: a script is in the middle of its changes, so no file may begin. */
-  tick(nowMs: number, midway = false): void {
+  tick(nowMs: number): void {
     if (nowMs - this.#positionNotedMs >= POSITION_INTERVAL_MS || nowMs < this.#positionNotedMs) {
       this.#positionNotedMs = nowMs;
       this.#notePosition();
     }
     this.#writer.tick();
     // What is loaded so far is no dataset.
-    if (this.loading !== null || midway) return;
+    if (this.loading !== null || this.#options.midway?.() === true) return;
     this.save.tick(nowMs);
     this.aof.tick(nowMs);
   }

@@ -109,6 +109,8 @@ export interface SnapshotEnvironment {
   attributes(): AccessAttributes;
   /** Microseconds to wait after each key, for tests (`rdb-key-save-delay`). */
   keyDelayUs(): number;
+  /** The data is in the middle of a change: T0 must wait. */
+  midway?(): boolean;
   /** Folder for what waits on the disk. */
   spillFolder?(): string;
   /** Who compresses, checksums and writes; not given: this thread. `broken` says that it cannot go on. */
@@ -121,6 +123,8 @@ const URGENT_SLICE_MS = 20;
 const PAUSE_FACTOR = 3;
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 const PENDING_WAIT_MS = 2;
+/** How soon it is looked whether the change has ended that T0 waits for. */
+const MIDWAY_LOOK_MS = 10;
 /** Old content cannot wait: with so much on its way to the disk it waits for it. */
 const BLOCK_BYTES = 32 * 1024 * 1024;
 const BLOCK_MS_MAX = 5000;
@@ -264,6 +268,12 @@ export class Snapshots {
   #begin(): void {
     const first = this.#waiting[0];
     if (first === undefined) return;
+    if (this.#environment.midway?.() === true) {
+      setTimeout(() => {
+        if (!this.active) this.#begin();
+      }, MIDWAY_LOOK_MS).unref();
+      return;
+    }
     const { version, compression, withoutKeys = false } = first.request;
     const joins = ({ request }: Target): boolean =>
       request.version === version &&

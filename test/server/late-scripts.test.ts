@@ -5,11 +5,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { RawConnection } from '../support/raw-connection.ts';
+import { encodeCommand, RawConnection } from '../support/raw-connection.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { waitUntil as waitFor } from '../support/wait-until.ts';
 
-const waitMsMax = 10_000;
+const waitMsMax = 20_000;
 const argv = [
   '--save',
   '',
@@ -141,6 +141,21 @@ it('EXEC of others is refused as a whole, MULTI and what follows too', async () 
   third.close();
 });
 
+it('a client that wants no replies gets none of it, and its calls are in the slow log with their time', async () => {
+  const quiet = await RawConnection.open(server.port);
+  const requests = [
+    ['CLIENT', 'REPLY', 'OFF'],
+    ['EVAL', 'for i=1,300000 do redis.call("PING") end return "said"', '0'],
+    ['CLIENT', 'REPLY', 'ON'],
+  ];
+  const answers = await quiet.send(Buffer.concat(requests.map(encodeCommand)), 1);
+  expect(String(answers[0])).toBe('+OK\r\n');
+  const [, entry = ''] = (await say(other, 'SLOWLOG', 'GET', '1')).split(/:\d{10}\r\n:/);
+  expect(Number.parseInt(entry, 10)).toBeGreaterThanOrEqual(50_000);
+  expect(entry).toContain('for i=1,300000');
+  quiet.close();
+});
+
 it('who called it may go: it runs on until it is killed', async () => {
   const gone = await RawConnection.open(server.port);
   const { reply } = await late(['EVAL', LOOP, '0'], gone);
@@ -152,7 +167,7 @@ it('who called it may go: it runs on until it is killed', async () => {
 });
 
 it('a replica that attaches meanwhile copies all of its changes or none', async () => {
-  const { reply } = await late(['EVAL', WRITES, '0', '700000']);
+  const { reply } = await late(['EVAL', WRITES, '0', '300000']);
   await say(onReplica, 'REPLICAOF', '127.0.0.1', String(server.port));
   await reply;
   await say(other, 'SET', 'after', 'it');
@@ -173,7 +188,7 @@ it('a replica applies nothing while a script of its own is late, and all of it l
 });
 
 it('a slow script of an append-only file leaves the server to answer LOADING, and all behind it is loaded', async () => {
-  const script = "redis.call('SET','slow','y') for i=1,700000 do redis.call('PING') end";
+  const script = "redis.call('SET','slow','y') for i=1,300000 do redis.call('PING') end";
   const words = (...all: string[]): string =>
     `*${all.length}\r\n${all.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
   const file = [
