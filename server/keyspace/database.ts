@@ -365,6 +365,7 @@ export class Database extends SlotTables {
     this.expiring -= keyspace.table.expiring(header);
     this.size -= removed;
     this.headers[slot] = 0;
+    if (keyspace.adoptTable?.(this.snapshotIndex, header) === true) return removed;
     if (keyspace.snapshotHook === null && keyspace.lazyFree.releaseTable(header)) return removed;
     keyspace.table.destroy(header, (ref) => {
       this.beforeChange(ref);

@@ -79,6 +79,8 @@ export class Keyspace {
   snapshotHook: ((databaseIndex: number, ref: number) => void) | null = null;
   /** Hook: whether somebody takes the value of a key that goes; it is theirs then. */
   adopt: ((ref: number) => boolean) | null = null;
+  /** A database loses a whole table of keys: true when the snapshot keeps it until it has seen each. */
+  adoptTable: ((database: number, header: number) => boolean) | null = null;
   /** Hook: a key expired here and was deleted (its DEL must be propagated). */
   onExpired: (databaseIndex: number, key: Uint8Array, start: number, length: number) => void = () => {};
   /** Hook: fields of a hash expired here and were deleted (their HDEL must be propagated). */

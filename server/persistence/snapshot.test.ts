@@ -248,6 +248,37 @@ describe('Snapshots', () => {
     expect(keyspace.arena.usedBytes).toBe(usedBytes);
   });
 
+  it('a flush leaves its tables to the snapshot, which frees them', async () => {
+    for (const perSlot of [false, true]) {
+      const keyspace = newKeyspace(perSlot);
+      const model = new Model(keyspace, random(3));
+      model.set(0, 'first', '', -1);
+      keyspace.flushAll();
+      model.content.clear();
+      const usedBytes = keyspace.arena.usedBytes;
+      for (let k = 0; k < 3000; k += 1) model.set((k % 2) * 2, `key:${k}`, `value ${k}`, -1);
+      model.set(0, 'long', 'y'.repeat(800_000), -1);
+      const expected = new Map(model.content);
+      const snapshots = newSnapshots(keyspace);
+      const taken = request('save');
+      snapshots.start(taken.request);
+      for (let k = 0; snapshots.active; k += 1) {
+        if (k === 20) {
+          expect(keyspace.flushAll()).toBe(3001);
+          expect(keyspace.size).toBe(0);
+        }
+        if (k > 20 && k < 60) model.set(0, `key:${k}`, 'later', -1);
+        if (k === 60) keyspace.databases[0].flush();
+        await turn();
+      }
+      expect(await taken.ended).toBeNull();
+      const found = contentOf(taken.sink);
+      expect(found.size).toBe(expected.size);
+      for (const [name, value] of expected) expect(found.get(name) === value, name).toBe(true);
+      expect(keyspace.arena.usedBytes).toBe(usedBytes);
+    }
+  });
+
   it('puts old content on the disk while a long record is open, and loses none of it', async () => {
     const keyspace = newKeyspace();
     const model = new Model(keyspace, random(11));

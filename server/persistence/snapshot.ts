@@ -182,6 +182,9 @@ export class Snapshots {
   #databases: readonly Database[] = [];
   #database = 0;
   #cursor = 0;
+  /** Tables that databases lost since T0 (FLUSHALL): walked after the databases, freed at the end. */
+  #lost: { readonly database: number; readonly header: number }[] = [];
+  #lostAt = 0;
   #open: OpenRecords | null = null;
   #copiedBytes = 0;
   #unfinishedRuns = 0;
@@ -348,8 +351,10 @@ export class Snapshots {
     this.#databases = withoutKeys ? [] : [...keyspace.databases];
     // SWAPDB may give them other numbers before the walk comes to them.
     for (const database of this.#databases) database.snapshotIndex = database.index;
+    if (!withoutKeys) keyspace.adoptTable = (database, header) => this.#adoptTable(database, header);
     this.#database = 0;
     this.#cursor = 0;
+    this.#lostAt = 0;
     this.keysProcessed = 0;
     this.#keysDelayed = 0;
     this.keysTotal = withoutKeys ? 0 : keyspace.size;
@@ -502,7 +507,7 @@ export class Snapshots {
       return true;
     }
     const database = this.#databases[this.#database];
-    if (database === undefined) return false;
+    if (database === undefined) return this.#stepLost();
     if (this.#cursor === 0 && database.size !== 0) {
       this.#writer.selectDatabase(database.snapshotIndex);
       this.#writer.resize(database.size, database.expiring);
@@ -514,6 +519,29 @@ export class Snapshots {
     this.#flush(CHUNK_FLUSH_BYTES);
     if (this.#cursor === 0) this.#database += 1;
     return true;
+  }
+
+  #adoptTable(database: number, header: number): boolean {
+    this.#lost.push({ database, header });
+    return true;
+  }
+
+  #stepLost(): boolean {
+    const lost = this.#lost[this.#lostAt];
+    if (lost === undefined) return false;
+    const { database, header } = lost;
+    this.#cursor = this.#keyspace.table.scan(header, this.#cursor, (ref) => this.#visit(database, ref));
+    this.#flush(CHUNK_FLUSH_BYTES);
+    if (this.#cursor === 0) this.#lostAt += 1;
+    return true;
+  }
+
+  #freeLost(): void {
+    const { lazyFree, table } = this.#keyspace;
+    for (const { header } of this.#lost) {
+      if (!lazyFree.releaseTable(header)) table.destroy(header, (ref) => this.#keyspace.release(ref));
+    }
+    this.#lost = [];
   }
 
   #visit(database: number, ref: number): void {
@@ -551,6 +579,7 @@ export class Snapshots {
   #endWalk(complete: boolean): void {
     this.#walking = false;
     this.#keyspace.snapshotHook = null;
+    this.#keyspace.adoptTable = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#timer = null;
@@ -558,6 +587,7 @@ export class Snapshots {
     this.#copiedBytes = this.copyOnWriteBytes;
     this.#open?.end();
     this.#open = null;
+    this.#freeLost();
     this.#databases = [];
     this.#unfinishedRuns = complete ? 0 : this.#unfinishedRuns + 1;
     this.#writer = new RdbWriter(false, 0);
