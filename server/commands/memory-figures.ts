@@ -16,6 +16,9 @@ export interface MemoryFigures {
   readonly base: number;
   readonly fragmentation: number;
   readonly resident: number;
+  /** Memory of the log of the replication stream. */
+  readonly streamLog: number;
+  /** Of that, what repl-backlog-size keeps anyway; the rest is counted to replicas. */
   readonly backlog: number;
   readonly normalClients: number;
   readonly replicaClients: number;
@@ -32,6 +35,10 @@ export function memoryFigures(context: ServerContext): MemoryFigures {
     if (client.kind === 'replica') replicaClients += bytes;
     else normalClients += bytes;
   }
+  const { backlog, replicas } = context.replication;
+  const streamLog = backlog?.memoryBytes ?? 0;
+  const kept = replicas.length === 0 ? streamLog : context.config.values['repl-backlog-size'];
+  replicaClients += Math.max(0, streamLog - kept);
   const used = keyspace.arena.usedBytes;
   const held = keyspace.arena.reservedBytes;
   // Up to one segment the arena is empty rather than fragmented; alerts on the ratio must not fire for it.
@@ -45,8 +52,8 @@ export function memoryFigures(context: ServerContext): MemoryFigures {
     base,
     fragmentation: base === 0 ? 0 : held / base,
     resident: process.memoryUsage.rss(),
-    // Replicas read from the backlog itself: there are no other buffers.
-    backlog: context.replication.backlog?.memoryBytes ?? 0,
+    streamLog,
+    backlog: Math.min(streamLog, kept),
     normalClients,
     replicaClients,
     overhead: tables,

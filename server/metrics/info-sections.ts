@@ -32,7 +32,7 @@ function ratio(part: number, whole: number): string {
 export function memoryLines(context: ServerContext): string[] {
   const { config } = context;
   const figures = memoryFigures(context);
-  const { used, held, base, resident, peak, backlog } = figures;
+  const { used, held, base, resident, peak } = figures;
   const total = totalmem();
   const { maxmemory } = config.values;
   const { cache, engine, libraries } = context.scripts.scripting;
@@ -83,8 +83,8 @@ export function memoryLines(context: ServerContext): string[] {
     `mem_fragmentation_ratio:${ratio(held, base)}`,
     `mem_fragmentation_bytes:${held - base}`,
     'mem_not_counted_for_evict:0',
-    `mem_replication_backlog:${backlog}`,
-    `mem_total_replication_buffers:${backlog}`,
+    `mem_replication_backlog:${figures.backlog}`,
+    `mem_total_replication_buffers:${figures.streamLog}`,
     'mem_replica_full_sync_buffer:0',
     `mem_clients_slaves:${figures.replicaClients}`,
     `mem_clients_normal:${figures.normalClients}`,
