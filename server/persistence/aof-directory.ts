@@ -21,10 +21,13 @@ import {
 import { join } from 'node:path';
 import { systemMessage } from '../config/config-file.ts';
 import {
+  type AofFile,
   type AofManifest,
   EMPTY_MANIFEST,
   formatManifest,
   parseManifest,
+  withBase,
+  withIncrement,
   withoutHistory,
 } from './aof-manifest.ts';
 import { DirectoryLock } from './directory-lock.ts';
@@ -157,6 +160,38 @@ export class AofDirectory {
       syncFolderNow(this.path);
     } catch (error) {
       throw new ManifestUnsynced(`Fail to fsync AOF directory ${this.path}: ${systemMessage(error)}`);
+    }
+  }
+
+  /**
+   * Names a new base, and what a first rewrite has collected in the temporary increment (`takesTemporary`);
+   * increments before `firstKept` become history. Returns the name that the temporary increment has now.
+   * Throws when that fails; then the old manifest holds and `discard` was told of the files it does not know,
+   * unless it is `ManifestUnsynced`.
+   */
+  swap(
+    base: AofFile,
+    firstKept: number,
+    takesTemporary: boolean,
+    discard: (name: string) => void,
+  ): string | null {
+    let { manifest } = this;
+    let taken: string | null = null;
+    try {
+      if (takesTemporary) {
+        manifest = withIncrement(manifest, this.prefix);
+        const name = manifest.increments.at(-1)?.name as string;
+        renameSync(this.temporaryIncrement, this.file(name));
+        taken = name;
+      }
+      this.write(withBase(manifest, base, firstKept));
+      return taken;
+    } catch (error) {
+      if (!(error instanceof ManifestUnsynced)) {
+        discard(base.name);
+        if (taken !== null) discard(taken);
+      }
+      throw error;
     }
   }
 

@@ -179,6 +179,17 @@ describe('AofWriter', () => {
     writer.close();
   });
 
+  it('tells when what was written so far is safe, also under no', async () => {
+    const { writer, put } = make('no');
+    writer.open(join(folder, 'a'), 0);
+    put('12345');
+    writer.flushTurn();
+    expect(writer.unsyncedBytes).toBe(5);
+    expect(await new Promise((resolve) => writer.syncThen(resolve))).toBeNull();
+    expect(writer.unsyncedBytes).toBe(0);
+    writer.close();
+  });
+
   it('tells how long writes and syncs took when somebody listens', async () => {
     const { writer, environment, put } = make('always');
     writer.open(join(folder, 'a'), 0);

@@ -54,6 +54,8 @@ interface Sync {
   /** Place in the replication stream, as `upTo`. */
   streamUpTo: number;
   readonly close: boolean;
+  /** Told when it is over, of the error or of null. */
+  readonly done?: (error: Error | null) => void;
 }
 
 const BUFFER_BYTES = 64 * 1024;
@@ -137,6 +139,16 @@ export class AofWriter {
 
   get bufferedBytes(): number {
     return this.#length;
+  }
+
+  /** Bytes of the file that a power cut may take. */
+  get unsyncedBytes(): number {
+    return this.writtenOffset - this.syncedOffset;
+  }
+
+  /** Makes what was written so far safe without blocking; `done` gets the error or null. */
+  syncThen(done: (error: Error | null) => void): void {
+    this.#enqueue({ ...this.#syncOfWritten(false), done });
   }
 
   /** fdatasync calls that run or wait. */
@@ -376,8 +388,9 @@ export class AofWriter {
       if (this.#environment.policy() === 'always') {
         this.#environment.latency()?.('aof-fsync-always', performance.now() - startedMs);
       }
-      if (error !== null) this.#syncFailed(error);
-      else this.#synced(sync);
+      if (error === null) this.#synced(sync);
+      else if (this.#environment.policy() !== 'no' || sync.close) this.#syncFailed(error);
+      sync.done?.(error);
       if (sync.close) closeSync(sync.descriptor);
       this.#next();
       this.#afterSync();

@@ -14,7 +14,7 @@
  *   off       a rewrite makes a base without an increment.
  * A rewrite that fails changes nothing; the increments it had opened stay in the manifest.
  */
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import type { Log } from '../config/log.ts';
@@ -57,6 +57,9 @@ export interface AppendOnlyEnvironment {
   autoRewrite(): { readonly percentage: number; readonly bytesMin: number };
 }
 
+/** With more than this to be synced, a rewrite waits for the disk before it begins, not while it does. */
+const UNSYNCED_BYTES_MAX = 1024 * 1024;
+
 /** A rewrite under way. */
 interface Rewrite {
   readonly stateAtStart: AofState;
@@ -96,6 +99,8 @@ export class AppendOnlyFile {
   /** Bytes of all files but the one being written. */
   #closedBytes = 0;
   #handle: SnapshotHandle | null = null;
+  /** A rewrite waits for the disk; another object for each. */
+  #settling: object | null = null;
   /** The process that stands for the rewrite that runs. */
   #pid = 0;
   readonly #limit: RewriteLimit;
@@ -119,7 +124,7 @@ export class AppendOnlyFile {
   }
 
   get rewriting(): boolean {
-    return this.#handle !== null;
+    return this.#handle !== null || this.#settling !== null;
   }
 
   /**
@@ -158,19 +163,11 @@ export class AppendOnlyFile {
     if (this.state !== 'off') return true;
     const { log, snapshots } = this.#environment;
     this.state = 'waiting';
-    if (snapshots.active && !this.rewriting) {
+    const other = snapshots.active && !this.rewriting;
+    if (other || later) {
       this.scheduled = true;
-      log.notice(
-        'AOF was enabled but there is already another background operation. ' +
-          'An AOF background was scheduled to start when possible.',
-      );
-      return true;
-    }
-    if (later) {
-      this.scheduled = true;
-      log.notice(
-        'AOF was enabled during a transaction. An AOF background was scheduled to start when possible.',
-      );
+      const why = other ? 'but there is already another background operation' : 'during a transaction';
+      log.notice(`AOF was enabled ${why}. An AOF background was scheduled to start when possible.`);
       return true;
     }
     if (this.rewriting) {
@@ -207,6 +204,7 @@ export class AppendOnlyFile {
   }
 
   #stopRewrite(reason: string): void {
+    this.#settling = null;
     if (this.#handle === null) return;
     this.#environment.log.notice(`Killing running AOF rewrite child: ${this.#pid}`);
     this.#handle.cancel(reason);
@@ -217,6 +215,7 @@ export class AppendOnlyFile {
    */
   datasetReplaced(): void {
     if (this.state === 'off') return;
+    this.#settling = null;
     this.#handle?.cancel('the dataset was replaced');
     this.#detach();
     this.writer.close();
@@ -257,13 +256,27 @@ export class AppendOnlyFile {
 
   /** Starts a rewrite, or schedules it behind the snapshot that runs. False when one runs already. */
   rewrite(): boolean {
-    if (this.#handle !== null) return false;
+    if (this.rewriting) return false;
     if (this.#environment.snapshots.active) this.schedule();
     else {
       this.scheduled = false;
-      this.#start();
+      if (this.state === 'on' && this.writer.unsyncedBytes > UNSYNCED_BYTES_MAX) this.#settle();
+      else this.#start();
     }
     return true;
+  }
+
+  /** Starts when the disk has most of what the increment to be left holds. */
+  #settle(): void {
+    const settling = {};
+    this.#settling = settling;
+    this.writer.syncThen((error) => {
+      if (this.#settling !== settling) return;
+      this.#settling = null;
+      if (error !== null) this.#failed(error);
+      else if (this.#environment.snapshots.active) this.schedule();
+      else this.#start();
+    });
   }
 
   /** Somebody asked for a rewrite that cannot start now: it starts as soon as it can. */
@@ -275,7 +288,7 @@ export class AppendOnlyFile {
 
   /** Call some ten times a second. */
   tick(nowMs: number): void {
-    if (this.#handle !== null || this.#environment.snapshots.active) return;
+    if (this.rewriting || this.#environment.snapshots.active) return;
     if (this.scheduled) {
       if (!this.#limit.holds(this.consecutiveFailures, nowMs)) this.rewrite();
       return;
@@ -377,28 +390,20 @@ export class AppendOnlyFile {
   #finish({ stateAtStart, base, firstKept, temporaryBase }: Rewrite): void {
     const { directory } = this;
     const { log } = this.#environment;
-    let { manifest } = directory;
     log.notice('Background AOF rewrite terminated with success');
     log.notice(
       `Successfully renamed the temporary AOF base file ${basename(temporaryBase)} into ${base.name}`,
     );
-    const files = [base.name];
     try {
-      if (stateAtStart === 'waiting') {
-        manifest = withIncrement(manifest, directory.prefix);
-        const { name } = lastIncrement(manifest.increments);
-        const { temporaryIncrement } = directory;
-        renameSync(temporaryIncrement, directory.file(name));
-        files.push(name);
-        log.notice(
-          `Successfully renamed the temporary AOF incr file ${basename(temporaryIncrement)} into ${name}`,
-        );
+      const taken = directory.swap(base, firstKept, stateAtStart === 'waiting', (name) =>
+        this.#discard(name),
+      );
+      if (taken !== null) {
+        const from = basename(directory.temporaryIncrement);
+        log.notice(`Successfully renamed the temporary AOF incr file ${from} into ${taken}`);
       }
-      directory.write(withBase(manifest, base, firstKept));
     } catch (error) {
-      // A manifest that is in its place names these files, whether or not the disk will remember it.
       if (error instanceof ManifestUnsynced) this.#rewritten(stateAtStart);
-      else for (const name of files) this.#discard(name);
       throw error;
     }
     this.#rewritten(stateAtStart);

@@ -153,6 +153,19 @@ describe.skipIf(!hasRedwarden)('the append-only file', () => {
     expect(latest).toMatch(/aof-(fsync-always|write)/);
   }, 60_000);
 
+  it('waits for the disk before a rewrite, not in it, when much is to be synced', async () => {
+    const server = await start('--appendfsync', 'no');
+    for (let round = 0; round < 4; round += 1)
+      await server.call('SET', `key:${round}`, 'x'.repeat(1_000_000));
+    expect(await server.call('BGREWRITEAOF')).toBe('Background append only file rewriting started');
+    await expect(server.call('BGREWRITEAOF')).rejects.toThrow(/already in progress/);
+    await server.call('SET', 'late', '1');
+    await until(() => /Background AOF rewrite finished successfully/.test(server.output));
+    await server.call('CONFIG', 'SET', 'appendonly', 'no');
+    await server.call('DEBUG', 'LOADAOF');
+    expect(await server.call('DBSIZE')).toBe(5);
+  }, 30_000);
+
   it('waits after three rewrites that failed, but not for somebody who asks', async () => {
     const server = await start('--auto-aof-rewrite-min-size', '1kb');
     await server.call('SET', 'key', 'value');
