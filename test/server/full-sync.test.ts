@@ -83,6 +83,8 @@ describe('FullSync', () => {
     ['ours', 'ours'],
     ['ours', 'redis'],
     ['redis', 'ours'],
+    ['ours', 'valkey'],
+    ['valkey', 'ours'],
   ] as const) {
     it.skipIf(!hasRedis)(`goes through a file: ${replicaEngine} from ${primaryEngine}`, async () => {
       const primary = await start(primaryEngine, '--repl-diskless-sync', 'no');

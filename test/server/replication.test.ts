@@ -48,6 +48,8 @@ const DIRECTIONS: readonly (readonly [Engine, Engine])[] = [
   ['ours', 'ours'],
   ['ours', 'redis'],
   ['redis', 'ours'],
+  ['ours', 'valkey'],
+  ['valkey', 'ours'],
 ];
 
 afterEach(async () => {
@@ -78,7 +80,7 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
       }
       expect(await primary.count('stats', 'sync_full')).toBe(1);
       expect(await primary.count('stats', 'sync_partial_ok')).toBeGreaterThanOrEqual(3);
-      expect(replica.log).toContain('Successful partial resynchronization with master.');
+      expect(replica.log).toMatch(/Successful partial resynchronization with (master|primary)\./);
       expect(await replica.call('SET', 'a', 'b')).toMatchObject({
         message: expect.stringContaining('READONLY'),
       });
@@ -131,6 +133,8 @@ describe.skipIf(!hasRedis)('Replication across servers', () => {
     ['redis', 'ours', 'redis'],
     ['ours', 'redis', 'ours'],
     ['ours', 'ours', 'ours'],
+    ['valkey', 'ours', 'valkey'],
+    ['ours', 'valkey', 'ours'],
   ] as const) {
     it(`passes the stream on: ${first} -> ${second} -> ${third}; promotion keeps the history`, async () => {
       const [a, b, c] = [await start(first), await start(second), await start(third)];
