@@ -337,6 +337,30 @@ describe('LuaEngine', () => {
     );
   });
 
+  it('turns replies of RESP 3 of any shape into values and back (seeded)', () => {
+    const seed = 5;
+    const random = new Prng(seed);
+    const value = (depth: number): string => {
+      const kind = random.below(depth > 3 ? 6 : 8);
+      if (kind === 0) return `:${random.below(2 ** 31) - 2 ** 30}\r\n`;
+      if (kind === 1) return '#t\r\n';
+      if (kind === 2) return `,${random.below(1000)}.5\r\n`;
+      if (kind === 3) return `(${random.below(2 ** 31)}00000000000\r\n`;
+      if (kind === 4) return `=7\r\ntxt:${random.below(900) + 100}\r\n`;
+      if (kind === 5) return '#f\r\n';
+      const count = random.below(4);
+      const items = Array.from({ length: count }, () => value(depth + 1));
+      if (kind === 6) return `*${count}\r\n${items.join('')}`;
+      // The order of a map of more than one key is Lua's.
+      return count === 0 ? '%0\r\n' : `%1\r\n$1\r\n${random.below(10)}\r\n${items[0]}`;
+    };
+    for (let round = 0; round < 500; round++) {
+      host.answer = value(0);
+      const code = 'redis.setresp(3) return redis.call("x")';
+      expect(run(code, [], [], 3), `seed ${seed}, round ${round}`).toBe(host.answer);
+    }
+  });
+
   it('hands replies of any shape through (seeded)', () => {
     const seed = 4;
     const random = new Prng(seed);
