@@ -265,9 +265,13 @@ function sleep(call: Call): void {
 function holdClients(call: Call, sleepMs: number): void {
   const { client, context } = call;
   const { clients, keyspace } = context;
+  const { switches } = keyspace;
+  const { cronPaused } = switches;
   clients.pausedUntilMs = Math.max(clients.pausedUntilMs, keyspace.nowMs + sleepMs);
+  switches.cronPaused = true;
   const answer = call.defer();
   const wake = (): void => {
+    switches.cronPaused = cronPaused;
     if (clients.byId(client.id) === client) answer((reply) => reply.ok());
   };
   setTimeout(wake, sleepMs).unref();
