@@ -158,7 +158,7 @@ class SortedSetDecoder implements ValueDecoder {
     return true;
   }
 
-  /** Elements come from the greatest on: they enter the order from the end, which moves none of them again. */
+  /** Elements come from the greatest on: they enter the order from the end, which moves none again. */
   #collect(source: RdbSource, text: RdbText, score: number): void {
     if (Number.isNaN(score)) source.fail('Zset with NAN score detected');
     if (text.length > KEY_BYTES_MAX) source.fail('a member of a sorted set is longer than 1 MiB');
