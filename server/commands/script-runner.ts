@@ -165,6 +165,11 @@ export class ScriptRunner implements ScriptHost {
     isFunction: boolean,
   ): RunOptions | null {
     const { context, client, reply } = call;
+    if (this.#run !== null) {
+      // Only with DEBUG SET-DISABLE-DENY-SCRIPTS.
+      reply.error('ERR This Redis command is not allowed from script');
+      return null;
+    }
     const run = runOf(client, flags, readOnlyCommand, this.#isOutOfMemory(client));
     const refusal = refusalOfScript(context, run, flags, readOnlyCommand);
     if (refusal !== null) {

@@ -2,7 +2,8 @@
  * A script that is late: others are told BUSY, it can be killed unless it has written, and what it does stays
  * one change for readers, files and replicas.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodeCommand, RawConnection } from '../support/raw-connection.ts';
@@ -186,6 +187,31 @@ it('a replica applies nothing while a script of its own is late, and all of it l
   await waitUntil(async () => (await say(third, 'GET', 'meanwhile')) === '$1\r\n1\r\n');
   third.close();
 });
+
+it('SHUTDOWN NOSAVE in its middle leaves nothing of it behind', async () => {
+  const options = [...argv, '--appendonly', 'yes', '--appendfsync', 'always'];
+  const ended = await ServerProcess.start('redwarden-server', options);
+  const [first, second] = [await RawConnection.open(ended.port), await RawConnection.open(ended.port)];
+  await say(first, 'SET', 'before', '1');
+  const endless =
+    "redis.call('SET','in','1') redis.call('INCR','n') while true do redis.call('INCR','n') end";
+  const { reply } = await late(['EVAL', endless, '0'], first, second);
+  reply.catch(() => {});
+  const incr = path.join(ended.directory, 'appendonlydir');
+  const file = readdirSync(incr).find((one) => one.endsWith('.incr.aof')) ?? '';
+  await waitUntil(async () => readFileSync(path.join(incr, file), 'latin1').includes('MULTI'));
+  second.call(['SHUTDOWN', 'NOSAVE']).catch(() => {});
+  const folder = mkdtempSync(path.join(tmpdir(), 'redwarden-late-'));
+  await waitUntil(async () => (await RawConnection.open(ended.port).catch(() => null)) === null);
+  cpSync(ended.directory, folder, { recursive: true });
+  await ended.stop();
+  const again = await ServerProcess.start('redwarden-server', [...options, '--dir', folder]);
+  const third = await RawConnection.open(again.port);
+  expect(await say(third, 'MGET', 'before', 'in', 'n')).toBe('*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n');
+  third.close();
+  await again.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 40_000);
 
 it('a slow script of an append-only file leaves the server to answer LOADING, and all behind it is loaded', async () => {
   const script = "redis.call('SET','slow','y') for i=1,300000 do redis.call('PING') end";
