@@ -184,7 +184,7 @@ export class Server implements ServerContext {
 
   /** SIGTERM and SIGINT. */
   signalled(signal: 'SIGTERM' | 'SIGINT'): void {
-    this.scripts.forget(null);
+    this.scripts.debugging.forget(null);
     this.#shutdown.signalled(signal);
   }
 
@@ -266,7 +266,7 @@ export class Server implements ServerContext {
     this.observer.monitors.delete(client);
     this.pubsub.forget(client);
     this.tracking.disable(client);
-    this.scripts.forget(client);
+    this.scripts.debugging.forget(client);
     if (client.kind === 'replica') this.replication.primary.detach(client.id);
   }
 

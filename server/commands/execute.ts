@@ -389,7 +389,7 @@ export class Executor {
   }
 
   #reject(call: Call, text: string, entry?: CommandEntry): number {
-    if (this.#context.scripts.suspended !== null && this.#context.scripts.takesRefused(call)) return DONE;
+    if (this.#context.scripts.suspended !== null && this.#context.scripts.debugging.take(call)) return DONE;
     call.reply.protocol = call.client.protocol;
     call.reply.error(text);
     if (entry !== undefined) entry.rejected++;

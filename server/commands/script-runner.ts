@@ -22,7 +22,6 @@ import {
   type ScriptHost,
   type ScriptWords,
 } from '../scripting/script-engine.ts';
-import { WordBuffer } from '../scripting/script-words.ts';
 import { Scripting } from '../scripting/scripting.ts';
 import { Reply } from '../wire/reply.ts';
 import { NO_LINK } from './applier.ts';
@@ -32,7 +31,7 @@ import type { CommandEntry, CommandTable } from './command-table.ts';
 import type { ServerContext } from './context.ts';
 import * as errors from './errors.ts';
 import type { Executor } from './execute.ts';
-import { ScriptDebugger } from './script-debugger.ts';
+import { DebugSessions } from './script-debug-sessions.ts';
 import { isObeyed, refusalInScript, refusalOfScript, runOf, type ScriptRun } from './script-policy.ts';
 import { SuspendedScript } from './suspended-script.ts';
 
@@ -48,6 +47,7 @@ export type AfterScript = (reply: Reply, muted: boolean) => void;
 
 export class ScriptRunner implements ScriptHost {
   readonly scripting: Scripting;
+  readonly debugging: DebugSessions;
   /** The script that is late: it stands still between two slices, and nothing else may be done. */
   suspended: SuspendedScript | null = null;
   readonly #context: ServerContext;
@@ -66,12 +66,6 @@ export class ScriptRunner implements ScriptHost {
   #startedMs = 0;
   #clockMs = 0;
   #sliceStartedMs = 0;
-  /** Clients whose next EVAL is debugged; most servers never see one. */
-  #debuggingClients: WeakSet<Client> | null = null;
-  #debugger: ScriptDebugger | null = null;
-  #wake: (() => void) | null = null;
-  /** What the debugger said until the script first stood still. */
-  #firstLines: Buffer | null = null;
 
   constructor(context: ServerContext, table: CommandTable, executor: Executor) {
     this.#context = context;
@@ -83,6 +77,7 @@ export class ScriptRunner implements ScriptHost {
     this.#call.inTransaction = true;
     this.#call.inScript = true;
     this.scripting = new Scripting(new LuaEngine(this, context.log));
+    this.debugging = new DebugSessions(context, (words) => this.call(words));
   }
 
   /** Who runs the script that is running; null when none is. */
@@ -105,15 +100,14 @@ export class ScriptRunner implements ScriptHost {
     const options = this.#begin(call, script.shebang.flags, readOnlyCommand, script.sha, false);
     if (options === null) return;
     const { engine, cache } = this.scripting;
-    if (this.#debuggingClients !== null) this.#debug(call, script);
-    const debugged = this.#debugger !== null;
+    const debugged = this.debugging.begin(call, script);
     const state = engine.run(script, call, first, keyCount, debugged ? { ...options, debugged } : options);
     cache.used(script);
     if (state === RUN_SUSPENDED) this.#suspend(call);
     else {
-      if (debugged) call.reply.raw(this.#lastLines());
+      if (debugged) call.reply.raw(this.debugging.lastLines());
       this.#settle(call.reply, state);
-      if (debugged) this.#endDebugging(call.client);
+      if (debugged) this.debugging.end(call.client);
     }
   }
 
@@ -141,7 +135,7 @@ export class ScriptRunner implements ScriptHost {
     if (run.wrote) return errors.UNKILLABLE;
     if (isFunction !== this.#isFunction) return this.busy;
     suspended.killed = true;
-    this.#debugger?.leave();
+    this.debugging.forget(null);
     return undefined;
   }
 
@@ -236,13 +230,8 @@ export class ScriptRunner implements ScriptHost {
       tracking.current = null;
       keyspace.setNow(Date.now());
     }
-    const session = this.#debugger;
-    if (session !== null && !session.alone) {
-      return new Promise((resolve) => {
-        this.#wake = () => resolve(0);
-        session.pause((lines) => this.#sendLines(session, lines));
-      });
-    }
+    const debugged = this.debugging.pause(this.suspended === null);
+    if (debugged !== null) return debugged;
     return new Promise((resolve) => {
       setImmediate(() => resolve(0));
     });
@@ -255,7 +244,7 @@ export class ScriptRunner implements ScriptHost {
     if (tracking.clients !== 0) tracking.current = this.#run?.caller ?? null;
     this.#sliceStartedMs = performance.now();
     if (this.suspended?.killed === true) return KILLED;
-    return this.#debugger?.request ?? GO_ON;
+    return this.debugging.current?.request ?? GO_ON;
   }
 
   /** The client waits; what was asked is kept for the logs. */
@@ -263,8 +252,9 @@ export class ScriptRunner implements ScriptHost {
     this.suspended = new SuspendedScript(call, this.#startedMs);
     this.#executor.calm = false;
     call.waits = true;
-    if (this.#firstLines === null) call.client.link.block();
-    else call.reply.raw(this.#firstLines);
+    const { firstLines } = this.debugging;
+    if (firstLines === null) call.client.link.block();
+    else call.reply.raw(firstLines);
   }
 
   ended(state: RunState): void {
@@ -283,101 +273,39 @@ export class ScriptRunner implements ScriptHost {
     observer.timed(call, call.entry, performance.now() - suspended.startedMs, 1);
     keyspace.setNow(Date.now());
     this.#executor.refreshCalm();
-    if (this.#debugger !== null) this.#sayEnd(this.#debugger, reply);
+    if (this.debugging.current !== null) this.#endDebugging(call.client, reply);
     else if (suspended.after !== null) suspended.after(reply, suspended.muted);
     else call.client.link.unblock((to) => to.raw(reply.buffer.subarray(0, suspended.muted ? 0 : reply.at)));
     if (blocking.ready && this.suspended === null) blocking.serve();
   }
 
-  // ---- SCRIPT DEBUG ----
-
-  /** The client's next script is debugged, or is not. */
-  debugNext(client: Client, debugged: boolean): void {
-    if (debugged) this.#debuggingClients ??= new WeakSet();
-    if (debugged) this.#debuggingClients?.add(client);
-    else this.#debuggingClients?.delete(client);
+  #endDebugging(client: Client, reply: Reply): void {
+    client.link.write(this.debugging.lastLines());
+    client.link.write(reply.buffer.subarray(0, reply.at));
+    this.debugging.end(client);
   }
 
-  debugsNext(client: Client): boolean {
-    return this.#debuggingClients?.has(client) === true;
-  }
-
-  /** Takes a call that was refused, when its client debugs a script: its words are the debugger's. */
-  takesRefused(call: Call): boolean {
-    const session = this.#debugger;
-    if (session === null || session.client !== call.client) return false;
-    session.take(wordsOf(call), (lines) => call.reply.raw(lines));
-    return true;
-  }
-
-  /** The client has gone, or, without one, the server ends: a script that it debugs runs on by itself. */
-  forget(client: Client | null): void {
-    const session = this.#debugger;
-    if (session !== null && (client === null || session.client === client)) session.leave();
-  }
+  // ---- What a debugged script asks for ----
 
   get debugWord(): string {
-    return this.#debugger?.word ?? '';
+    return this.debugging.current?.word ?? '';
   }
 
   stopsAt(line: number, isCount: boolean): boolean {
-    const session = this.#debugger;
+    const session = this.debugging.current;
     if (session === null) return false;
     if (session.alone) return isCount && this.tick() !== GO_ON;
     return session.stopsAt(line, isCount);
   }
 
   debugSays(line: string | number): void {
-    if (typeof line === 'number') this.#debugger?.sayLine(line);
-    else this.#debugger?.sayMuch(line);
+    const session = this.debugging.current;
+    if (typeof line === 'number') session?.sayLine(line);
+    else session?.sayMuch(line);
   }
 
   breakpoint(): void {
-    this.#debugger?.stopAtNext();
-  }
-
-  #debug(call: Call, script: Script): void {
-    const { client } = call;
-    if (call.inTransaction || !this.debugsNext(client)) return;
-    this.#context.log.notice('Redis synchronous debugging eval session started');
-    this.#debugger = new ScriptDebugger(client, script.source.toString('latin1'), {
-      command: (words) => {
-        const buffer = new WordBuffer();
-        buffer.begin(words.length);
-        for (const word of words) buffer.add(word, 0, word.length);
-        return this.call(buffer);
-      },
-      wake: () => {
-        const wake = this.#wake;
-        this.#wake = null;
-        wake?.();
-      },
-      msMax: this.#context.config.values['busy-reply-threshold'],
-    });
-  }
-
-  #sendLines(session: ScriptDebugger, lines: Buffer): void {
-    if (this.suspended === null) this.#firstLines = lines;
-    else session.client.link.write(lines);
-  }
-
-  #lastLines(): Buffer {
-    this.#debugger?.say('<endsession>');
-    return this.#debugger?.takeLines() ?? Buffer.alloc(0);
-  }
-
-  #sayEnd(session: ScriptDebugger, reply: Reply): void {
-    session.client.link.write(this.#lastLines());
-    session.client.link.write(reply.buffer.subarray(0, reply.at));
-    this.#endDebugging(session.client);
-  }
-
-  #endDebugging(client: Client): void {
-    this.#debugger = null;
-    this.#firstLines = null;
-    this.debugNext(client, false);
-    client.link.closeAfterReplies('the end of debugging');
-    this.#context.log.notice('Redis synchronous debugging eval session ended');
+    this.debugging.current?.stopAtNext();
   }
 
   // ---- What a script asks for ----
@@ -389,7 +317,7 @@ export class ScriptRunner implements ScriptHost {
     reply.protocol = this.#client.protocol;
     const refusal = this.#execute(words);
     if (refusal !== null) reply.error(refusal);
-    if (this.#debugger?.followsCommands === true) this.#debugger.noteCommand(wordsOf(words), reply);
+    if (this.debugging.current !== null) this.debugging.noteCommand(words, reply);
     return reply;
   }
 
@@ -482,15 +410,4 @@ export class ScriptRunner implements ScriptHost {
     const name = Buffer.prototype.latin1Slice.call(bytes, argStart[1], argStart[1] + argLength[1]);
     return entry.subcommands.get(name.toLowerCase()) ?? null;
   }
-}
-
-function wordsOf({
-  bytes,
-  argc,
-  argStart,
-  argLength,
-}: Pick<ScriptWords, 'bytes' | 'argc' | 'argStart' | 'argLength'>): Buffer[] {
-  return Array.from({ length: argc }, (_, index) =>
-    Buffer.from(bytes.subarray(argStart[index], argStart[index] + argLength[index])),
-  );
 }

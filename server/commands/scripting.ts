@@ -59,7 +59,7 @@ function evalKnown(call: Call): void {
   if (keyCount < 0) return;
   const { scripts } = call.context;
   const script = scripts.scripting.find(call.latin1(1));
-  if (scripts.debugsNext(call.client)) {
+  if (scripts.debugging.isNext(call.client)) {
     call.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
   } else if (script === undefined) call.reply.error(NO_SCRIPT);
   else run(call, script, keyCount);
@@ -107,7 +107,7 @@ function debug(call: Call): void {
   const { reply } = call;
   const { scripts } = call.context;
   if (call.is(2, 'NO') || call.is(2, 'SYNC')) {
-    scripts.debugNext(call.client, call.is(2, 'SYNC'));
+    scripts.debugging.setNext(call.client, call.is(2, 'SYNC'));
     reply.ok();
   } else if (call.is(2, 'YES')) {
     reply.error('ERR SCRIPT DEBUG YES needs a fork of the server, and this one never forks. Use SYNC');
