@@ -182,7 +182,10 @@ export class Backlog {
       this.#start = this.#headPosition;
     }
     if (this.#memoryHead < this.#head) this.#memoryHead = this.#head;
-    if (this.#spilled !== null && !this.#spilled.empty) this.#spilled.trim(this.#headPosition);
+    // An empty part may have a file that is being written to for the first time.
+    if (this.#spilled !== null && !(this.#spilled.empty && this.#writing)) {
+      this.#spilled.trim(this.#headPosition);
+    }
     if (this.#head > 64 && this.#head * 2 > this.#blocks.length) {
       this.#blocks = this.#blocks.slice(this.#head);
       this.#memoryHead -= this.#head;
@@ -216,8 +219,8 @@ export class Backlog {
     spilled.write(position, bytes, (error) => {
       this.#writing = false;
       this.#written(error);
-      if (error !== null) return;
       this.#trim();
+      if (error !== null) return;
       this.#relieve();
     });
   }
