@@ -3,9 +3,9 @@
  * fsync of the folder; the file that was there before stays whole whatever happens.
  *
  * An RDB is written by the snapshot's thread (chunk-output.ts), which knows the temporary name. What is made
- * of one on this thread (commands) comes by `write`: chunks go out one after the other by asynchronous writes,
- * every SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall. Above BLOCK_BYTES the next chunk
- * is written at once, blocking.
+ * of one on this thread (commands) comes by `write`: chunks go out one after the other by asynchronous
+ * writes, every SYNC_EVERY_BYTES are flushed to the disk so that the end is no stall. Above BLOCK_BYTES the
+ * next chunk is written at once, blocking.
  */
 import { close, closeSync, fdatasync, fsync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';

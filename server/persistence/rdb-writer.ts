@@ -62,8 +62,8 @@ export function canonicalInt32(bytes: Uint8Array, start: number, end: number): n
 }
 
 /**
- * Whether strings are LZF-compressed where that saves four bytes (`rdbcompression`); `later`: their places are
- * marked, and a StringPacker does it.
+ * Whether strings are LZF-compressed where that saves four bytes (`rdbcompression`); `later`: their places
+ * are marked, and a StringPacker does it.
  */
 export type Compression = boolean | 'later';
 

@@ -11,29 +11,30 @@
  *   end        the hook goes; every sink gets the trailer and finishes by itself
  *
  * So the stream holds each key of T0 once, as it was at T0, in any order; databases may alternate.
- * Values of many elements and long strings are open across slices (OpenRecords); the old content of other keys
- * then waits at the side, beyond some megabytes on the disk (SideLog). Whoever changes a piece of a value that
- * is not written yet leaves the old one behind. Invariants: a record's stamp is the epoch exactly when it is in
- * the stream, open, waiting or newer than T0; at most one run. The bytes go to a thread, which compresses them,
- * and from there into files or back to the sinks (SnapshotOutput). The walk waits while PENDING_BYTES_MAX are on
- * their way; old content cannot wait: it blocks for a while, then the run fails.
+ * Values of many elements and long strings are open across slices (OpenRecords); the old content of other
+ * keys then waits at the side, beyond some megabytes on the disk (SideLog). Whoever changes a piece of a
+ * value that is not written yet leaves the old one behind. The bytes go to a thread, which compresses
+ * them, and from there into files or back to the sinks (SnapshotOutput); the walk waits while
+ * PENDING_BYTES_MAX are on their way. Invariants: a record's stamp is the epoch exactly when it is in the
+ * stream, open, waiting or newer than T0; at most one run.
  *
  * Seam. `start(request)` begins at once when nothing runs, otherwise after the running one; all that wait by
  * then and agree on `version` and `compression` share one T0. `request.begin()` is called at T0,
  * synchronously, and gives the sink and the header's fields; `request.onEnd(error)` is called once.
  * `cancel()` drops one request.
  */
-import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { TYPE_STRING } from '../structures/record.ts';
 import { ChunkOutput, type OutputEvents, type SnapshotOutput } from './chunk-output.ts';
 import { OpenRecords } from './open-records.ts';
-import { CHUNK_ROOM, type RdbChunk } from './rdb-chunk.ts';
 import { RdbError } from './rdb-source.ts';
 import { RdbWriter } from './rdb-writer.ts';
-import { type AccessAttributes, RecordWriter } from './record-writer.ts';
-import { SideLog, SpillFile } from './side-log.ts';
+import { RecordWriter } from './record-writer.ts';
+import { SpillFile } from './side-log.ts';
 import { SliceTimes } from './slice-times.ts';
+import type { SnapshotEnvironment } from './snapshot-environment.ts';
+import { SnapshotPacing } from './snapshot-pacing.ts';
+import { SnapshotStream } from './snapshot-stream.ts';
+import { renewStamps, SnapshotWalk } from './snapshot-walk.ts';
 import { StandIn } from './stand-in.ts';
 
 /** Where an RDB goes. Chunks are handed over: nobody writes to them any more. */
@@ -100,35 +101,12 @@ export interface SnapshotHandle {
   cancel(reason: string): void;
 }
 
-export interface SnapshotEnvironment {
-  /** Milliseconds that only grow, with fractions. */
-  monotonicMs(): number;
-  /** Grows with the server's work; the walk takes more time while it stands still. */
-  activity(): number;
-  /** Which access attributes the records carry: by maxmemory-policy. */
-  attributes(): AccessAttributes;
-  /** Microseconds to wait after each key, for tests (`rdb-key-save-delay`). */
-  keyDelayUs(): number;
-  /** The data is in the middle of a change: T0 must wait. */
-  midway?(): boolean;
-  /** Folder for what waits on the disk. */
-  spillFolder?(): string;
-  /** Who compresses, checksums and writes; not given: this thread. `broken` says that it cannot go on. */
-  output?(events: OutputEvents, broken: (error: Error) => void): SnapshotOutput;
-}
-
 const SLICE_MS = 1;
 const URGENT_SLICE_MS = 20;
-/** Pause after a slice, in its length: 3 makes a quarter of the time. */
-const PAUSE_FACTOR = 3;
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 const PENDING_WAIT_MS = 2;
 /** How soon it is looked whether the change has ended that T0 waits for. */
 const MIDWAY_LOOK_MS = 10;
-/** Old content cannot wait: with so much on its way to the disk it waits for it. */
-const BLOCK_BYTES = 32 * 1024 * 1024;
-const BLOCK_MS_MAX = 5000;
-const CHUNK_FLUSH_BYTES = CHUNK_ROOM / 2;
 const EPOCH_MAX = 255;
 /**
  * Runs that may end early in a row before all stamps are renewed: old stamps must not meet their number
@@ -173,27 +151,14 @@ export class Snapshots {
   #targets: Target[] = [];
   #walking = false;
   #output: SnapshotOutput | null = null;
-  #writer = new RdbWriter(false, 0);
-  /** Old content of other records while one is open, and what of it is complete. */
-  #side = new RdbWriter(false, 0);
+  #stream: SnapshotStream | null = null;
+  #walk: SnapshotWalk | null = null;
   #spill = new SpillFile(() => '.');
-  #sideLog = new SideLog(this.#spill);
   #peakBytes = 0;
-  #databases: readonly Database[] = [];
-  #database = 0;
-  #cursor = 0;
-  /** Tables that databases lost since T0 (FLUSHALL): walked after the databases, freed at the end. */
-  #lost: { readonly database: number; readonly header: number }[] = [];
-  #lostAt = 0;
   #open: OpenRecords | null = null;
   #copiedBytes = 0;
   #unfinishedRuns = 0;
-  #activity = 0;
-  /** The delay a key of this run, and what of it was not waited yet. */
-  #keyDelayUs = 0;
-  #owedUs = 0;
-  /** Keys whose delay is in `#owedUs` or was waited. */
-  #keysDelayed = 0;
+  #pacing = new SnapshotPacing(0, 0);
   #standIn: StandIn | null = null;
   #timer: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
@@ -216,10 +181,9 @@ export class Snapshots {
 
   /** Memory that the run holds beside the dataset: old content, and what is on its way to the disk. */
   get heldBytes(): number {
-    const output = this.#output?.pendingBytes ?? 0;
     const aside = this.#open?.asideBytes ?? 0;
     const orphans = this.#keyspace.records.pins.orphanBytes;
-    return output + aside + orphans + this.#writer.length + this.#side.length + this.#sideLog.memoryBytes;
+    return (this.#stream?.heldBytes ?? this.#output?.pendingBytes ?? 0) + aside + orphans;
   }
 
   /** Bytes of old content that the running or last run put on the disk meanwhile. */
@@ -286,22 +250,18 @@ export class Snapshots {
     const targets = this.#waiting.filter(joins);
     this.#waiting = this.#waiting.filter((target) => !joins(target));
     this.#targets = targets;
-    const how = compression ? 'later' : false;
-    this.#writer = new RdbWriter(how, CHUNK_ROOM);
-    this.#side = new RdbWriter(how, CHUNK_ROOM);
     this.#spill = new SpillFile(() => this.#environment.spillFolder?.() ?? '.');
-    this.#sideLog = new SideLog(this.#spill);
     this.#peakBytes = 0;
     this.#output = this.#openOutput();
-    this.#keyDelayUs = this.#environment.keyDelayUs();
-    this.#owedUs = 0;
-    if (this.#keyDelayUs > 0) this.#standIn = new StandIn((signal) => this.#killed(signal));
+    const keyDelayUs = this.#environment.keyDelayUs();
+    this.#pacing = new SnapshotPacing(keyDelayUs, this.#environment.activity());
+    if (keyDelayUs > 0) this.#standIn = new StandIn((signal) => this.#killed(signal));
     for (const [index, target] of targets.entries()) this.#openTarget(index, target);
     if (targets.every((target) => target.ended)) {
       this.#settle();
       return;
     }
-    this.#fixMoment();
+    this.#fixMoment(compression);
     this.times.fixed(this.#environment.monotonicMs() - startMs);
     this.#schedule(0);
   }
@@ -340,80 +300,59 @@ export class Snapshots {
     for (const target of [...this.#targets]) this.drop(target, new SnapshotKilled(signal));
   }
 
-  #fixMoment(): void {
+  #fixMoment(compression: boolean): void {
     const keyspace = this.#keyspace;
-    if (this.#unfinishedRuns >= UNFINISHED_RUNS_MAX) this.#renewStamps();
+    if (this.#unfinishedRuns >= UNFINISHED_RUNS_MAX) {
+      renewStamps(keyspace);
+      this.#unfinishedRuns = 0;
+    }
     keyspace.epoch = (keyspace.epoch % EPOCH_MAX) + 1;
     const withoutKeys = this.#targets[0]?.request.withoutKeys === true;
     if (!withoutKeys) keyspace.snapshotHook = (database, ref) => this.#beforeChange(database, ref);
     this.#records.attributes = this.#environment.attributes();
     this.#records.version = this.#targets[0]?.request.version ?? this.#records.version;
-    this.#databases = withoutKeys ? [] : [...keyspace.databases];
-    // SWAPDB may give them other numbers before the walk comes to them.
-    for (const database of this.#databases) database.snapshotIndex = database.index;
-    if (!withoutKeys) keyspace.adoptTable = (database, header) => this.#adoptTable(database, header);
-    this.#database = 0;
-    this.#cursor = 0;
-    this.#lostAt = 0;
+    const output = this.#output;
+    if (output === null) throw new Error('a run without an output');
+    const stream = new SnapshotStream(output, compression ? 'later' : false, this.#spill);
+    this.#stream = stream;
+    this.#walk = new SnapshotWalk(keyspace, withoutKeys ? [] : [...keyspace.databases], {
+      begin: (database) => {
+        stream.writer.selectDatabase(database.snapshotIndex);
+        stream.writer.resize(database.size, database.expiring);
+      },
+      visit: (database, ref) => this.#visit(stream, database, ref),
+    });
     this.keysProcessed = 0;
-    this.#keysDelayed = 0;
     this.keysTotal = withoutKeys ? 0 : keyspace.size;
     this.#copiedBytes = 0;
     this.#open = new OpenRecords({
       keyspace,
       records: this.#records,
-      writer: this.#writer,
+      writer: stream.writer,
       spill: this.#spill,
       onWritten: () => {
         this.keysProcessed += 1;
       },
       guarded: (write) => this.#guarded(write),
     });
-    this.#activity = this.#environment.activity();
     this.#walking = true;
     this.runs += 1;
-  }
-
-  /** Every record gets the present epoch, so that none can carry the number of a run to come. */
-  #renewStamps(): void {
-    for (const database of this.#keyspace.databases) {
-      let cursor = 0;
-      do cursor = database.scan(cursor, (ref) => this.#renewStamp(ref));
-      while (cursor !== 0);
-    }
-    this.#unfinishedRuns = 0;
-  }
-
-  #renewStamp(ref: number): void {
-    const { records, epoch, values } = this.#keyspace;
-    records.setMark(ref, epoch);
-    if (records.type(ref) === TYPE_STRING) return;
-    const table = values.of(records.type(ref)).tableOf?.(records.encoding(ref), records.root(ref)) ?? 0;
-    if (table === 0) return;
-    let cursor = 0;
-    do cursor = values.elements.scan(table, cursor, (element) => records.setMark(element, epoch));
-    while (cursor !== 0);
   }
 
   /** The hook: writes the old content of a record that is about to change. */
   #beforeChange(database: number, ref: number): void {
     const records = this.#open;
-    if (records === null) return;
+    const stream = this.#stream;
+    if (records === null || stream === null) return;
     this.#guarded(() => {
-      if (!records.take(database, ref)) this.#writeBefore(records, database, ref);
+      if (records.take(database, ref)) return;
+      const writer = stream.before(records.open);
+      const before = writer.length;
+      this.#writeWhole(writer, database, ref);
+      this.#copiedBytes += writer.length - before;
+      stream.written(writer);
+      this.#peakBytes = Math.max(this.#peakBytes, this.heldBytes);
     });
-  }
-
-  /** What waits at the side goes in order, so more joins it until it is empty. */
-  #writeBefore(records: OpenRecords, database: number, ref: number): void {
-    const aside = records.open || this.#side.length !== 0 || !this.#sideLog.isEmpty;
-    const writer = aside ? this.#side : this.#writer;
-    const before = writer.length;
-    writer.selectDatabase(database);
-    this.#writeWhole(writer, ref);
-    this.#copiedBytes += writer.length - before;
-    if (!aside) this.#flush(CHUNK_FLUSH_BYTES);
-    else if (writer.length >= CHUNK_FLUSH_BYTES) this.#sideLog.push(writer.takeChunk(null, CHUNK_ROOM));
   }
 
   /** A record that this version of RDB cannot hold, or that lost elements, ends the run for all. */
@@ -427,7 +366,8 @@ export class Snapshots {
     }
   }
 
-  #writeWhole(writer: RdbWriter, ref: number): void {
+  #writeWhole(writer: RdbWriter, database: number, ref: number): void {
+    writer.selectDatabase(database);
     this.#keyspace.records.setMark(ref, this.#keyspace.epoch);
     this.#records.write(writer, ref);
     this.keysProcessed += 1;
@@ -459,27 +399,22 @@ export class Snapshots {
     const sliceMs = urgent ? URGENT_SLICE_MS : SLICE_MS;
     let elapsedMs = 0;
     let more = true;
-    this.#noteDelay();
-    while (more && elapsedMs < sliceMs && this.#owedUs < 1000) {
+    const pacing = this.#pacing;
+    pacing.note(this.keysProcessed);
+    while (more && elapsedMs < sliceMs && !pacing.owes) {
       more = this.#guarded(() => this.#step()) ?? false;
       if (!this.#walking) return;
       elapsedMs = this.#environment.monotonicMs() - startMs;
-      this.#noteDelay();
+      pacing.note(this.keysProcessed);
     }
-    if (!more && this.#owedUs < 1000) {
-      this.#guarded(() => this.#flush(0));
+    if (!more && !pacing.owes) {
+      this.#guarded(() => this.#stream?.flush(0));
       if (!this.#walking) return;
       this.#endWalk(true);
       return;
     }
     if (!urgent) this.times.end(elapsedMs);
-    this.#pause(elapsedMs, urgent);
-  }
-
-  /** The delay of keys that were written since, also of those whose old content could not wait. */
-  #noteDelay(): void {
-    this.#owedUs += (this.keysProcessed - this.#keysDelayed) * this.#keyDelayUs;
-    this.#keysDelayed = this.keysProcessed;
+    this.#schedule(pacing.pauseMs(elapsedMs, this.#environment.activity(), urgent));
   }
 
   /** Whether somebody has to catch up before the walk may go on. */
@@ -490,96 +425,25 @@ export class Snapshots {
     );
   }
 
-  #pause(elapsedMs: number, urgent: boolean): void {
-    const activity = this.#environment.activity();
-    const idle = activity === this.#activity;
-    this.#activity = activity;
-    const owedMs = Math.floor(this.#owedUs / 1000);
-    this.#owedUs -= owedMs * 1000;
-    this.#schedule(Math.max(owedMs, idle || urgent ? 0 : Math.ceil(elapsedMs * PAUSE_FACTOR)));
-  }
-
   /** One bucket, or one piece of a long record. False at the end. */
   #step(): boolean {
-    if (this.#open?.open !== true && this.#emitSide()) return true;
-    if (this.#open?.step() === true) {
-      this.#flush(CHUNK_FLUSH_BYTES);
-      return true;
-    }
-    const database = this.#databases[this.#database];
-    if (database === undefined) return this.#stepLost();
-    if (this.#cursor === 0 && database.size !== 0) {
-      this.#writer.selectDatabase(database.snapshotIndex);
-      this.#writer.resize(database.size, database.expiring);
-    }
-    this.#cursor =
-      database.size === 0
-        ? 0
-        : database.scan(this.#cursor, (ref) => this.#visit(database.snapshotIndex, ref));
-    this.#flush(CHUNK_FLUSH_BYTES);
-    if (this.#cursor === 0) this.#database += 1;
-    return true;
+    const open = this.#open;
+    const stream = this.#stream;
+    if (open === null || stream === null) return false;
+    const more = (!open.open && stream.emitSide()) || open.step() || this.#walk?.step() === true;
+    stream.flush();
+    return more;
   }
 
-  #adoptTable(database: number, header: number): boolean {
-    this.#lost.push({ database, header });
-    return true;
-  }
-
-  #stepLost(): boolean {
-    const lost = this.#lost[this.#lostAt];
-    if (lost === undefined) return false;
-    const { database, header } = lost;
-    this.#cursor = this.#keyspace.table.scan(header, this.#cursor, (ref) => this.#visit(database, ref));
-    this.#flush(CHUNK_FLUSH_BYTES);
-    if (this.#cursor === 0) this.#lostAt += 1;
-    return true;
-  }
-
-  #freeLost(): void {
-    const { lazyFree, table } = this.#keyspace;
-    for (const { header } of this.#lost) {
-      if (!lazyFree.releaseTable(header)) table.destroy(header, (ref) => this.#keyspace.release(ref));
-    }
-    this.#lost = [];
-  }
-
-  #visit(database: number, ref: number): void {
+  #visit(stream: SnapshotStream, database: number, ref: number): void {
     const { records, epoch } = this.#keyspace;
     if (records.mark(ref) === epoch || this.#open?.take(database, ref) === true) return;
-    this.#writer.selectDatabase(database);
-    this.#writeWhole(this.#writer, ref);
-  }
-
-  /** What had to wait for the open record follows, a chunk a step. False when there is none. */
-  #emitSide(): boolean {
-    if (this.#sideLog.isEmpty && this.#side.length === 0) return false;
-    if (this.#sideLog.isEmpty) this.#sideLog.push(this.#side.takeChunk(null, CHUNK_ROOM));
-    // The chunk selects its database; what is written next has to do so again.
-    this.#flush(0);
-    const chunk = this.#sideLog.shift();
-    if (chunk !== null) this.#put(chunk);
-    return true;
-  }
-
-  #flush(bytesMin: number): void {
-    if (this.#writer.length === 0 || this.#writer.length < bytesMin) return;
-    this.#put(this.#writer.takeChunk(this.#output?.empty() ?? null, CHUNK_ROOM));
-  }
-
-  #put(chunk: RdbChunk): void {
-    const output = this.#output;
-    if (output === null) return;
-    output.chunk(chunk);
-    this.#peakBytes = Math.max(this.#peakBytes, this.heldBytes);
-    if (output.pendingBytes <= BLOCK_BYTES || output.drainTo(BLOCK_BYTES, BLOCK_MS_MAX)) return;
-    throw new RdbError(`the disk took less than ${BLOCK_BYTES} bytes in ${BLOCK_MS_MAX} ms`, -1);
+    this.#writeWhole(stream.writer, database, ref);
   }
 
   #endWalk(complete: boolean): void {
     this.#walking = false;
     this.#keyspace.snapshotHook = null;
-    this.#keyspace.adoptTable = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#timer = null;
@@ -587,13 +451,11 @@ export class Snapshots {
     this.#copiedBytes = this.copyOnWriteBytes;
     this.#open?.end();
     this.#open = null;
-    this.#freeLost();
-    this.#databases = [];
+    this.#walk?.end();
+    this.#walk = null;
+    this.#stream = null;
     this.#unfinishedRuns = complete ? 0 : this.#unfinishedRuns + 1;
-    this.#writer = new RdbWriter(false, 0);
-    this.#side = new RdbWriter(false, 0);
     this.#spill.close();
-    this.#sideLog = new SideLog(this.#spill);
     if (!complete) return;
     for (const [index, target] of this.#targets.entries()) if (!target.ended) this.#output?.end(index);
   }

@@ -1,4 +1,4 @@
-/** A long string on its way into a snapshot, a chunk at a time: its chunks are pinned until they are written. */
+/** A long string on its way into a snapshot, a chunk at a time; its chunks are pinned until then. */
 import { UNIT_MASK } from '../structures/arena.ts';
 import { CHUNK_BYTES, Records } from '../structures/record.ts';
 import type { RdbWriter } from './rdb-writer.ts';
