@@ -52,6 +52,8 @@ export interface PersistenceOptions {
   inUnit(): boolean;
   /** A script that is late stands in the middle of its changes: no file and no copy may begin. */
   readonly midway?: () => boolean;
+  /** Replicas are told nothing of what is replayed. */
+  readonly silence?: (silent: boolean) => void;
   detach(sink: ChangeReader): void;
   /** `releasedOffset` grew: replies that waited may leave. */
   onReleased(): void;
@@ -214,8 +216,10 @@ export class Persistence {
     if (!this.#writer.writeNow()) return 'the append-only file cannot be written';
     // What is replayed stands in the files already.
     if (attached) detach(this.#writer);
+    this.#options.silence?.(true);
     keyspace.flushAll();
     const failure = await this.#loadAgain(() => this.loads.appendOnly(this.aof.directory));
+    this.#options.silence?.(false);
     if (attached) attach(this.#writer);
     if (failure === null) keyspace.dirty = 0;
     return failure;

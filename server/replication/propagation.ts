@@ -50,6 +50,8 @@ const HELD_BYTES_KEPT = 64 * 1024;
 export class Propagation {
   readonly #sinks: ChangeSink[] = [];
   readonly #targets = new Map<ChangeSink, number>();
+  /** Sinks that are told nothing for now. */
+  readonly #silenced: ChangeSink[] = [];
   /** Where what comes now is to go: TO_FILE, TO_REPLICAS, both or neither. */
   targets = TO_ALL;
   #unit = false;
@@ -61,6 +63,12 @@ export class Propagation {
   /** Sinks that were given MULTI. */
   readonly #opened = new Set<ChangeSink>();
   #isTransaction = false;
+
+  /** Nobody is told of changes until `silence(false)`: what is replayed has been told. */
+  silence(silent: boolean): void {
+    if (silent) this.#silenced.push(...this.#sinks.splice(0));
+    else this.#sinks.push(...this.#silenced.splice(0));
+  }
 
   /** True when somebody listens; a server with neither AOF nor backlog skips the encoding. */
   get active(): boolean {

@@ -20,6 +20,7 @@ export function makePersistence(server: Server): Persistence {
     attach: (sink) => propagation.addSink(sink, TO_FILE),
     detach: (sink) => propagation.removeSink(sink),
     inUnit: () => propagation.inUnit,
+    silence: (silent) => propagation.silence(silent),
     midway: () => server.scripts.suspended !== null,
     onReleased: () => {
       server.turn.release();

@@ -188,6 +188,23 @@ it('a replica applies nothing while a script of its own is late, and all of it l
   third.close();
 });
 
+it('DEBUG LOADAOF tells replicas nothing: their data stands as it was', async () => {
+  await say(other, 'SET', 'counted', '1');
+  await say(other, 'BGREWRITEAOF');
+  await waitUntil(async () =>
+    (await say(other, 'INFO', 'persistence')).includes('aof_rewrite_in_progress:0'),
+  );
+  await say(other, 'EVAL', "redis.call('INCR','counted') return redis.call('INCR','counted')", '0');
+  const offset = async (): Promise<string> =>
+    /repl_offset:\d+/.exec(await say(other, 'INFO', 'replication'))?.[0] ?? '';
+  const before = await offset();
+  expect(await say(other, 'DEBUG', 'LOADAOF')).toBe('+OK\r\n');
+  expect(await offset()).toBe(before);
+  await say(other, 'SET', 'after', 'again');
+  await waitUntil(async () => (await say(onReplica, 'GET', 'after')).includes('again'));
+  expect(await say(onReplica, 'GET', 'counted')).toBe('$1\r\n3\r\n');
+});
+
 it('SHUTDOWN NOSAVE in its middle leaves nothing of it behind', async () => {
   const options = [...argv, '--appendonly', 'yes', '--appendfsync', 'always'];
   const ended = await ServerProcess.start('redwarden-server', options);
