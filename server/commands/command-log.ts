@@ -58,11 +58,11 @@ export class CommandLog {
 }
 
 function keptWords(call: Call): Uint8Array[] {
-  const all = redactedWords(call, WORDS_MAX);
-  const words = all.map((word) => {
-    if (word.length <= WORD_BYTES_MAX) return word;
-    const rest = Buffer.from(`... (${word.length - WORD_BYTES_MAX} more bytes)`);
-    return Buffer.concat([word.subarray(0, WORD_BYTES_MAX), rest]);
+  const words = redactedWords(call, WORDS_MAX, WORD_BYTES_MAX).map((word, index) => {
+    const more = call.argLength[index] - WORD_BYTES_MAX;
+    // A shorter one is whole, or stands for a secret.
+    if (word.length < WORD_BYTES_MAX || more <= 0) return word;
+    return Buffer.concat([word, Buffer.from(`... (${more} more bytes)`)]);
   });
   if (call.argc > WORDS_MAX) {
     words[WORDS_MAX - 1] = Buffer.from(`... (${call.argc - WORDS_MAX + 1} more arguments)`);

@@ -17,11 +17,15 @@ const secretWords: ReadonlyMap<string, (call: Call) => Iterable<number>> = new M
   ['migrate', migrateWords],
 ]);
 
-/** Copies of the first `wordsMax` words. */
-export function redactedWords(call: Call, wordsMax: number): Uint8Array[] {
+/** Copies of the first `wordsMax` words, of each at most the first `bytesMax` bytes. */
+export function redactedWords(call: Call, wordsMax: number, bytesMax = Infinity): Uint8Array[] {
   const count = Math.min(call.argc, wordsMax);
   const words: Uint8Array[] = [];
-  for (let index = 0; index < count; index += 1) words.push(call.copy(index));
+  for (let index = 0; index < count; index += 1) {
+    const start = call.argStart[index];
+    const length = Math.min(call.argLength[index], bytesMax);
+    words.push(Buffer.from(call.bytes.subarray(start, start + length)));
+  }
   const secrets = secretWords.get(call.entry.name)?.(call);
   if (secrets !== undefined) for (const index of secrets) if (index < count) words[index] = REDACTED;
   return words;

@@ -16,9 +16,16 @@ const GROWTH_BYTES_MAX = 64 * 1024 * 1024;
 const IDLE_MS = 2000;
 /** Buffers up to this size are left to clients that are active. */
 const KEPT_BYTES = 32 * 1024;
+/** Buffers of this size and more do not wait for a garbage collection, which may be long in coming. */
+const LARGE_BYTES = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 const parser = new RequestParser();
+
+/** Gives a large buffer back when the turn is over: the command that is being executed may stand in it. */
+function release({ buffer, length }: Buffer): void {
+  if (length >= LARGE_BYTES) setImmediate(() => (buffer as ArrayBuffer).transfer(0));
+}
 
 export class PendingInput {
   buffer: Buffer = NOTHING;
@@ -48,6 +55,7 @@ export class PendingInput {
       const size = Math.max(waiting + length, needed, doubled, BUFFER_BYTES_MIN);
       const next = this.start > 0 && size <= this.buffer.length ? this.buffer : Buffer.allocUnsafeSlow(size);
       this.buffer.copy(next, 0, this.start, this.end);
+      if (next !== this.buffer) release(this.buffer);
       this.buffer = next;
       this.start = 0;
       this.end = waiting;
@@ -66,6 +74,7 @@ export class PendingInput {
 
   /** The connection has gone. */
   drop(): void {
+    release(this.buffer);
     this.buffer = NOTHING;
     this.clear();
   }
@@ -99,6 +108,7 @@ export class PendingInput {
     this.buffer.copy(next, 0, this.start, this.end);
     this.end -= this.start;
     this.start = 0;
+    release(this.buffer);
     this.buffer = next;
   }
 }

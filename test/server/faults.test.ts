@@ -1,6 +1,6 @@
 /**
- * What the server does when the disk fails it: every row of docs/faults.md, by injection (faulty-disk.ts) into
- * the built server or by damaging its files. Each test ends with a restart on a sound disk.
+ * What the server does when the disk fails it: every row of docs/faults.md, by injection (faulty-disk.ts)
+ * into the built server or by damaging its files. Each test ends with a restart on a sound disk.
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
