@@ -169,6 +169,37 @@ describe.skipIf(!hasChecker)(`check-aof beside redis-check-aof, seed ${seed}`, (
     }
   });
 
+  it('says the same of manifests put together by chance', () => {
+    const prng = new Prng(seed + 2);
+    const pick = (texts: readonly string[]): string => texts[prng.below(texts.length)] as string;
+    const words = [
+      'file',
+      'FILE',
+      'seq',
+      'type',
+      'a.1.incr.aof',
+      '"a.1.incr.aof"',
+      "'a.1.incr.aof'",
+      'gone',
+      'x/y',
+    ];
+    words.push('1', '2', '-1', '0', '3x', 'b', 'i', 'h', 'incr', 'z', 'startoffset', '"open', '"\\x61"', '#');
+    for (let round = 0; round < 150; round += 1) {
+      const lines = ['file a.1.incr.aof seq 1 type i'];
+      for (let count = prng.below(3); count > 0; count -= 1) {
+        const chance = Array.from({ length: prng.below(9) }, () => pick(words)).join(pick([' ', '  ', '\t']));
+        const formed = `file ${pick(words)} seq ${prng.below(4)} type ${pick(['b', 'i', 'h', 'x'])}`;
+        lines.push(pick([chance, formed, formed, `# ${chance}`, '\r', ` ${formed} `]));
+      }
+      const end = pick(['\n', '\n', '\n', '', '\r\n']);
+      const files = new Map([
+        ['a.manifest', Buffer.from(lines.join('\n') + end, 'latin1')],
+        ['a.1.incr.aof', Buffer.from(command('SET', 'a', 'b'))],
+      ]);
+      compare(files, 'a.manifest', {});
+    }
+  }, 60_000);
+
   it('says the same of lengths and counts that no command has', () => {
     const files = ['*1\r\n$-1\r\n', '*1\r\n$9223372036854775806\r\n', '*1\r\n$99999999999999999999\r\n'];
     files.push(
