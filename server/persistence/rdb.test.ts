@@ -210,6 +210,16 @@ describe('RdbReader', () => {
     const library = [...encode('#!lua name=mylib\n')];
     expect(read(with_(11, 245, library.length, ...library))).toEqual(['library #!lua name=mylib\n']);
     expect(messageOf(() => read(with_(11, 247, 0x81, 0, 0, 0, 0, 0, 0, 0, 0)))).toMatch(/'AAAAAAAAA'/);
+    const skipped: string[] = [];
+    const skipping = new RdbReader(new Recorder(), true, codecs, {
+      skipModule: (name) => skipped.push(name),
+    });
+    const id = [0x81, 0, 0, 0, 0, 0, 0, 4, 0];
+    // A number, a double, a string; then a key of the module, with a float.
+    const aux = [247, ...id, 2, 1, 1, 5, 4, 1, 2, 3, 4, 5, 6, 7, 8, 5, 2, 104, 105, 0];
+    skipping.feed(with_(11, ...aux, 7, 1, 104, ...id, 3, 1, 2, 3, 4, 0, 0, 1, 97, 1, 98));
+    skipping.end();
+    expect(skipped).toEqual(['AAAAAAAAB', 'AAAAAAAAB']);
     expect(read(with_(12, 244, 1, 2, 3))).toEqual([]);
     let offset = -1;
     try {

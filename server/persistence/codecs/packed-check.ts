@@ -4,8 +4,8 @@ import type { RdbSource } from '../rdb-source.ts';
 import type { RdbText } from '../rdb-text.ts';
 
 /**
- * Entries of the listpack in bytes[start, end), -1 when it is damaged: sizes, both lengths of every entry and
- * the count agree, so that no walk in either direction leaves it.
+ * Entries of the listpack in bytes[start, end), -1 when it is damaged or written in an odd way: sizes, both
+ * lengths of every entry and the count agree, so that no walk in either direction leaves it.
  */
 export function countEntries(bytes: Buffer, start: number, end: number): number {
   const stop = end - 1;
@@ -52,5 +52,10 @@ export function checkedEntries(source: RdbSource, text: RdbText): number {
   const entries = countEntries(text.bytes, text.start, text.end);
   if (entries >= 0) return entries;
   const problem = listpack.validate(text.bytes, text.start, text.length, true);
-  return source.fail(problem === '' ? 'the listpack is damaged' : problem);
+  if (problem !== '') source.fail(problem);
+  // Lengths that nobody writes like that, and yet say the same.
+  let walked = 0;
+  const { bytes, start } = text;
+  for (let at = listpack.first(bytes, start); at !== 0; at = listpack.next(bytes, start, at)) walked++;
+  return walked;
 }
