@@ -86,6 +86,10 @@ function shutdown(call: Call): void {
     else call.reply.error('ERR No shutdown in progress.');
     return;
   }
+  if (save !== false && context.scripts.suspended !== null) {
+    call.reply.error(context.scripts.busy);
+    return;
+  }
   if (!now && !call.mayBlock) {
     call.reply.error("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client");
     return;

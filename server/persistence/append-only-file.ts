@@ -349,7 +349,7 @@ export class AppendOnlyFile {
   #ended(rewrite: Rewrite, error: Error | null): void {
     this.lastRewriteSeconds = Math.floor((this.#environment.nowMs() - this.rewriteStartedMs) / 1000);
     this.rewriteStartedMs = 0;
-    this.lastCopyOnWriteBytes = this.#environment.snapshots.copyOnWriteBytes;
+    this.lastCopyOnWriteBytes = this.#environment.snapshots.peakBytes;
     try {
       if (error !== null) throw error;
       this.#finish(rewrite);

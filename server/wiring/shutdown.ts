@@ -53,8 +53,9 @@ export class Shutdown {
 
   /** Ten times a second: sees to signals. */
   tick(): void {
-    const { persistence, config } = this.#server;
-    if (this.#running) return;
+    const { persistence, config, scripts } = this.#server;
+    // A script in the middle of its changes has to end first.
+    if (this.#running || scripts.suspended !== null) return;
     const signal = this.#signal;
     if (signal !== null) {
       this.#signal = null;
