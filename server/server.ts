@@ -229,8 +229,11 @@ export class Server implements ServerContext {
     const fields = this.persistence.loadedFields;
     const id = fields.get('repl-id');
     const offset = Number(fields.get('repl-offset') ?? Number.NaN);
-    if (id === undefined || !Number.isSafeInteger(offset)) return;
+    const { expired } = this.persistence.loads;
+    if (id === undefined || !Number.isSafeInteger(offset) || expired?.tooMany === true) return;
     this.replication.restore(id, offset, Number(fields.get('repl-stream-db') ?? 0));
+    const word = this.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL';
+    for (const [database, key] of expired?.keys ?? []) this.propagation.words(database, [word, key]);
   }
 
   get guard(): ContainerGuard {

@@ -9,6 +9,7 @@ import type { AofDirectory } from './aof-directory.ts';
 import { loadAppendOnlyFiles } from './aof-load.ts';
 import { AofManifestError } from './aof-manifest.ts';
 import type { CommandApplier } from './aof-scanner.ts';
+import { ExpiredKeys } from './expired-keys.ts';
 import { checkRdb } from './rdb-check.ts';
 import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
 import { printable, RdbError } from './rdb-source.ts';
@@ -45,6 +46,8 @@ export class DatasetLoading {
   found = false;
   keysLoaded = 0;
   keysExpired = 0;
+  /** What the last load of an RDB file left out; null: of no such load. */
+  expired: ExpiredKeys | null = null;
   readonly #environment: LoadingEnvironment;
 
   constructor(environment: LoadingEnvironment) {
@@ -69,7 +72,12 @@ export class DatasetLoading {
     if (!existsSync(path)) return;
     this.found = true;
     const startedMs = performance.now();
-    const builder = new DatasetBuilder(keyspace, this.buildOptions(true));
+    const expired = new ExpiredKeys(Number(config.values['repl-backlog-size']));
+    const builder = new DatasetBuilder(keyspace, {
+      // A replica waits for what its primary says.
+      ...this.buildOptions(config.values.replicaof === undefined),
+      onExpired: (database, key) => expired.add(database, key),
+    });
     log.notice('Loading DB in memory...');
     try {
       await loadRdbFile(path, builder, (read, total) => this.#progress(read, total));
@@ -84,6 +92,7 @@ export class DatasetLoading {
       throw new Error(`Fatal error loading the DB, check server logs. Exiting. ${reason}`);
     }
     this.fields = builder.fields;
+    this.expired = expired;
     this.keysLoaded = builder.keysLoaded;
     this.keysExpired = builder.keysExpired;
     const empty = builder.keysEmpty === 0 ? '' : `, empty keys skipped: ${builder.keysEmpty}`;

@@ -40,6 +40,8 @@ export interface BuildOptions {
   readonly keyDelayMicros?: number;
   /** Told of a key whose value has no elements, which is left out. */
   readonly onEmpty?: (key: Uint8Array) => void;
+  /** Told of a key that `skipExpired` leaves out. */
+  readonly onExpired?: (database: number, key: Uint8Array) => void;
 }
 
 /** A file may say that more keys come than do: only so much room is made for them. */
@@ -188,8 +190,10 @@ export class DatasetBuilder implements RdbVisitor {
     const { key, expireAtMs } = record;
     if (key.length > KEY_BYTES_MAX) throw new RdbError(`A key is longer than ${KEY_BYTES_MAX} bytes`, -1);
     const expired = this.#options.skipExpired && expireAtMs >= 0 && expireAtMs < this.#keyspace.nowMs;
-    if (expired) this.keysExpired += 1;
-    return expired;
+    if (!expired) return false;
+    this.keysExpired += 1;
+    this.#options.onExpired?.(this.#database.index, key.copy());
+    return true;
   }
 
   #loaded(record: KeyRecord, sizeBefore: number): void {
