@@ -1,4 +1,4 @@
-/** Which clients debug scripts, and the one session that there may be: the way between client and debugger. */
+/** Which clients debug scripts, and the one session that there may be: between client and debugger. */
 import type { Script } from '../scripting/script.ts';
 import type { ScriptWords } from '../scripting/script-engine.ts';
 import { WordBuffer } from '../scripting/script-words.ts';

@@ -20,11 +20,6 @@ const flagsByName: ReadonlyMap<string, number> = new Map([
   ['allow-cross-slot-keys', SCRIPT_ALLOW_CROSS_SLOT],
 ]);
 
-/** The bit of a flag's name. */
-export function flagOf(name: string): number | undefined {
-  return flagsByName.get(name);
-}
-
 /** The names of the flags that are set. */
 export function flagNames(flags: number): string[] {
   return [...flagsByName].filter(([, flag]) => (flags & flag) !== 0).map(([name]) => name);
