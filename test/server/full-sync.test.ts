@@ -46,14 +46,15 @@ afterEach(async () => {
 describe('FullSync', () => {
   for (const engine of hasRedis ? (['ours', 'redis'] as const) : (['ours'] as const)) {
     it(`to ${engine} over a slow line ends at the first attempt while the data changes`, async () => {
-      const limit = ['--client-output-buffer-limit', 'replica 40mb 20mb 2'];
+      // More than may wait in memory for a slow disk, less than what waits for the slow line.
+      const limit = ['--client-output-buffer-limit', 'replica 64mb 56mb 2'];
       const primary = await start('ours', '--repl-backlog-size', '16kb', '--rdbcompression', 'no', ...limit);
       await populate(primary, 4000, 10_000);
       const replica = await start(engine);
       await replica.follow(await slowPath(primary, 12 * MEGABYTE));
       const big = 'x'.repeat(MEGABYTE);
       let spilled = 0;
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 50; i++) {
         await primary.call('SET', `key:${i}`, big);
         await primary.call('SET', `other:${i % 3}`, `${i}${big}`);
         spilled = Math.max(spilled, await primary.count('replication', 'repl_spilled_bytes'));
