@@ -30,6 +30,8 @@ export interface LoadingEnvironment {
   /** A fresh applier for one append-only file. */
   applier(): CommandApplier;
   attributes(): AccessAttributes;
+  /** This server decides when keys go. */
+  isPrimary(): boolean;
   /** The present dataset is about to be replaced: snapshots of it must end. */
   beforeReplace(): void;
   takeLibraries(codes: readonly Uint8Array[]): string | undefined;
@@ -75,7 +77,7 @@ export class DatasetLoading {
     const expired = new ExpiredKeys(Number(config.values['repl-backlog-size']));
     const builder = new DatasetBuilder(keyspace, {
       // A replica waits for what its primary says.
-      ...this.buildOptions(config.values.replicaof === undefined),
+      ...this.buildOptions(this.#environment.isPrimary()),
       onExpired: (database, key) => expired.add(database, key),
     });
     log.notice('Loading DB in memory...');

@@ -70,6 +70,8 @@ export interface PersistenceOptions {
   latency?(): ((event: string, milliseconds: number) => void) | null;
   /** Offset of the replication stream that the dataset has now. */
   streamOffset(): number;
+  /** This server decides when keys go. */
+  isPrimary(): boolean;
   /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
   replicationFields(): readonly (readonly [name: string, value: string])[];
 }
@@ -112,6 +114,7 @@ export class Persistence {
       clock,
       applier: () => options.applier(),
       attributes: () => this.accessAttributes,
+      isPrimary: () => options.isPrimary(),
       takeLibraries: (codes) => options.libraries?.replace(codes),
       beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced'),
     });

@@ -26,6 +26,8 @@ export function makePersistence(server: Server): Persistence {
       server.turn.release();
       server.replication.filed();
     },
+    // Who follows in a cluster does not say so in its configuration.
+    isPrimary: () => config.values.replicaof === undefined && server.cluster?.state.myself.isReplica !== true,
     streamOffset: () => server.replication.offset,
     libraries: {
       codes: () => [...server.scripts.scripting.libraries.all()].map(({ code }) => code),

@@ -178,6 +178,23 @@ describe.skipIf(!hasRedis)('A planned restart', () => {
   }
 });
 
+describe('Keys that expire while their primary restarts', () => {
+  it('go from the replicas that continue, too', async () => {
+    const primary = await start('ours', '--save', '3600 1');
+    const replica = await start('ours');
+    await replica.follow(primary);
+    await fill(primary, 'stays');
+    await primary.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0');
+    for (let i = 0; i < KEYS; i++) await primary.call('SET', `goes${i}`, 'x', 'PX', '30');
+    await replica.caughtUpWith(primary);
+    await restart(primary);
+    await replica.caughtUpWith(primary);
+    expect(await primary.count('persistence', 'rdb_last_load_keys_expired')).toBe(KEYS);
+    expect(await primary.count('stats', 'sync_partial_ok')).toBe(1);
+    expect([await primary.call('DBSIZE'), await replica.call('DBSIZE')]).toEqual([KEYS, KEYS]);
+  });
+});
+
 describe.skipIf(!hasRedis)('A chain of replicas', () => {
   it('keeps the id and the offsets of the primary at its top, through cuts in the middle', async () => {
     const top = await start('ours');

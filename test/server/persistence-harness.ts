@@ -132,6 +132,7 @@ export class Node {
         this.fatal ??= message;
       },
       streamOffset: () => 0,
+      isPrimary: () => true,
       replicationFields: () => this.position,
     });
   }
