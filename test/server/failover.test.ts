@@ -180,11 +180,11 @@ describe.skipIf(!hasRedis)('A planned restart', () => {
 
 describe('Keys that expire while their primary restarts', () => {
   it('go from the replicas that continue, too', async () => {
-    const primary = await start('ours', '--save', '3600 1');
+    const primary = await start('ours', '--save', '3600 1', '--enable-debug-command', 'yes');
     const replica = await start('ours');
     await replica.follow(primary);
     await fill(primary, 'stays');
-    await primary.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0');
+    expect(await primary.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')).toBe('OK');
     for (let i = 0; i < KEYS; i++) await primary.call('SET', `goes${i}`, 'x', 'PX', '30');
     await replica.caughtUpWith(primary);
     await restart(primary);
