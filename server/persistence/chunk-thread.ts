@@ -3,7 +3,8 @@
  * nothing is copied and nothing is allocated once they go round; a counter in shared memory says how far the
  * thread is, also to a caller that waits for it.
  *
- *   main thread ── chunk ──> thread: compress, checksum, write ── empty buffers, bytes handed back ──> main
+ *   main thread ── chunk ──> thread: compress, checksum, write
+ *               <── empty buffers, bytes handed back ──
  */
 import { Worker } from 'node:worker_threads';
 import type { OutputEvents, SnapshotOutput } from './chunk-output.ts';
@@ -52,6 +53,12 @@ export class ChunkThread implements SnapshotOutput {
     this.#worker.on('error', (error) => {
       if (!this.#closed) broken(error instanceof Error ? error : new Error(String(error)));
     });
+  }
+
+  /** The first thread of a process costs some ms, the next half of one: better before anybody is served. */
+  static warmUp(): void {
+    const nobody: OutputEvents = { relay: () => false, ended: () => {}, failed: () => {} };
+    new ChunkThread(nobody, () => {}).close();
   }
 
   get pendingBytes(): number {

@@ -191,6 +191,7 @@ export class Persistence {
     if (values['save'].length !== 0) {
       await this.#lock.take(values['dir'], values['dbfilename'], values['dbfilename']);
     }
+    if (values['save'].length !== 0 || values['appendonly']) ChunkThread.warmUp();
     if (!values['appendonly']) {
       try {
         await this.loads.run(() => this.loads.rdb());
