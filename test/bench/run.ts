@@ -1,7 +1,8 @@
 /**
- * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32] [--mib 1024] [what …]
- * What: throughput (the default), memory, table, snapshot, saving, startup, hits. `--valkey` measures valkey-server
- * as well and fetches it when it is not installed.
+ * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32]
+ *                                    [--mib 1024] [what …]
+ * What: throughput (the default), memory, table, snapshot, saving, startup, tail, hits. `--valkey` measures
+ * valkey-server as well and fetches it when it is not installed; `--mib`: the dataset of `saving`.
  */
 
 import { installedPeers } from './contestant.ts';
