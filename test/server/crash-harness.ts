@@ -6,8 +6,7 @@
  * other key follows from that prefix. Everything that was acknowledged or read is noted with its time and
  * with the length of the journal (disk-journal.ts) at that moment: a crash behind that place may not lose it.
  */
-import { cpSync, existsSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { cpSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Prng } from '../../server/structures/prng.ts';
 import { journalMs } from '../support/disk-journal.ts';
@@ -275,10 +274,4 @@ export function startOn(
 ): Promise<ServerProcess> {
   const options = ['--admin-port', '0', '--rdb-key-save-delay', '50', ...optionsOf(policy), ...more];
   return ServerProcess.start(REDWARDEN, folder, options, disk === null ? {} : onFaultyDisk(folder, disk));
-}
-
-export function temporaryFile(name: string): string {
-  const file = path.join(newFolder(), name);
-  if (existsSync(file)) throw new Error(`${file} is there already`);
-  return file;
 }
