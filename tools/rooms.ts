@@ -62,7 +62,7 @@ const pureRooms: Readonly<Record<string, readonly string[]>> = {
 /** Rooms of a pure core with a thin shell: the files of the shell. */
 const shells: Readonly<Record<string, readonly string[]>> = {
   'server/cluster': ['cluster.ts', 'hand-over.ts', 'links.ts', 'nodes-file.ts', 'peer-address.ts'],
-  'server/replication': ['dial.ts'],
+  'server/replication': ['dial.ts', 'spill-disk.ts', 'sync-file.ts'],
 };
 
 /** The modules that a pure file may import; undefined: the file is not pure. */

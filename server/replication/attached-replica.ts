@@ -60,7 +60,7 @@ export class AttachedReplica {
     return Math.max(0, Math.floor(nowMs / 1000) - Math.floor(this.ackedAtMs / 1000));
   }
 
-  /** Bytes of the stream that wait for it in memory; an RDB on its way does not count, nor what is in files. */
+  /** Bytes of the stream that wait for it in memory: no RDB on its way, and nothing that is in files. */
   waitingBytes(backlog: Backlog): number {
     const inLog = backlog.end - Math.max(this.cursor.position, backlog.memoryStart);
     return inLog + Math.min(this.#streamedBytes, this.peer.link.pendingBytes);

@@ -12,7 +12,8 @@
  * may stay. Append copies each byte once; reading from memory copies nothing.
  *
  * Memory keeps `bytesMax` and some more for slow readers (SpillSizes); older blocks go to files (spill.ts) in
- * the background, or blocking when the disk does not keep up with the appends. When that is impossible, for lack of room or by an error, `onTrouble` is told who holds the log back and must let go.
+ * the background, or blocking when the disk does not keep up with the appends. When that is impossible, for
+ * lack of room or by an error, `onTrouble` is told who holds the log back and must let go.
  *
  * Redis keeps the same shape (a list of blocks with counted references) all in memory; here readers hold
  * positions instead.
@@ -61,8 +62,8 @@ export class Backlog {
   onTrouble: BacklogTrouble = () => {};
 
   /**
-   * An empty log whose next byte stands at `position`; `bytesMax` is repl-backlog-size. Without `spill` all of
-   * it stays in memory.
+   * An empty log whose next byte stands at `position`; `bytesMax` is repl-backlog-size. Without `spill` all
+   * of it stays in memory.
    */
   constructor(position: number, bytesMax: number, spill: Spill | null = null) {
     this.#blockBytes = bytesMax < LARGE_LOG_BYTES ? BLOCK_BYTES_MIN : BLOCK_BYTES_MAX;

@@ -7,11 +7,9 @@
  *   swapdb              the present dataset when it is of the same history, otherwise -LOADING
  *   flush-before-load   -LOADING; the present dataset goes first, for those who have no memory for two
  */
-import { unlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { FileSink } from '../persistence/file-sink.ts';
 import type { DatasetBuilder } from '../persistence/rdb-load.ts';
 import { RdbError } from '../persistence/rdb-source.ts';
+import type { SnapshotSink } from '../persistence/snapshot.ts';
 import type { DatasetLoad, DatasetLoader } from './replication-seams.ts';
 
 export type DisklessLoad = 'disabled' | 'on-empty-db' | 'swapdb' | 'flush-before-load';
@@ -34,10 +32,12 @@ export interface LoaderHooks {
   /** No database has a key. */
   empty(): boolean;
   flush(): void;
-  /** `dir` and `dbfilename`. */
-  place(): { readonly folder: string; readonly file: string };
-  /** rdb-del-sync-files applies. */
-  deletesFile(): boolean;
+  /** dbfilename, for the log. */
+  fileName(): string;
+  /** The file that takes its place when it is whole; throws. */
+  openFile(): SnapshotSink;
+  /** The file is in its place and the dataset too: it goes if rdb-del-sync-files wants it. */
+  loadedFile(): void;
   loading(state: SyncLoading | null): void;
   nowMs(): number;
 }
@@ -65,34 +65,30 @@ export function datasetLoader(hooks: LoaderHooks): DatasetLoader {
   return {
     flushesFirst: () => hooks.disklessLoad() === 'flush-before-load',
     begin(bytesTotal, sameHistory) {
-      let file: FileSink | null = null;
       if (toDisk()) {
-        const { folder, file: name } = hooks.place();
         try {
-          file = new FileSink(join(folder, `temp-replica-${process.pid}.rdb`), join(folder, name));
+          return new Load(hooks, hooks.openFile(), null);
         } catch (error) {
           const what = 'Opening the temp file needed for PRIMARY <-> REPLICA synchronization';
           return `${what}: ${reasonOf(error)}`;
         }
-      } else {
-        if (this.flushesFirst()) hooks.flush();
-        const serves = hooks.disklessLoad() === 'swapdb' && sameHistory;
-        const startedMs = hooks.nowMs();
-        return new Load(hooks, null, { serves, startedMs, bytesTotal: bytesTotal ?? 0, bytesLoaded: 0 });
       }
-      return new Load(hooks, file, null);
+      if (this.flushesFirst()) hooks.flush();
+      const serves = hooks.disklessLoad() === 'swapdb' && sameHistory;
+      const startedMs = hooks.nowMs();
+      return new Load(hooks, null, { serves, startedMs, bytesTotal: bytesTotal ?? 0, bytesLoaded: 0 });
     },
   };
 }
 
 class Load implements DatasetLoad {
   readonly #hooks: LoaderHooks;
-  readonly #file: FileSink | null;
+  readonly #file: SnapshotSink | null;
   readonly #state: SyncLoading | null;
   readonly #builder: DatasetBuilder;
   #over = false;
 
-  constructor(hooks: LoaderHooks, file: FileSink | null, state: SyncLoading | null) {
+  constructor(hooks: LoaderHooks, file: SnapshotSink | null, state: SyncLoading | null) {
     this.#hooks = hooks;
     this.#file = file;
     this.#state = state;
@@ -124,18 +120,17 @@ class Load implements DatasetLoad {
       done(this.#commit(placed));
       return;
     }
-    const { file } = this.#hooks.place();
     this.#file.finish().then(
       () => {
         if (this.#over) return;
         const problem = this.#commit(placed);
-        if (problem === null) this.#deleteFile();
+        if (problem === null) this.#hooks.loadedFile();
         done(problem);
       },
       (error: unknown) => {
         if (this.#over) return;
-        const what = `Failed trying to rename the temp DB into ${file} in PRIMARY <-> REPLICA synchronization`;
-        done(`${what}: ${reasonOf(error)}`);
+        const what = `Failed trying to rename the temp DB into ${this.#hooks.fileName()}`;
+        done(`${what} in PRIMARY <-> REPLICA synchronization: ${reasonOf(error)}`);
       },
     );
   }
@@ -160,15 +155,5 @@ class Load implements DatasetLoad {
   #end(): void {
     this.#over = true;
     if (this.#state !== null) this.#hooks.loading(null);
-  }
-
-  #deleteFile(): void {
-    if (!this.#hooks.deletesFile()) return;
-    const { folder, file } = this.#hooks.place();
-    try {
-      unlinkSync(join(folder, file));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
   }
 }

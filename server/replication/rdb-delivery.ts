@@ -1,6 +1,6 @@
 /**
- * One RDB on its way to one replica, at the pace of its connection: little waits there, the rest where it came
- * from, a log that several replicas read or a file.
+ * One RDB on its way to one replica, at the pace of its connection: little waits there, the rest where it
+ * came from, a log that several replicas read or a file.
  */
 import type { AttachedReplica } from './attached-replica.ts';
 import { LogCursor, type ReadableBytes } from './log-cursor.ts';
@@ -21,7 +21,7 @@ export class RdbDelivery {
   #over = false;
   #asked = false;
 
-  /** `done` is called once, unless the delivery is stopped before: all was handed over, or why it cannot be. */
+  /** `done` is called once unless it is stopped before: all was handed over, or why it cannot be. */
   constructor(
     replica: AttachedReplica,
     bytes: ReadableBytes,

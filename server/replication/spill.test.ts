@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Prng } from '../structures/prng.ts';
 import { Backlog } from './backlog.ts';
 import { LogCursor } from './log-cursor.ts';
-import { Spill, spillDisk } from './spill.ts';
+import { Spill } from './spill.ts';
+import { spillDisk } from './spill-disk.ts';
 
 const SIZES = { memoryBytes: 1 << 18, writeBehindBytes: 1 << 19, segmentBytes: 1 << 20 };
 const DEADLINE_MS = 20_000;

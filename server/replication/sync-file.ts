@@ -1,4 +1,4 @@
-/** The RDB file of a full sync through the disk: the one that BGSAVE writes, so that it is there afterwards. */
+/** The RDB file of a full sync through the disk: the one that BGSAVE writes, so it is there afterwards. */
 import { close, fstatSync, openSync, read, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileSink } from '../persistence/file-sink.ts';

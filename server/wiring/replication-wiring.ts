@@ -1,9 +1,13 @@
 /** Replication and what it needs of the other parts. */
 import { randomFillSync } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileSink } from '../persistence/file-sink.ts';
 import { type DisklessLoad, datasetLoader } from '../replication/dataset-loader.ts';
 import { Replication } from '../replication/replication.ts';
 import { replicationSettings } from '../replication/replication-settings.ts';
-import { Spill, spillDisk } from '../replication/spill.ts';
+import { Spill } from '../replication/spill.ts';
+import { spillDisk } from '../replication/spill-disk.ts';
 import { syncFile } from '../replication/sync-file.ts';
 import type { Server } from '../server.ts';
 
@@ -76,8 +80,15 @@ function makeLoader(server: Server) {
       persistence.beforeFlushAll();
       keyspace.flushAll();
     },
-    place: () => ({ folder: config.values.dir, file: config.values.dbfilename }),
-    deletesFile: () => deletesSyncFiles(config),
+    fileName: () => config.values.dbfilename,
+    openFile: () => {
+      const { dir, dbfilename } = config.values;
+      return new FileSink(join(dir, `temp-replica-${process.pid}.rdb`), join(dir, dbfilename));
+    },
+    loadedFile: () => {
+      const { dir, dbfilename } = config.values;
+      if (deletesSyncFiles(config)) rmSync(join(dir, dbfilename), { force: true });
+    },
     loading: (state) => {
       persistence.syncLoading = state;
       server.executor.calm = false;
