@@ -59,6 +59,7 @@ export class PrimaryRole {
     this.#parts = parts;
     this.#hooks = hooks;
     this.noReplicasSinceMs = parts.runtime.nowMs();
+    this.#lastPingMs = this.noReplicasSinceMs;
     this.waits = new AckWaits(parts.runtime);
     const owner = {
       markSyncPoint: hooks.markSyncPoint,

@@ -56,6 +56,17 @@ describe('Replication between nodes', () => {
     expect(b.logs).toContain('Successful partial resynchronization with master.');
   });
 
+  it('adds nothing to the stream by itself before a ping is due, also when a replica comes at once', () => {
+    const { world, nodes } = worldOf(19, 'a', 'b');
+    const [a, b] = nodes as [WorldNode, WorldNode];
+    a.settings.pingPeriodSeconds = 5;
+    b.replication.replicate('a', 1);
+    world.time.run(4500);
+    expect([b.replication.linkUp, a.replication.offset]).toEqual([true, 0]);
+    world.time.run(2000);
+    expect(a.replication.offset).toBe('*1\r\n$4\r\nPING\r\n'.length);
+  });
+
   it('lets chained replicas and siblings of a promoted replica continue without a full sync', () => {
     const { world, nodes } = worldOf(8, 'a', 'b', 'c', 'd');
     const [a, b, c, d] = nodes as [WorldNode, WorldNode, WorldNode, WorldNode];
