@@ -1,4 +1,5 @@
 /** The thread behind ChunkThread: what it is told, it does in order. */
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ChunkOutput } from './chunk-output.ts';
 import { marksOf, type ThreadReport, type ThreadRequest } from './chunk-thread.ts';
@@ -6,6 +7,10 @@ import { marksOf, type ThreadReport, type ThreadRequest } from './chunk-thread.t
 const port = parentPort;
 if (port === null) throw new Error('this runs as a thread only');
 const done = workerData as Int32Array;
+/** Who serves goes first where processors are few. */
+const NICE = 10;
+// On Linux 0 means this thread alone, elsewhere the whole process.
+if (process.platform === 'linux') setPriority(0, NICE);
 
 function report(message: ThreadReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
