@@ -30,33 +30,38 @@ class ModelFile {
 
   settle(count: number): void {
     const covered = Math.max(0, count - this.safeCount);
-    for (const change of this.changes.splice(0, covered)) this.safe = applyChange(this.safe, change);
+    this.safe = applyChanges(this.safe, this.changes.splice(0, covered));
     this.safeCount += covered;
   }
 
   content(loss: Loss, random: Prng): Buffer {
     if (loss === 'all') return this.safe;
-    let bytes = this.safe;
     const kept = loss === 'nothing' ? this.changes.length : random.below(this.changes.length + 1);
-    for (const change of this.changes.slice(0, kept)) bytes = applyChange(bytes, change);
+    const changes = this.changes.slice(0, kept);
     const torn = this.changes[kept];
-    if (torn?.bytes === null || torn === undefined) return bytes;
-    return applyChange(bytes, {
-      ...torn,
-      bytes: torn.bytes.subarray(0, random.below(torn.bytes.length + 1)),
-    });
+    if (torn !== undefined && torn.bytes !== null) {
+      changes.push({ ...torn, bytes: torn.bytes.subarray(0, random.below(torn.bytes.length + 1)) });
+    }
+    return applyChanges(this.safe, changes);
   }
 }
 
-function applyChange(bytes: Buffer, { offset, bytes: added }: FileChange): Buffer {
-  if (added === null) {
-    return offset <= bytes.length ? bytes.subarray(0, offset) : Buffer.concat([bytes], offset);
+function applyChanges(bytes: Buffer, changes: readonly FileChange[]): Buffer {
+  if (changes.length === 0) return bytes;
+  const ends = changes.map(({ offset, bytes: added }) => offset + (added?.length ?? 0));
+  const out = Buffer.alloc(ends.reduce((most, end) => Math.max(most, end), bytes.length));
+  bytes.copy(out);
+  let { length } = bytes;
+  for (const { offset, bytes: added } of changes) {
+    if (added !== null) {
+      added.copy(out, offset);
+      length = Math.max(length, offset + added.length);
+    } else {
+      if (offset < length) out.fill(0, offset, length);
+      length = offset;
+    }
   }
-  if (offset === bytes.length) return Buffer.concat([bytes, added]);
-  const size = Math.max(bytes.length, offset + added.length);
-  const out = Buffer.concat([bytes], size);
-  added.copy(out, offset);
-  return out;
+  return out.subarray(0, length);
 }
 
 type Entry = ModelFile | ModelFolder;
