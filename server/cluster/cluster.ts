@@ -182,7 +182,9 @@ export class Cluster {
     return handOverTo(this.state, credentials, deadlineMs);
   }
 
-  /** This node came up without its data: a replica that has them takes over without being caught up with it. */
+  /**
+   * This node came up without its data: a replica that has them takes over without being caught up with it.
+   */
   giveAway(deadlineMs: number): Promise<HandOverResult> {
     const { values } = this.#options.config;
     const credentials = { username: values.masteruser, password: values.masterauth };

@@ -27,7 +27,8 @@ export function successors(state: ClusterState): ClusterNode[] {
 }
 
 /**
- * Asks each replica in turn for a manual failover (`options`: FORCE) and waits until we are its replica, or until the deadline.
+ * Asks each replica in turn for a manual failover (`options`: FORCE) and waits until we are its replica, or
+ * until the deadline.
  */
 export async function handOverTo(
   state: ClusterState,

@@ -1,7 +1,7 @@
 /**
  * Clients that wait until enough servers have what they wrote (WAIT, WAITAOF): looked at when a replica
- * acknowledged, when a file was synced and at their deadlines, always behind the turn at hand, because answers
- * to them must not mix with those of the command that runs.
+ * acknowledged, when a file was synced and at their deadlines, always behind the turn at hand, because
+ * answers to them must not mix with those of the command that runs.
  */
 import type { ReplicationRuntime } from './replication-seams.ts';
 

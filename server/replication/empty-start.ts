@@ -7,14 +7,14 @@
  *   past <--link up, or nobody took over in time------------------------- asking -> following
  *
  * Served as in Redis, that replica would copy the nothing there is here, and the data were gone for good. In
- * its place it is asked to take over, this server follows it and so gets the data back. From the first word to
- * the end commands about data are refused and no replica is served. Once clients have written here their
+ * its place it is asked to take over, this server follows it and so gets the data back. From the first word
+ * to the end commands about data are refused and no replica is served. Once clients have written here their
  * writes are not thrown away either: then replicas are only kept waiting until the wait is over, for somebody
  * to decide. `repl-empty-primary-wait` is the wait: from the start for the first word, from there for a peer
  * that takes over.
  *
- * What counts as a word: a peer of this kind says itself that it lost this very primary (REPLCONF resumes). Of
- * others only one that comes right after the start, as it does when it looks for us every second: later
+ * What counts as a word: a peer of this kind says itself that it lost this very primary (REPLCONF resumes).
+ * Of others only one that comes right after the start, as it does when it looks for us every second: later
  * somebody may have sent it here.
  */
 import type { ReplicationLog, ReplicationRuntime } from './replication-seams.ts';

@@ -238,8 +238,8 @@ export class Arena {
   }
 
   /**
-   * Slabs [from, to) with free blocks stand in their lists exactly when they are not leaving; empty ones go: the
-   * last of its class that a list keeps may be all that holds a segment.
+   * Slabs [from, to) with free blocks stand in their lists exactly when they are not leaving; empty ones go:
+   * the last of its class that a list keeps may be all that holds a segment.
    */
   relink(from: number, to: number): void {
     for (let slab = Math.max(from, 1); slab < to; slab++) {

@@ -1,8 +1,8 @@
 /**
  * What one client notices while the server does something large: a PING every half millisecond on a
  * connection of its own, its longest answers during growth, freeing, expiry, eviction and compaction. For our
- * own server also what it did meanwhile: its slices of work (INFO slices) and commands that took long (LATENCY
- * LATEST), which a busy machine lengthens less than the answers.
+ * own server also what it did meanwhile: its slices of work (INFO slices) and commands that took long
+ * (LATENCY LATEST), which a busy machine lengthens less than the answers.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerKind } from '../support/server-process.ts';

@@ -29,7 +29,7 @@ async function logged(process: ServerProcess, pattern: RegExp): Promise<string> 
 
 async function sendMalformed(process: ServerProcess): Promise<void> {
   const connection = await RawConnection.open(process.port);
-  connection.send(Buffer.from('*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$blabla\r\n'));
+  connection.send(Buffer.from('*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$blabla\r\n'), 0);
   await logged(process, /Protocol error .*/);
   connection.close();
 }
@@ -93,7 +93,7 @@ describe('reports', () => {
   it('an assertion that fails says so, and crash-log-enabled no leaves it at that', async () => {
     const process = await start('--enable-debug-command', 'yes', '--crash-log-enabled', 'no');
     const connection = await RawConnection.open(process.port);
-    connection.send(Buffer.from('*2\r\n$5\r\nDEBUG\r\n$6\r\nASSERT\r\n'));
+    connection.send(Buffer.from('*2\r\n$5\r\nDEBUG\r\n$6\r\nASSERT\r\n'), 0);
     await logged(process, /ASSERTION FAILED ===[\s\S]*==> DEBUG ASSERT/);
     expect(process.output).not.toContain('BUG REPORT');
     connection.close();
