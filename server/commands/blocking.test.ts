@@ -169,6 +169,7 @@ class Bench {
         writesPausedUntilMs: 0,
         offset: 0,
         primary: { cancelSync() {} },
+        emptyStart: { holds: false },
       },
       persistence: { loading: null, trouble: null, beforeFlushAll() {}, afterFlushAll() {} },
       clients: {

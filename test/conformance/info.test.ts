@@ -27,7 +27,7 @@ async function ask(server: ServerProcess, ...commands: readonly (readonly Word[]
 /** One for each command that was called: which are, the two tell of themselves. */
 const byCommand = /^latency_percentiles_usec_/;
 /** Sections that only this server has. */
-const ownSections = ['# Eviction', '# Dataset'];
+const ownSections = ['# Eviction', '# Slices', '# Dataset'];
 
 describe('INFO', () => {
   it('has every field that redis-server has, in the same sections', async () => {
