@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { COLLECT_MS, EmptyStart, type PeerWord, STRANGER_MS, WAITS_REFUSAL } from './empty-start.ts';
+import type { TakeOverDone } from './take-over-call.ts';
 
 const ID = 'a'.repeat(40);
 
@@ -13,7 +14,7 @@ class Owner {
   changes = 0;
   readonly asked: string[] = [];
   readonly lines: string[] = [];
-  answer: (refusal: string | null) => void = () => {};
+  answer: TakeOverDone = () => {};
   readonly start: EmptyStart;
 
   constructor() {
@@ -28,8 +29,8 @@ class Owner {
   changed(): void {
     this.changes++;
   }
-  handOver(word: PeerWord, done: (refusal: string | null) => void): void {
-    this.asked.push(`${word.host}:${word.port}`);
+  handOver(word: PeerWord, again: boolean, done: TakeOverDone): void {
+    this.asked.push(`${word.host}:${word.port}${again ? ' again' : ''}`);
     this.answer = done;
   }
   pass(ms: number): void {
@@ -76,7 +77,7 @@ describe('EmptyStart', () => {
     owner.pass(COLLECT_MS + 100);
     expect(owner.asked).toEqual(['r:2']);
     owner.isReplica = true;
-    owner.answer(null);
+    owner.answer('taken', '');
     owner.pass(120_000);
     expect(owner.start.holds).toBe(true);
     owner.linkUp = true;
@@ -91,11 +92,11 @@ describe('EmptyStart', () => {
     owner.start.refusalOf(word({ port: 2 }));
     owner.pass(COLLECT_MS);
     for (let round = 0; round < 3; round++) {
-      owner.answer('no');
+      owner.answer('refused', 'no');
       owner.pass(2000);
     }
     expect(owner.asked).toEqual(['r:2', 'r:1', 'r:2', 'r:1']);
-    owner.answer('no');
+    owner.answer('refused', 'no');
     owner.pass(60_000);
     expect(owner.start.holds).toBe(false);
     expect(owner.lines.at(-1)).toMatch(/nobody took over within repl-empty-primary-wait/);
@@ -142,5 +143,27 @@ describe('EmptyStart', () => {
     expect(owner.start.refusalOf(word())).toBeNull();
     expect(owner.lines.filter((line) => line.includes('over: REPLICAOF NO ONE')).length).toBe(1);
     expect(WAITS_REFUSAL).toMatch(/^LOADING /);
+  });
+
+  it('asks one that may have taken over again before any other, though it cannot be reached', () => {
+    const owner = new Owner();
+    owner.start.begin();
+    owner.start.refusalOf(word({ host: 'most', offset: 200 }));
+    owner.start.refusalOf(word({ host: 'less' }));
+    owner.pass(4000);
+    expect(owner.asked).toEqual(['most:1']);
+    owner.answer('lost', 'no answer');
+    owner.pass(4000);
+    owner.answer('unasked', 'connection refused');
+    owner.pass(4000);
+    expect(owner.asked).toEqual(['most:1', 'most:1 again', 'most:1 again']);
+    for (let k = 0; k < 12 && owner.asked.at(-1) !== 'less:1'; k++) {
+      owner.answer('unasked', 'connection refused');
+      owner.pass(4000);
+    }
+    expect(owner.asked.at(-1)).toBe('less:1');
+    owner.answer('unasked', 'connection refused');
+    owner.pass(4000);
+    expect(owner.asked.at(-1)).toBe('most:1');
   });
 });

@@ -13,11 +13,15 @@
  * to decide. `repl-empty-primary-wait` is the wait: from the start for the first word, from there for a peer
  * that takes over.
  *
+ * A replica whose answer is lost may have taken over: it is asked again, for some time, before another one
+ * is; otherwise there would be two primaries.
+ *
  * What counts as a word: a peer of this kind says itself that it lost this very primary (REPLCONF resumes).
  * Of others only one that comes right after the start, as it does when it looks for us every second: later
  * somebody may have sent it here.
  */
 import type { ReplicationLog, ReplicationRuntime } from './replication-seams.ts';
+import type { TakeOverDone } from './take-over-call.ts';
 
 /** What a replica says it has. */
 export interface PeerWord {
@@ -43,8 +47,8 @@ export interface EmptyStartOwner {
   readonly servesNothing: boolean;
   /** Commands about data are refused from now on, or not any more. */
   changed(): void;
-  /** The peer takes over and this server follows it: `done` gets null, or why it does not come to that. */
-  handOver(word: PeerWord, done: (refusal: string | null) => void): void;
+  /** The peer takes over and this server follows it; `again`: it was asked before and no answer came. */
+  handOver(word: PeerWord, again: boolean, done: TakeOverDone): void;
 }
 
 type Phase = 'past' | 'fresh' | 'collecting' | 'asking' | 'following';
@@ -52,6 +56,7 @@ type Phase = 'past' | 'fresh' | 'collecting' | 'asking' | 'following';
 export const COLLECT_MS = 1500;
 export const STRANGER_MS = 5000;
 export const ASK_AGAIN_MS = 2000;
+const DOUBT_ASKS_MAX = 10;
 const WORDS_MAX = 64;
 const SECOND_MS = 1000;
 
@@ -71,6 +76,9 @@ export class EmptyStart {
   readonly #words = new Map<string, PeerWord>();
   /** Those that refused since all were asked. */
   readonly #refused = new Set<string>();
+  /** Who was asked and has not answered, and how often. */
+  #doubted: PeerWord | null = null;
+  #doubtAsks = 0;
   #toldWritten = false;
 
   constructor(owner: EmptyStartOwner, log: ReplicationLog, runtime: ReplicationRuntime) {
@@ -172,30 +180,36 @@ export class EmptyStart {
       this.#words.set(name, word);
   }
 
-  /** Who has most is asked first; when all refused, all are asked again. */
   #askNext(nowMs: number): void {
     this.#nextAskMs = nowMs + ASK_AGAIN_MS;
-    const words = [...this.#words.values()].sort((one, other) => other.offset - one.offset);
-    let word = words.find((one) => !this.#refused.has(nameOf(one)));
-    if (word === undefined) {
-      this.#refused.clear();
-      word = words[0];
-    }
+    const doubted = this.#doubted;
+    const word = doubted ?? this.#nextWord();
     if (word === undefined) return;
     const name = nameOf(word);
     this.#phase = 'asking';
     this.#nextAskMs = this.#deadlineMs;
     this.#log.write('notice', `Asking replica ${name} to take over, because it has the data.`);
-    this.#owner.handOver(word, (refusal) => {
+    this.#owner.handOver(word, doubted !== null, (outcome, reason) => {
       this.#nextAskMs = this.#runtime.nowMs() + ASK_AGAIN_MS;
-      if (refusal === null) {
+      if (outcome === 'taken') {
         this.#log.write('warning', `Replica ${name} took over. This server follows it to get the data back.`);
         if (this.#phase === 'asking') this.#phase = 'following';
         return;
       }
-      this.#refused.add(name);
-      this.#log.write('warning', `Replica ${name} does not take over: ${refusal}`);
+      this.#log.write('warning', `Replica ${name} does not take over: ${reason}`);
+      const stillOpen = outcome === 'lost' || (outcome === 'unasked' && doubted !== null);
+      this.#doubtAsks = stillOpen && doubted !== null ? this.#doubtAsks + 1 : 0;
+      this.#doubted = stillOpen && this.#doubtAsks < DOUBT_ASKS_MAX ? word : null;
+      if (this.#doubted === null) this.#refused.add(name);
     });
+  }
+
+  /** Who has most, of those that have not refused; when all have, all are asked again. */
+  #nextWord(): PeerWord | undefined {
+    const words = [...this.#words.values()].sort((one, other) => other.offset - one.offset);
+    const next = words.find((one) => !this.#refused.has(nameOf(one)));
+    if (next === undefined) this.#refused.clear();
+    return next ?? words[0];
   }
 }
 

@@ -28,7 +28,7 @@ import type {
   ReplicationSettings,
 } from './replication-seams.ts';
 import { newReplicationId, type PsyncRequest, type ReplicationIds } from './replication-state.ts';
-import { askToTakeOver } from './take-over-call.ts';
+import { askToTakeOver, type TakeOverDone } from './take-over-call.ts';
 
 export interface ReplicationOptions {
   readonly settings: ReplicationSettings;
@@ -379,24 +379,26 @@ export class Replication implements ChangeSink {
         return replication.#options.seams.servesNothing();
       },
       changed: () => this.#tellState(),
-      handOver: (word: PeerWord, done: (refusal: string | null) => void) => this.#handOver(word, done),
+      handOver: (word: PeerWord, again: boolean, done: TakeOverDone) => this.#handOver(word, again, done),
     };
     return new EmptyStart(owner, log, runtime);
   }
 
-  #handOver(word: PeerWord, done: (refusal: string | null) => void): void {
+  #handOver(word: PeerWord, again: boolean, done: TakeOverDone): void {
     const { seams } = this.#options;
     if (seams.clusterHandOver !== null) {
-      seams.clusterHandOver(done);
+      // The votes of the cluster see to it that only one takes over.
+      seams.clusterHandOver((refusal) => done(refusal === null ? 'taken' : 'refused', refusal ?? ''));
       return;
     }
     const { settings, runtime } = this.#parts;
-    askToTakeOver(word, { dial: this.#options.dial ?? dial, runtime, settings }, (refusal) => {
-      if (refusal === null && this.emptyStart.holds && this.#replica === null) {
+    const call = { dial: this.#options.dial ?? dial, runtime, settings, again };
+    askToTakeOver(word, call, (outcome, reason) => {
+      if (outcome === 'taken' && this.emptyStart.holds && this.#replica === null) {
         this.replicate(word.host, word.port);
         this.#options.moved(word);
       }
-      done(refusal);
+      done(outcome, reason);
     });
   }
 

@@ -9,11 +9,11 @@ const WORD = { host: 'r', port: 1, id: 'a'.repeat(40), offset: 15, lostUs: true 
 class Peer {
   sent = '';
   destroyed = 0;
-  readonly answers: (string | null)[] = [];
+  readonly answers: string[] = [];
   handlers: DialHandlers | null = null;
   expire: () => void = () => {};
 
-  constructor(password = '') {
+  constructor(password = '', again = false) {
     const runtime = {
       nowMs: () => 0,
       random: () => {},
@@ -33,7 +33,9 @@ class Peer {
         destroy: () => void this.destroyed++,
       };
     };
-    askToTakeOver(WORD, { dial, runtime, settings }, (refusal) => void this.answers.push(refusal));
+    askToTakeOver(WORD, { dial, runtime, settings, again }, (outcome, reason) => {
+      this.answers.push(reason === '' ? outcome : `${outcome}: ${reason}`);
+    });
     this.handlers?.opened();
   }
 
@@ -49,29 +51,39 @@ describe('askToTakeOver', () => {
     peer.receive('\n+CONT');
     expect(peer.answers).toEqual([]);
     peer.receive('INUE\r\nbytes of the stream');
-    expect([peer.answers, peer.destroyed]).toEqual([[null], 1]);
+    expect([peer.answers, peer.destroyed]).toEqual([['taken'], 1]);
     peer.expire();
     peer.handlers?.closed('late');
-    expect(peer.answers).toEqual([null]);
+    expect(peer.answers).toEqual(['taken']);
   });
 
   it('signs in first, and says what was refused', () => {
     const peer = new Peer('secret');
     expect(peer.sent).toContain('AUTH');
     peer.receive('+OK\r\n-NOPERM no\r\n');
-    expect(peer.answers).toEqual(['it answers -NOPERM no']);
+    expect(peer.answers).toEqual(['refused: it answers -NOPERM no']);
     const other = new Peer('wrong');
     other.receive('-WRONGPASS no\r\n');
-    expect(other.answers).toEqual(['it refuses AUTH: WRONGPASS no']);
+    expect(other.answers).toEqual(['refused: it refuses AUTH: WRONGPASS no']);
   });
 
   it('ends at its deadline and with the connection', () => {
     const late = new Peer();
     late.expire();
-    expect(late.answers).toEqual(['no answer within 5000 ms']);
+    expect(late.answers).toEqual(['lost: no answer within 5000 ms']);
     const gone = new Peer();
-    gone.handlers?.closed('refused');
-    expect(gone.answers).toEqual(['refused']);
+    gone.handlers?.closed('reset');
+    expect(gone.answers).toEqual(['lost: reset']);
+  });
+
+  it('takes a primary for one that took over only when it was asked before', () => {
+    const line = "-ERR PSYNC FAILOVER can't be sent to a master.\r\n";
+    const first = new Peer();
+    first.receive(line);
+    expect(first.answers).toEqual([`refused: it answers ${line.trim()}`]);
+    const second = new Peer('', true);
+    second.receive(line);
+    expect(second.answers).toEqual(['taken']);
   });
 
   it('answers once, and never with success, whatever bytes come instead of an answer', () => {
@@ -84,7 +96,7 @@ describe('askToTakeOver', () => {
         peer.receive(String.fromCharCode(...bytes).replaceAll('+', ' '));
       }
       peer.expire();
-      expect([seed, peer.answers.length, peer.answers[0] === null]).toEqual([seed, 1, false]);
+      expect([seed, peer.answers.length, peer.answers[0] === 'taken']).toEqual([seed, 1, false]);
     }
     console.log(`take-over-call seed ${seed}`);
   });

@@ -6,41 +6,54 @@ import type { ReplicationRuntime, ReplicationSettings } from './replication-seam
 
 const DEADLINE_MS = 5000;
 const ANSWER_BYTES_MAX = 4096;
+const ALREADY_PRIMARY = /^-ERR PSYNC FAILOVER can't be sent to a master/;
 
 export interface TakeOverCall {
   readonly dial: typeof dial;
   readonly runtime: ReplicationRuntime;
   readonly settings: ReplicationSettings;
+  /** It was asked before and the answer was lost: that it is a primary by now is that answer. */
+  readonly again: boolean;
 }
 
-/** `done` is called once, with null when the replica is a primary now, else with why not. */
+/** Whether the replica is a primary now; `lost`: it was asked and gave no answer, so it may be one. */
+export type TakeOverOutcome = 'taken' | 'refused' | 'unasked' | 'lost';
+
+/** Called once, with the reason unless it is taken. */
+export type TakeOverDone = (outcome: TakeOverOutcome, reason: string) => void;
+
+/** Asks the replica that has said `word`. */
 export function askToTakeOver(
   word: PeerWord,
-  { dial, runtime, settings }: TakeOverCall,
-  done: (refusal: string | null) => void,
+  { dial, runtime, settings, again }: TakeOverCall,
+  done: TakeOverDone,
 ): void {
   const { primaryUser, primaryPassword, sourceAddress } = settings;
   let text = '';
   /** Answers that come before the one to PSYNC. */
   let before = primaryPassword === '' ? 0 : 1;
   let over = false;
-  const end = (refusal: string | null): void => {
+  let asked = false;
+  const end = (outcome: TakeOverOutcome, reason = ''): void => {
     if (over) return;
     over = true;
     cancelTimer();
     connection.destroy();
-    done(refusal);
+    done(outcome, reason);
   };
   const answered = (line: string): void => {
     if (line === '') return;
     if (before > 0) {
       before--;
-      if (line.startsWith('-')) end(`it refuses AUTH: ${line.slice(1)}`);
+      if (line.startsWith('-')) end('refused', `it refuses AUTH: ${line.slice(1)}`);
       return;
     }
-    end(/^\+(CONTINUE|FULLRESYNC)/.test(line) ? null : `it answers ${line}`);
+    const taken = /^\+(CONTINUE|FULLRESYNC)/.test(line) || (again && ALREADY_PRIMARY.test(line));
+    if (taken) end('taken');
+    else end('refused', `it answers ${line}`);
   };
-  const cancelTimer = runtime.after(DEADLINE_MS, () => end(`no answer within ${DEADLINE_MS} ms`));
+  const unanswered = (reason: string): void => end(asked ? 'lost' : 'unasked', reason);
+  const cancelTimer = runtime.after(DEADLINE_MS, () => unanswered(`no answer within ${DEADLINE_MS} ms`));
   const connection: Dialled = dial(
     word.host,
     word.port,
@@ -50,17 +63,18 @@ export function askToTakeOver(
         const user = primaryUser === '' ? [] : [primaryUser];
         if (primaryPassword !== '') connection.write(encodeCommand(['AUTH', ...user, primaryPassword]));
         connection.write(encodeCommand(['PSYNC', word.id, String(word.offset), 'FAILOVER']));
+        asked = true;
       },
       received: (bytes) => {
         text += Buffer.from(bytes).toString('latin1');
-        if (text.length > ANSWER_BYTES_MAX) end('it answers too much');
+        if (text.length > ANSWER_BYTES_MAX) end('refused', 'it answers too much');
         for (let stop = text.indexOf('\n'); stop >= 0 && !over; stop = text.indexOf('\n')) {
           const line = text.slice(0, stop).trim();
           text = text.slice(stop + 1);
           answered(line);
         }
       },
-      closed: (reason) => end(reason),
+      closed: unanswered,
     },
     sourceAddress,
   );
