@@ -177,6 +177,8 @@ function defaultsOf(effective: Effective): { readonly [name: string]: string } {
     'repl-backlog-size': String(effective.reserves.backlogBytes),
     // Waiting for more replicas to share a full sync delays the first one by five seconds.
     'repl-diskless-sync-delay': '1',
+    // A server that keeps nothing must not come up with what its last full sync left on the disk.
+    'rdb-del-sync-files': 'yes',
   };
 }
 
