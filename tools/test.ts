@@ -4,14 +4,14 @@
  *
  *   node tools/test.ts [check | e2e]
  *
- * All parts run even when one fails, so that one run shows everything. The last line is `N passed, N failed`;
- * the exit code is 0 only when nothing failed and something passed.
+ * All parts run even when one fails, so that one run shows everything. What failed is named again at the end;
+ * the last line is `N passed, N failed`; the exit code is 0 only when nothing failed and something passed.
  */
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { countReport, type TestCount } from './test-count.ts';
+import { countReport, type Failure, failuresIn, type TestCount } from './test-count.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const reportFolder = path.join(root, 'build', 'test');
@@ -98,21 +98,33 @@ function run(part: Part): Promise<number> {
   });
 }
 
-async function count(part: Part): Promise<TestCount> {
+interface Outcome extends TestCount {
+  readonly failures: readonly Failure[];
+}
+
+async function runAndCount(part: Part): Promise<Outcome> {
   process.stdout.write(`\n==> ${part.name}\n`);
   const started = performance.now();
   if (part.report !== undefined) rmSync(part.report, { force: true });
   const code = await run(part);
   process.stdout.write(`    ${code === 0 ? 'done' : 'failed'} after ${seconds(started)} s\n`);
+  const whole: Failure = { name: part.name, lines: [`exit code ${code}`] };
   if (part.report === undefined) {
-    return { passed: code === 0 && part.aside !== true ? 1 : 0, failed: code === 0 ? 0 : 1 };
+    if (code !== 0) return { passed: 0, failed: 1, failures: [whole] };
+    return { passed: part.aside === true ? 0 : 1, failed: 0, failures: [] };
   }
-  const found = existsSync(part.report)
-    ? countReport(readFileSync(part.report, 'utf8'))
-    : { passed: 0, failed: 0 };
+  const report = existsSync(part.report) ? readFileSync(part.report, 'utf8') : undefined;
+  const found = report === undefined ? { passed: 0, failed: 0 } : countReport(report);
+  const failures = failuresIn(report ?? '');
   const unexplained = code !== 0 && found.failed === 0;
   const empty = found.passed + found.failed === 0;
-  return { passed: found.passed, failed: found.failed + (unexplained || empty ? 1 : 0) };
+  if (unexplained || empty) return { passed: found.passed, failed: found.failed + 1, failures: [whole] };
+  return { ...found, failures: found.failed > 0 && failures.length === 0 ? [whole] : failures };
+}
+
+function printFailure(failure: Failure): void {
+  const name = failure.name.replace(`${root}${path.sep}`, '');
+  process.stdout.write(`\nfailed: ${name}\n${failure.lines.map((line) => `    ${line}\n`).join('')}`);
 }
 
 function seconds(started: number): string {
@@ -123,18 +135,21 @@ const started = performance.now();
 mkdirSync(reportFolder, { recursive: true });
 const total = { passed: 0, failed: 0 };
 const failedParts: string[] = [];
+const failures: Failure[] = [];
 const failedBefore = new Set<Part>();
 for (const part of partsOf(process.argv[2])) {
   if (part.after !== undefined && failedBefore.has(part.after)) {
     process.stdout.write(`\n==> ${part.name}: left out, because ${part.after.name} failed\n`);
     continue;
   }
-  const found = await count(part);
+  const found = await runAndCount(part);
   total.passed += found.passed;
   total.failed += found.failed;
+  failures.push(...found.failures);
   if (found.failed > 0) failedBefore.add(part);
   if (found.failed > 0) failedParts.push(`${part.name} (${found.failed})`);
 }
+for (const failure of failures) printFailure(failure);
 process.stdout.write(
   `\n${seconds(started)} s${failedParts.length > 0 ? `; failed: ${failedParts.join(', ')}` : ''}\n`,
 );
