@@ -64,6 +64,14 @@ describe('RequestParser', () => {
     expect(problem('*1\r\n$16385\r\n', false)).toBe('Protocol error: unauthenticated bulk length');
   });
 
+  it('waits for the end of an inline command behind a zero byte, as Redis does', () => {
+    const parser = new RequestParser();
+    const bytes = Buffer.from('PI\0NG\r\nPING\r\n');
+    expect(parser.parse(bytes, 0, bytes.length, true)).toBe(INCOMPLETE);
+    expect(parser.missing).toBe(1);
+    expect(problem(`PI\0NG\r\n${'x'.repeat(70_000)}`)).toBe('Protocol error: too big inline request');
+  });
+
   it('never throws and never reads past the end on mutated frames', () => {
     const seed = Date.now() & 0xffff;
     const prng = new Prng(seed);

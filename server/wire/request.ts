@@ -18,6 +18,7 @@ const LF = 10;
 const STAR = 42;
 const DOLLAR = 36;
 const MINUS = 45;
+const NUL = 0;
 
 export class RequestParser {
   /** Where the arguments lie: the buffer given to `parse`, or an own one for inline commands. */
@@ -144,9 +145,11 @@ export class RequestParser {
 
   #parseInline(bytes: Uint8Array, at: number, end: number): number {
     let line = at;
-    while (line < end && bytes[line] !== LF) line++;
-    if (line - at > INLINE_BYTES_MAX) return this.#fail('too big inline request');
-    if (line >= end) return this.#wait(1);
+    while (line < end && bytes[line] !== LF && bytes[line] !== NUL) line++;
+    // Behind a zero byte Redis sees no line end: it waits for one until the line is too long.
+    const complete = bytes[line] === LF && line < end;
+    if ((complete ? line : end) - at > INLINE_BYTES_MAX) return this.#fail('too big inline request');
+    if (!complete) return this.#wait(1);
     const stop = line > at && bytes[line - 1] === CR ? line - 1 : line;
     const words = splitWords(Buffer.from(bytes.subarray(at, stop)));
     if (words === null) return this.#fail('unbalanced quotes in request');
