@@ -1,12 +1,12 @@
 /** CLIENT: what is known of connections, and how to end or pause them. */
-import { NO_LINK } from './applier.ts';
 import { parseTimeoutMs, UNBLOCKED_BY_CLIENT } from './blocking.ts';
 import type { Call } from './call.ts';
-import { Client } from './client.ts';
+import type { Client } from './client.ts';
 import { clientFilter } from './client-filter.ts';
 import { describeClient } from './client-info.ts';
 import { trackingCommands } from './client-tracking.ts';
 import * as errors from './errors.ts';
+import { primaryClients } from './primary-client.ts';
 import { ADMIN, LOADING, NO_KEY, NOSCRIPT, type Row, STALE } from './row.ts';
 
 const FLAGS = NOSCRIPT | LOADING | STALE;
@@ -76,7 +76,7 @@ function list(call: Call): void {
   if (call.argc === 3) call.reply.error(errors.SYNTAX);
   if (wanted === null) return;
   let text = '';
-  for (const client of call.context.clients.all()) {
+  for (const client of allClients(call)) {
     if (wanted(client)) text += describeClient(call.context, client);
   }
   call.reply.verbatim(text);
@@ -89,7 +89,7 @@ function kill(call: Call): void {
     address === null ? clientFilter(call, true) : (client: Client) => client.link.remoteAddress === address;
   if (wanted === null) return;
   let killed = 0;
-  for (const client of [...call.context.clients.all(), ...primaryOf(call)]) {
+  for (const client of allClients(call)) {
     if (!wanted(client)) continue;
     end(call, client);
     killed++;
@@ -99,16 +99,8 @@ function kill(call: Call): void {
   else call.reply.error('ERR No such client');
 }
 
-/** The link to the primary, as the client that it is in Redis. */
-function primaryOf(call: Call): Client[] {
-  const { replication, keyspace } = call.context;
-  const { replica } = replication;
-  if (replica === null || !replica.linkUp) return [];
-  const remoteAddress = `${replica.host}:${replica.port}`;
-  const destroy = (reason: string): void => replica.breakLink(reason);
-  const client = new Client(0, { ...NO_LINK, remoteAddress, destroy }, keyspace.nowMs);
-  client.kind = 'primary';
-  return [client];
+function allClients({ context }: Call): readonly Client[] {
+  return [...context.clients.all(), ...primaryClients(context)];
 }
 
 function end(call: Call, client: Client): void {

@@ -10,6 +10,8 @@ export interface DialHandlers {
 }
 
 export interface Dialled {
+  /** Our end, `address:port`; empty while there is none. */
+  readonly localAddress: string;
   write(bytes: Uint8Array): void;
   pause(): void;
   resume(): void;
@@ -97,6 +99,9 @@ export function dial(
     (error: unknown) => end(`cannot resolve ${host}: ${error instanceof Error ? error.message : error}`),
   );
   return {
+    get localAddress() {
+      return socket?.localPort === undefined ? '' : `${socket.localAddress}:${socket.localPort}`;
+    },
     write: (bytes) => void (over || socket?.write(bytes)),
     pause: () => void socket?.pause(),
     resume: () => void socket?.resume(),

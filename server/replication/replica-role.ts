@@ -45,6 +45,11 @@ export class ReplicaRole implements PrimaryLinkEffects {
   readonly link: PrimaryLink;
   readonly host: string;
   readonly port: number;
+  /** Of the link as a client of this server, another for every time that it came up. */
+  clientId = 0;
+  upSinceMs = 0;
+  /** Bytes of the stream since then. */
+  receivedBytes = 0;
   #connection: Dialled | null = null;
   #target: PartialPoint | null = null;
   #load: DatasetLoad | null = null;
@@ -81,6 +86,16 @@ export class ReplicaRole implements PrimaryLinkEffects {
   /** Bytes of a command that is not whole yet. */
   get unappliedBytes(): number {
     return this.#pendingLength;
+  }
+
+  /** Our end of the connection, `address:port`; empty when there is none. */
+  get localAddress(): string {
+    return this.#connection?.localAddress ?? '';
+  }
+
+  /** Database that the stream selected last. */
+  get database(): number {
+    return this.#hooks.seams.applier.database;
   }
 
   get lastTransferIoMs(): number {
@@ -269,6 +284,7 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   stream(bytes: Uint8Array, start: number, end: number): void {
+    this.receivedBytes += end - start;
     try {
       if (this.#hooks.paused()) {
         this.#heldBack = true;
@@ -302,6 +318,9 @@ export class ReplicaRole implements PrimaryLinkEffects {
   }
 
   up(): void {
+    this.clientId = this.#hooks.seams.nextClientId();
+    this.upSinceMs = this.#parts.runtime.nowMs();
+    this.receivedBytes = 0;
     this.#hooks.linkChanged();
   }
 

@@ -65,6 +65,8 @@ export interface ReplicationSeams {
   savesFiles: () => boolean;
   /** Offset of the stream up to which our append-only file is safe from a crash; -1: there is none. */
   filedOffset: () => number;
+  /** The link to a primary is a client like others: a number for it. */
+  nextClientId: () => number;
   applier: CommandApplier;
   /** No key is here. */
   isEmpty: () => boolean;

@@ -27,6 +27,7 @@ class Peer {
     const dial = (_host: string, _port: number, _deadlineMs: number, handlers: DialHandlers) => {
       this.handlers = handlers;
       return {
+        localAddress: '',
         write: (bytes: Uint8Array) => void (this.sent += Buffer.from(bytes).toString('latin1')),
         pause: () => {},
         resume: () => {},

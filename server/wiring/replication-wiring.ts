@@ -54,6 +54,7 @@ export function makeReplication(server: Server): Replication {
       get clusterHandOver() {
         return clusterHandOver(server);
       },
+      nextClientId: () => server.sessions.nextClientId(),
       filedOffset: () => persistence.filedStreamOffset,
     },
     moved: (primary) => config.assign('replicaof', primary ?? undefined),

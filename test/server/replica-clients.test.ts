@@ -71,3 +71,37 @@ it('an RDB of functions alone has no keys', async () => {
   );
   tool.close();
 });
+
+const reply = async (connection: RawConnection, ...words: readonly string[]): Promise<string> =>
+  String(await connection.call(words));
+
+/** The line of the link to the primary in CLIENT LIST, empty when there is none. */
+async function primaryLine(...filter: readonly string[]): Promise<string> {
+  const lines = await reply(toReplica, 'CLIENT', 'LIST', ...filter);
+  return lines.split('\n').find((line) => line.includes(' flags=M ')) ?? '';
+}
+
+it('CLIENT LIST names the link to the primary, and only once', async () => {
+  const line = await primaryLine();
+  expect(line).toMatch(/^id=\d+ addr=127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:\d+ /);
+  expect(line).toContain(` addr=127.0.0.1:${primary.port} `);
+  expect(line).toContain(' user=(superuser) ');
+  const all = (await reply(toReplica, 'CLIENT', 'LIST')).split('\n');
+  expect(all.filter((one) => one.includes(' flags=M '))).toHaveLength(1);
+  expect(await primaryLine('TYPE', 'master')).not.toBe('');
+  expect(await primaryLine('TYPE', 'normal')).toBe('');
+  expect(await reply(toPrimary, 'CLIENT', 'LIST', 'TYPE', 'primary')).toBe('$0\r\n\r\n');
+});
+
+it.each(['master', 'primary', 'id'])(
+  'CLIENT KILL by %s ends the link, which comes back as another',
+  async (by) => {
+    const idOf = (line: string): string => /^id=(\d+)/.exec(line)?.[1] ?? '';
+    let before = '';
+    await expect.poll(async () => (before = idOf(await primaryLine())), { timeout: syncMsMax }).not.toBe('');
+    const filter = by === 'id' ? ['ID', before] : ['TYPE', by];
+    expect(await reply(toReplica, 'CLIENT', 'KILL', ...filter)).toBe(':1\r\n');
+    const another = async (): Promise<boolean> => !['', before].includes(idOf(await primaryLine()));
+    await expect.poll(another, { timeout: syncMsMax }).toBe(true);
+  },
+);

@@ -236,6 +236,7 @@ export class WorldNode {
       savesFiles: () => false,
       rdbCompression: () => false,
       filedOffset: () => -1,
+      nextClientId: () => 1,
       isEmpty: () => node.dataset.size === 0,
       servesNothing: () => false,
       clusterHandOver: null,
@@ -458,6 +459,7 @@ export class ReplicationWorld {
       handlers.opened();
     });
     return {
+      localAddress: '',
       write: (bytes) => toPrimary.write(bytes),
       pause: () => {},
       resume: () => {},
