@@ -172,19 +172,31 @@ function loadAof(call: Call): void {
   afterLoad(call, async () => ((await call.context.persistence.reloadAof()) === null ? null : failed));
 }
 
-/** Saves and loads again; `NOSAVE` only loads. */
+/**
+ * Saves and loads again. `NOSAVE` only loads; `NOFLUSH` keeps the keys that are there, `MERGE` replaces those
+ * that the file has as well, without which they are an error. (Redis ends the process then.)
+ */
 function reload(call: Call): void {
   let save = true;
+  let keepsOthers = false;
+  let replacesSame = false;
   for (let index = 2; index < call.argc; index += 1) {
     if (call.is(index, 'NOSAVE')) save = false;
-    else if (!call.is(index, 'MERGE') && !call.is(index, 'NOFLUSH')) {
+    else if (call.is(index, 'NOFLUSH')) keepsOthers = true;
+    else if (call.is(index, 'MERGE')) replacesSame = true;
+    else {
       call.reply.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.');
       return;
     }
   }
   const { persistence } = call.context;
   const failed = 'Error trying to load the RDB dump, check server logs.';
-  afterLoad(call, async () => ((await persistence.reload(save)) === null ? null : failed));
+  const merging = { keepsOthers, replacesSame };
+  afterLoad(call, async () => {
+    if ((await persistence.reload(save, merging)) !== null) return failed;
+    call.context.log.notice('DB reloaded by DEBUG RELOAD');
+    return null;
+  });
 }
 
 function writeLog(call: Call): void {

@@ -11,7 +11,7 @@ import { AofManifestError } from './aof-manifest.ts';
 import type { CommandApplier } from './aof-scanner.ts';
 import { ExpiredKeys } from './expired-keys.ts';
 import { checkRdb } from './rdb-check.ts';
-import { type BuildOptions, DatasetBuilder, loadRdbFile } from './rdb-load.ts';
+import { type BuildOptions, DatasetBuilder, loadRdbFile, type Merging } from './rdb-load.ts';
 import { printable, RdbError } from './rdb-source.ts';
 import type { AccessAttributes } from './record-writer.ts';
 
@@ -34,7 +34,7 @@ export interface LoadingEnvironment {
   isPrimary(): boolean;
   /** The present dataset is about to be replaced: snapshots of it must end. */
   beforeReplace(): void;
-  takeLibraries(codes: readonly Uint8Array[]): string | undefined;
+  takeLibraries(codes: readonly Uint8Array[], merging: Merging): string | undefined;
 }
 
 export class DatasetLoading {
@@ -68,7 +68,7 @@ export class DatasetLoading {
   }
 
   /** The RDB file, if there is one. Throws an Error with the reason; the dataset is as before then. */
-  async rdb(): Promise<void> {
+  async rdb(merging: Merging): Promise<void> {
     const { config, log, keyspace } = this.#environment;
     const path = join(config.values['dir'], config.values['dbfilename']);
     if (!existsSync(path)) return;
@@ -78,6 +78,7 @@ export class DatasetLoading {
     const builder = new DatasetBuilder(keyspace, {
       // A replica waits for what its primary says.
       ...this.buildOptions(this.#environment.isPrimary()),
+      merging,
       onExpired: (database, key) => expired.add(database, key),
     });
     log.notice('Loading DB in memory...');

@@ -8,14 +8,8 @@
  * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts
  * (datasets).
  */
-import type { Clock } from '../config/clock.ts';
-import type { Config } from '../config/config.ts';
-import type { Log } from '../config/log.ts';
-import type { Keyspace } from '../keyspace/keyspace.ts';
-import type { Stats } from '../keyspace/stats.ts';
 import { AofDirectory } from './aof-directory.ts';
 import { positionAnnotation } from './aof-position.ts';
-import type { CommandApplier } from './aof-scanner.ts';
 import { AofWriter, timestampLine } from './aof-writer.ts';
 import { AppendOnlyFile } from './append-only-file.ts';
 import { BackgroundSave } from './background-save.ts';
@@ -24,57 +18,12 @@ import { CommandSink, CommandWriter } from './command-sink.ts';
 import { DatasetLoading, type Loading } from './dataset-loading.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { persistenceInfo } from './persistence-info.ts';
+import type { PersistenceOptions } from './persistence-options.ts';
 import { LIBRARY_FIELD, writtenVersion } from './rdb-format.ts';
-import { DatasetBuilder } from './rdb-load.ts';
+import { DatasetBuilder, type Merging, REPLACING } from './rdb-load.ts';
 import { type RdbForm, type SaveForm, type SaveOptions, saveDataset } from './rdb-save.ts';
 import type { AccessAttributes } from './record-writer.ts';
 import { Snapshots } from './snapshot.ts';
-
-/** Where changes come from; the propagation above fills it. `selectedDatabase` is set by it. */
-export interface ChangeReader {
-  append(bytes: Uint8Array, start: number, end: number): void;
-  selectedDatabase: number;
-}
-
-export interface PersistenceOptions {
-  readonly config: Config;
-  readonly log: Log;
-  readonly keyspace: Keyspace;
-  readonly stats: Stats;
-  readonly clock: Clock;
-  /** Version that headers of RDBs name as redis-ver. */
-  readonly serverVersion: string;
-  /** A fresh applier for one append-only file. */
-  applier(): CommandApplier;
-  /** The AOF wants every change from now on, or none any more. */
-  attach(sink: ChangeReader): void;
-  /** Commands of a transaction or a script run: what they change may not be torn by a rewrite. */
-  inUnit(): boolean;
-  /** A script that is late stands in the middle of its changes: no file and no copy may begin. */
-  readonly midway?: () => boolean;
-  /** Replicas are told nothing of what is replayed. */
-  readonly silence?: (silent: boolean) => void;
-  detach(sink: ChangeReader): void;
-  /** `releasedOffset` grew: replies that waited may leave. */
-  onReleased(): void;
-  /**
-   * The code of every library of functions, and how those of a file take their place (a text refuses them).
-   */
-  readonly libraries?: {
-    codes(): Iterable<Uint8Array>;
-    replace(codes: readonly Uint8Array[]): string | undefined;
-  };
-  /** Ends the process: the data cannot be written and was promised to be. */
-  fatal(message: string): void;
-  /** Takes how long writing took, for LATENCY; null when nobody wants to know. */
-  latency?(): ((event: string, milliseconds: number) => void) | null;
-  /** Offset of the replication stream that the dataset has now. */
-  streamOffset(): number;
-  /** This server decides when keys go. */
-  isPrimary(): boolean;
-  /** repl-stream-db, repl-id and repl-offset of this moment for RDB files; empty when there is no history. */
-  replicationFields(): readonly (readonly [name: string, value: string])[];
-}
 
 /** What SHUTDOWN asks for. */
 export interface LastSave {
@@ -115,7 +64,7 @@ export class Persistence {
       applier: () => options.applier(),
       attributes: () => this.accessAttributes,
       isPrimary: () => options.isPrimary(),
-      takeLibraries: (codes) => options.libraries?.replace(codes),
+      takeLibraries: (codes, merging) => options.libraries?.take(codes, merging),
       beforeReplace: () => this.snapshots.cancelAll('the dataset was replaced'),
     });
     const { values } = config;
@@ -194,7 +143,7 @@ export class Persistence {
     if (values['save'].length !== 0 || values['appendonly']) ChunkThread.warmUp();
     if (!values['appendonly']) {
       try {
-        await this.loads.run(() => this.loads.rdb());
+        await this.loads.run(() => this.loads.rdb(REPLACING));
       } catch (error) {
         this.#options.log.warning('Terminating server after rdb file reading failure.');
         throw error;
@@ -205,11 +154,14 @@ export class Persistence {
     this.aof.begin((path) => this.#saveBase(path));
   }
 
-  /** DEBUG RELOAD: saves, and loads what was saved. Why it failed, or null; then the dataset is as it was. */
-  async reload(save: boolean): Promise<string | null> {
+  /**
+   * DEBUG RELOAD: saves, and loads what was saved. Why it failed, or null; then the dataset is as it was, but
+   * for what a merge had read before.
+   */
+  async reload(save: boolean, merging: Merging): Promise<string | null> {
     if (this.loading !== null) return 'the dataset is being loaded';
     const failure = save ? this.save.saveNow() : null;
-    return failure ?? (await this.#loadAgain(() => this.loads.rdb()));
+    return failure ?? (await this.#loadAgain(() => this.loads.rdb(merging)));
   }
 
   /** DEBUG LOADAOF: empties the dataset and loads the append-only files. Why it failed, or null. */

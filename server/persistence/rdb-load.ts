@@ -22,6 +22,16 @@ import { RdbError } from './rdb-source.ts';
 import type { RdbText } from './rdb-text.ts';
 import { type AccessAttributes, restoredAccessClock } from './record-writer.ts';
 
+/** How a dataset that is loaded joins the one that is there. */
+export interface Merging {
+  /** Keys that are there already stay; what is read joins them at once, and stays if the rest fails. */
+  readonly keepsOthers: boolean;
+  /** A key or a library that is there already is replaced; else it is an error. */
+  readonly replacesSame: boolean;
+}
+
+export const REPLACING: Merging = { keepsOthers: false, replacesSame: false };
+
 export interface BuildOptions {
   readonly verifyChecksum: boolean;
   /** Look for what only a damaged or foreign file can have; true when not given. */
@@ -35,7 +45,9 @@ export interface BuildOptions {
   /** Called when the new databases are about to replace the old ones: no snapshot may run any more then. */
   readonly beforeReplace?: () => void;
   /** Told of all libraries of functions before the dataset is replaced; a text refuses it. */
-  readonly takeLibraries?: (codes: readonly Uint8Array[]) => string | undefined;
+  readonly takeLibraries?: (codes: readonly Uint8Array[], merging: Merging) => string | undefined;
+  /** REPLACING when not given. */
+  readonly merging?: Merging;
   /** Microseconds to wait after each key, for tests (`key-load-delay`). */
   readonly keyDelayMicros?: number;
   /** Told of a key whose value has no elements, which is left out. */
@@ -59,6 +71,7 @@ export class DatasetBuilder implements RdbVisitor {
   readonly #keyspace: Keyspace;
   readonly #options: BuildOptions;
   readonly #reader: RdbReader;
+  readonly #merging: Merging;
   readonly #databases: Database[];
   #database: Database;
   readonly #libraries: Uint8Array[] = [];
@@ -67,10 +80,13 @@ export class DatasetBuilder implements RdbVisitor {
   constructor(keyspace: Keyspace, options: BuildOptions) {
     this.#keyspace = keyspace;
     this.#options = options;
-    const { verifyChecksum, thorough = true, relaxed = false } = options;
+    const { verifyChecksum, thorough = true, relaxed = false, merging = REPLACING } = options;
     const codecs = new Codecs(keyspace.values);
     this.#reader = new RdbReader(this, verifyChecksum, codecs, { thorough, relaxed });
-    this.#databases = keyspace.databases.map((_, index) => new Database(keyspace, index));
+    this.#merging = merging;
+    this.#databases = merging.keepsOthers
+      ? keyspace.databases
+      : keyspace.databases.map((_, index) => new Database(keyspace, index));
     this.#database = this.#databases[0];
   }
 
@@ -115,14 +131,16 @@ export class DatasetBuilder implements RdbVisitor {
   /** Throws when the RDB is not whole; then `abort` must follow. */
   commit(): void {
     this.#reader.end();
+    const { keepsOthers } = this.#merging;
     // A snapshot that runs over an empty dataset has written all that it has to.
-    if (this.#keyspace.size !== 0) {
+    if (!keepsOthers && this.#keyspace.size !== 0) {
       this.#options.beforeReplace?.();
       if (this.#keyspace.snapshotHook !== null)
         throw new Error('a snapshot runs over the dataset to be replaced');
     }
-    const problem = this.#options.takeLibraries?.(this.#libraries);
+    const problem = this.#options.takeLibraries?.(this.#libraries, this.#merging);
     if (problem !== undefined) throw new Error(`Failed loading a library of functions: ${problem}`);
+    if (keepsOthers) return;
     const old = this.#keyspace.databases;
     this.#keyspace.databases = this.#databases;
     for (const database of old) database.flush();
@@ -133,7 +151,7 @@ export class DatasetBuilder implements RdbVisitor {
     const hook = this.#keyspace.snapshotHook;
     this.#keyspace.snapshotHook = null;
     this.#reader.abandon();
-    for (const database of this.#databases) database.flush();
+    if (!this.#merging.keepsOthers) for (const database of this.#databases) database.flush();
     this.#keyspace.snapshotHook = hook;
   }
 
@@ -189,6 +207,7 @@ export class DatasetBuilder implements RdbVisitor {
   #skips(record: KeyRecord): boolean {
     const { key, expireAtMs } = record;
     if (key.length > KEY_BYTES_MAX) throw new RdbError(`A key is longer than ${KEY_BYTES_MAX} bytes`, -1);
+    if (this.#merging.keepsOthers) this.#refuseTwice(key);
     const expired = this.#options.skipExpired && expireAtMs >= 0 && expireAtMs < this.#keyspace.nowMs;
     if (!expired) return false;
     this.keysExpired += 1;
@@ -198,14 +217,21 @@ export class DatasetBuilder implements RdbVisitor {
 
   #loaded(record: KeyRecord, sizeBefore: number): void {
     const database = this.#database;
-    if (database.size === sizeBefore) {
-      const key = record.key.toString();
-      throw new RdbError(`RDB has duplicated key '${key}' in DB ${database.index}`, -1);
-    }
+    if (database.size === sizeBefore && !this.#merging.replacesSame) this.#twice(record.key);
     this.keysLoaded += 1;
     const { keyDelayMicros = 0 } = this.#options;
     if (keyDelayMicros > 0) Atomics.wait(SLEEPER, 0, 0, keyDelayMicros / 1000);
     if (this.#options.attributes !== 'none') this.#restoreAccess(database, record);
+  }
+
+  /** Before the key that is there is touched. */
+  #refuseTwice(key: RdbText): void {
+    if (this.#merging.replacesSame) return;
+    if (this.#database.findAny(key.bytes, key.start, key.length) !== 0) this.#twice(key);
+  }
+
+  #twice(key: RdbText): never {
+    throw new RdbError(`RDB has duplicated key '${key.toString()}' in DB ${this.#database.index}`, -1);
   }
 
   #restoreAccess(database: Database, record: KeyRecord): void {

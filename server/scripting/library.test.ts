@@ -144,11 +144,23 @@ redis.register_function('fails', function() error('no') end)`),
   it('takes those of a dataset, all or none', () => {
     const libraries = make();
     libraries.load(simple('a', 'f'), 'refuse');
-    expect(libraries.replaceAll([simple('b', 'g'), code('#!lua name=c\n')])).toBe('No functions registered');
+    expect(libraries.take([simple('b', 'g'), code('#!lua name=c\n')], false, 'refuse')).toBe(
+      'No functions registered',
+    );
     expect(libraries.find('f')).toBeDefined();
-    expect(libraries.replaceAll([simple('b', 'g')])).toBeUndefined();
+    expect(libraries.take([simple('b', 'g')], false, 'refuse')).toBeUndefined();
     expect([libraries.find('f'), libraries.find('g')?.library.name]).toEqual([undefined, 'b']);
     libraries.clear();
     expect([libraries.count, libraries.memoryBytes]).toEqual([0, 0]);
+  });
+
+  it('takes those of a dataset beside its own, and of one name the one that is asked for', () => {
+    const libraries = make();
+    libraries.load(simple('a', 'f'), 'refuse');
+    expect(libraries.take([simple('a', 'f')], true, 'refuse')).toBe('Library a already exists');
+    expect(libraries.take([simple('b', 'g')], true, 'refuse')).toBeUndefined();
+    expect(libraries.take([simple('a', 'h')], true, 'replace')).toBeUndefined();
+    expect(libraries.find('f')).toBeUndefined();
+    expect([libraries.find('g')?.library.name, libraries.find('h')?.library.name]).toEqual(['b', 'a']);
   });
 });

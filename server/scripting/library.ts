@@ -138,8 +138,8 @@ export class Libraries {
     for (const { functions } of libraries) this.#engine.forgetFunctions(functions);
   }
 
-  /** Takes the libraries of a dataset in place of its own, all or none; the error's text. */
-  replaceAll(codes: readonly Uint8Array[]): string | undefined {
+  /** Takes the libraries of a dataset in place of its own or beside them, all or none; the error's text. */
+  take(codes: readonly Uint8Array[], beside: boolean, onCollision: OnCollision): string | undefined {
     const read: Library[] = [];
     for (const code of codes) {
       const library = this.read(Buffer.from(code));
@@ -149,8 +149,8 @@ export class Libraries {
       }
       read.push(library);
     }
-    this.clear();
-    const problem = this.join(read, 'refuse');
+    if (!beside) this.clear();
+    const problem = this.join(read, onCollision);
     if (problem !== undefined) this.discard(read);
     return problem;
   }

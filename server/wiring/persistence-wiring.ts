@@ -31,7 +31,8 @@ export function makePersistence(server: Server): Persistence {
     streamOffset: () => server.replication.offset,
     libraries: {
       codes: () => [...server.scripts.scripting.libraries.all()].map(({ code }) => code),
-      replace: (codes) => server.scripts.scripting.libraries.replaceAll(codes),
+      take: (codes, { keepsOthers, replacesSame }) =>
+        server.scripts.scripting.libraries.take(codes, keepsOthers, replacesSame ? 'replace' : 'refuse'),
     },
     latency: () => (server.observer.latency.thresholdMs === Number.POSITIVE_INFINITY ? null : noteLatency),
     fatal: (message) => {

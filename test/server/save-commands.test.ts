@@ -118,6 +118,33 @@ describe.skipIf(!hasRedwarden)('saving', () => {
     expect(await server.call('DBSIZE')).toBe(99);
   });
 
+  it('merges what a file has with what is there, as DEBUG RELOAD is told', async () => {
+    const failed = 'Error trying to load the RDB dump, check server logs.';
+    const server = await start(newFolder());
+    const texts = async (...words: string[]): Promise<string> => String(await server.call(...words));
+    const all = (): Promise<string> => texts('MGET', 'filed', 'both', 'new');
+    await server.call('MSET', 'filed', '1', 'both', '1');
+    await server.call('RPUSH', 'list', 'a', 'b');
+    await server.call('SAVE');
+    await server.call('DEL', 'filed');
+    await server.call('MSET', 'both', '2', 'new', '2');
+    await expect(server.call('DEBUG', 'RELOAD', 'NOSAVE', 'NOFLUSH')).rejects.toThrow(failed);
+    expect(await texts('MGET', 'both', 'new')).toBe('2,2');
+    expect(await server.call('DEBUG', 'RELOAD', 'NOSAVE', 'noflush', 'merge')).toBe('OK');
+    expect(await all()).toBe('1,1,2');
+    expect(await texts('LRANGE', 'list', '0', '-1')).toBe('a,b');
+    expect(await server.call('DBSIZE')).toBe(4);
+    expect(await server.call('DEBUG', 'RELOAD', 'NOSAVE')).toBe('OK');
+    expect(await all()).toBe('1,1,');
+    await expect(server.call('DEBUG', 'RELOAD', 'NOFLUSH')).rejects.toThrow(failed);
+    expect(await server.call('DBSIZE')).toBe(3);
+    expect(await server.call('DEBUG', 'RELOAD', 'NOFLUSH', 'MERGE')).toBe('OK');
+    await expect(server.call('DEBUG', 'RELOAD', 'NOTHING')).rejects.toThrow(
+      'DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.',
+    );
+    expect(await server.call('DBSIZE')).toBe(3);
+  });
+
   it('turns the append-only file on and off under writes without losing any', async () => {
     const folder = newFolder();
     const server = await start(folder);
