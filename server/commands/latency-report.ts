@@ -20,6 +20,11 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['eviction-cycle', 'Eviction took long: leave more room below maxmemory, or make single values smaller.'],
   ['aof-fsync-always', 'The disk is slow to flush: use appendfsync everysec, or a faster disk.'],
   ['aof-write', 'The disk is slow to write: look for other programs that use it.'],
+  [
+    'aof-rename',
+    'The disk is slow to change its folders: see whether its journal is shared with heavy writers.',
+  ],
+  ['aof-fstat', 'The disk is slow to tell of its files: see whether it is a network file system.'],
 ]);
 
 export function latencyReport(events: readonly LatencyEvent[], thresholdMs: number): string {

@@ -32,6 +32,9 @@ import {
 } from './aof-manifest.ts';
 import { DirectoryLock } from './directory-lock.ts';
 
+/** Takes how long a call took, for LATENCY. */
+export type LatencyNote = (event: string, milliseconds: number) => void;
+
 /** The new manifest is in its place, but a power cut may bring back the old one: both have to hold. */
 export class ManifestUnsynced extends Error {}
 
@@ -52,13 +55,18 @@ export class AofDirectory {
   migrated: string | null = null;
   readonly #parent: () => string;
   readonly #name: string;
+  readonly #latency: () => LatencyNote | null;
   readonly #lock = new DirectoryLock();
 
-  /** `parent` tells `dir`, which may change, `name` is `appenddirname`. */
-  constructor(parent: () => string, name: string, prefix: string) {
+  /**
+   * `parent` tells `dir`, which may change, `name` is `appenddirname`. `latency` tells who wants to know how
+   * long the calls took that block: null for nobody.
+   */
+  constructor(parent: () => string, name: string, prefix: string, latency: () => LatencyNote | null) {
     this.#parent = parent;
     this.#name = name;
     this.prefix = prefix;
+    this.#latency = latency;
   }
 
   /** The folder itself. */
@@ -93,7 +101,8 @@ export class AofDirectory {
 
   /** Bytes of a file, 0 when it does not exist. */
   bytes(name: string): number {
-    return statSync(this.file(name), { throwIfNoEntry: false })?.size ?? 0;
+    const stat = this.#timed('aof-fstat', () => statSync(this.file(name), { throwIfNoEntry: false }));
+    return stat?.size ?? 0;
   }
 
   /** Bytes of all files that the manifest needs. */
@@ -154,7 +163,7 @@ export class AofDirectory {
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporary, this.manifestPath);
+    this.#timed('aof-rename', () => renameSync(temporary, this.manifestPath));
     this.manifest = manifest;
     try {
       syncFolderNow(this.path);
@@ -181,7 +190,7 @@ export class AofDirectory {
       if (takesTemporary) {
         manifest = withIncrement(manifest, this.prefix);
         const name = manifest.increments.at(-1)?.name as string;
-        renameSync(this.temporaryIncrement, this.file(name));
+        this.#timed('aof-rename', () => renameSync(this.temporaryIncrement, this.file(name)));
         taken = name;
       }
       this.write(withBase(manifest, base, firstKept));
@@ -240,5 +249,14 @@ export class AofDirectory {
 
   close(): void {
     this.#lock.release();
+  }
+
+  #timed<T>(event: string, work: () => T): T {
+    const note = this.#latency();
+    if (note === null) return work();
+    const startedMs = performance.now();
+    const result = work();
+    note(event, performance.now() - startedMs);
+    return result;
   }
 }

@@ -20,6 +20,7 @@
  */
 import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { systemMessage } from '../config/config-file.ts';
+import type { LatencyNote } from './aof-directory.ts';
 
 export type FsyncPolicy = 'always' | 'everysec' | 'no';
 
@@ -33,7 +34,7 @@ export interface AofWriterEnvironment {
   /** A snapshot runs: writes may take longer for it. */
   busy(): boolean;
   /** Notes how long something took, for LATENCY; null when nobody wants to know. */
-  latency(): ((event: string, milliseconds: number) => void) | null;
+  latency(): LatencyNote | null;
   nowMs(): number;
   /** The time of this turn, which stands still within a transaction. */
   turnMs(): number;

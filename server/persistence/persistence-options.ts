@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Stats } from '../keyspace/stats.ts';
+import type { LatencyNote } from './aof-directory.ts';
 import type { CommandApplier } from './aof-scanner.ts';
 import type { Merging } from './rdb-load.ts';
 
@@ -42,7 +43,7 @@ export interface PersistenceOptions {
   /** Ends the process: the data cannot be written and was promised to be. */
   fatal(message: string): void;
   /** Takes how long writing took, for LATENCY; null when nobody wants to know. */
-  latency?(): ((event: string, milliseconds: number) => void) | null;
+  latency?(): LatencyNote | null;
   /** Offset of the replication stream that the dataset has now. */
   streamOffset(): number;
   /** This server decides when keys go. */

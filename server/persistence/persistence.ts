@@ -389,6 +389,7 @@ export class Persistence {
       () => values['dir'],
       values['appenddirname'],
       values['appendfilename'],
+      () => this.#options.latency?.() ?? null,
     );
     return new AppendOnlyFile(directory, this.#writer, {
       log,
