@@ -21,7 +21,7 @@ COPY --from=build /usr/local/bin/project-node /usr/local/bin/node
 COPY --from=build /src/package.json /app/package.json
 COPY --from=build /src/dist/server /app/server
 COPY --from=build /src/node_modules/pino /app/node_modules/pino
-ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=1048576
+ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=1048576 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 WORKDIR /data
 USER 65532:65532
 EXPOSE 6379 16379 9121

@@ -51,10 +51,10 @@ describe('isProductionPackageFile', () => {
 describe('readLauncher', () => {
   it('takes the options of Node and the exported variables', () => {
     const text =
-      '#!/bin/sh\nexport MALLOC_X_=131072\nexec "$node" --max-semi-space-size=16 --no-warnings "$main" "$@"\n';
+      '#!/bin/sh\nexport MALLOC_X_=131072\n  export T=a.b=1\nexec "$node" --max-semi-space-size=16 --no-warnings "$main" "$@"\n';
     expect(readLauncher(text)).toEqual({
       arguments: ['--max-semi-space-size=16', '--no-warnings'],
-      environment: ['MALLOC_X_=131072'],
+      environment: ['MALLOC_X_=131072', 'T=a.b=1'],
     });
   });
 });
@@ -65,7 +65,9 @@ describe('images/*.Dockerfile', () => {
   it.each(['server', 'operator'] as const)('starts the %s as the archive does', (half) => {
     const text = readFileSync(path.join(root, 'images', `${half}.Dockerfile`), 'utf8');
     const entry: unknown = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(text)?.[1] ?? '');
-    const flags = nodeOptions(root, half).arguments;
+    const { arguments: flags, environment } = nodeOptions(root, half);
     expect(entry).toEqual(['/usr/local/bin/node', ...flags, `/app/${half}/main.js`]);
+    const variables = /^ENV (.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
+    expect(variables).toEqual(expect.arrayContaining([...environment]));
   });
 });

@@ -22,7 +22,7 @@ export function nodeOptions(root: string, half: 'server' | 'operator'): NodeOpti
 
 /** Exported for tests: the options in a launcher's text. */
 export function readLauncher(text: string): NodeOptions {
-  const environment = [...text.matchAll(/^\s*export ([A-Z][A-Z0-9_]*)=["']?([\w.:/-]+)["']?$/gm)].map(
+  const environment = [...text.matchAll(/^\s*export ([A-Z][A-Z0-9_]*)=["']?([\w.:/=-]+)["']?$/gm)].map(
     ([, name, value]) => `${name}=${value}`,
   );
   const start = text.split('\n').find((line) => /^\s*exec\s/.test(line)) ?? '';

@@ -6,7 +6,7 @@
  *   | segment                         | unit within the segment   |      8192 segments = 32 GiB
  *   +---------------------------------+---------------------------+
  *
- *   segment = 512 pages of 8 KiB;  slab = 2, 8 or 32 pages cut into blocks of one size class;
+ *   segment = 512 pages of 8 KiB, the last one left free;  slab = 2, 8 or 32 pages cut into blocks of one size class;
  *   blocks above 32 KiB are runs of whole pages (a slab with one block).
  *
  * Invariants: ref 0 is never handed out; a free block's first word links to the next free block of its slab;
@@ -28,8 +28,15 @@ const SEGMENTS_MAX = 8192;
 const PAGE_BYTES = 8192;
 const PAGE_UNITS_SHIFT = 10;
 const PAGES_PER_SEGMENT = SEGMENT_BYTES / PAGE_BYTES;
-/** Largest block: one whole segment less the reserved first page. */
-export const BLOCK_BYTES_MAX = SEGMENT_BYTES - PAGE_BYTES;
+/**
+ * Bytes that a segment asks the system for: with the C library's header just 4 MiB, so that segments are made
+ * of the processor's large pages. One byte more, and half of the data would lie in small ones, whose
+ * addresses the processor forgets sooner.
+ */
+const BACKED_BYTES = SEGMENT_BYTES - 32;
+const USABLE_PAGES = PAGES_PER_SEGMENT - 1;
+/** Largest block: what is usable of a segment, less the reserved first page. */
+export const BLOCK_BYTES_MAX = (USABLE_PAGES - 1) * PAGE_BYTES;
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_WORDS = new Uint32Array(0);
@@ -332,7 +339,7 @@ export class Arena {
     const first = page % PAGES_PER_SEGMENT;
     this.#pageUsed[segment].fill(0, first, first + pages);
     this.#freePages[segment] += pages;
-    if (this.#freePages[segment] === PAGES_PER_SEGMENT && segment !== 0) this.#dropSegment(segment);
+    if (this.#freePages[segment] === USABLE_PAGES && segment !== 0) this.#dropSegment(segment);
   }
 
   #takePages(pages: number): number {
@@ -369,7 +376,7 @@ export class Arena {
   #makeSegment(segment: number): void {
     const idle = this.#idle.pop();
     if (idle === undefined) this.reservedBytes += SEGMENT_BYTES;
-    const buffer = idle ?? new ArrayBuffer(SEGMENT_BYTES);
+    const buffer = idle ?? new ArrayBuffer(BACKED_BYTES);
     this.bytes[segment] = Buffer.from(buffer);
     this.words[segment] = new Uint32Array(buffer);
     if (this.#pageUsed[segment] === undefined) {
@@ -381,6 +388,7 @@ export class Arena {
       }
       this.#pageSlab = grown(this.#pageSlab, (segment + 1) * PAGES_PER_SEGMENT - 1);
       this.#freePages[segment] = PAGES_PER_SEGMENT;
+      this.#markPages(segment, USABLE_PAGES, 1);
     }
     // Page 0 of segment 0 holds ref 0, which means "none" everywhere.
     if (segment === 0) this.#markPages(0, 0, 1);
