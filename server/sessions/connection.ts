@@ -227,8 +227,9 @@ export class Connection implements ClientLink, TurnMember {
     const call = this.#call;
     const reply = this.#reply;
     const parser = this.#parser;
-    const start = reply.at;
-    this.#session.turn.begin();
+    const { turn } = this.#session;
+    turn.begin();
+    const start = turn.place(this);
     const hardLimit = this.#session.outputLimit(client.kind).hardBytes;
     reply.floor = start;
     reply.atMax = start + (hardLimit === 0 ? REPLY_BYTES_MAX : hardLimit);

@@ -35,6 +35,13 @@ function reply(turn: Turn, member: Member, text: string): void {
   turn.note(member, start);
 }
 
+/** As a connection does it. */
+function placed(turn: Turn, member: Member, text: string): void {
+  const start = turn.place(member);
+  turn.reply.raw(Buffer.from(text));
+  turn.note(member, start);
+}
+
 function message(turn: Turn, members: readonly Member[], text: string): void {
   const start = turn.messages.at;
   turn.messages.raw(Buffer.from(text));
@@ -64,6 +71,33 @@ describe('Turn', () => {
     turn.flush();
     expect(members.map(({ got }) => got)).toEqual([['news'], ['news'], ['news']]);
     expect(members[1]?.views[0]).toBe(members[0]?.views[0]);
+  });
+
+  test('short replies at the same place are sent through the same view, turn after turn', () => {
+    const { turn } = makeTurn();
+    const [one, other] = [new Member(), new Member()];
+    for (const texts of [
+      ['short', 'longer'],
+      ['other', 'length'],
+      ['longest', 'short'],
+    ]) {
+      placed(turn, one, texts[0] ?? '');
+      placed(turn, other, '');
+      placed(turn, other, texts[1] ?? '');
+      turn.flush();
+    }
+    expect(one.got).toEqual(['short', 'other', 'longest']);
+    expect(other.got).toEqual(['longer', 'length', 'short']);
+    expect(one.views[1]).toBe(one.views[0]);
+    expect(other.views[1]).toBe(other.views[0]);
+    expect(one.views[2]).not.toBe(one.views[0]);
+  });
+
+  test('who replies nothing takes no place', () => {
+    const { turn } = makeTurn();
+    placed(turn, new Member(), 'x');
+    for (let count = 0; count < 3; count++) placed(turn, new Member(), '');
+    expect(turn.reply.at).toBe(1);
   });
 
   test('bytes that the kernel still reads are not written over', () => {

@@ -20,8 +20,10 @@ export interface TurnMember {
 const NOTHING = new Uint8Array(0);
 /** Segments that a turn has room for at first. */
 const SEGMENTS_MIN = 256;
-/** Views of the reply buffer that are kept for the next turns. */
-const VIEWS = 1024;
+/** Replies of a member begin at a multiple of it: a line of the processor's cache. */
+const LINE_BYTES = 64;
+/** Views of the reply buffer are kept for the next turns: those of one line, in so many lines. */
+const VIEW_LINES = 64;
 
 /** Stands where no member is, so that one that has gone is not kept. */
 const NOBODY: TurnMember = { firstSegment: -1, lastSegment: -1, send: () => true, resume: () => undefined };
@@ -49,10 +51,12 @@ export class Turn {
   #ends = new Int32Array(SEGMENTS_MIN);
   #nexts = new Int32Array(SEGMENTS_MIN);
   #ofMessages = new Uint8Array(SEGMENTS_MIN);
-  // Replies of the same length at the same place come again turn after turn: their views are used again.
-  readonly #views: Uint8Array[] = Array.from({ length: VIEWS }, () => NOTHING);
-  readonly #viewStarts = new Int32Array(VIEWS).fill(-1);
+  // Short replies at the same place come again turn after turn: their views, one for each line and length,
+  // are made once.
+  readonly #views: Uint8Array[] = Array.from({ length: VIEW_LINES * LINE_BYTES }, () => NOTHING);
   #viewed: Uint8Array = NOTHING;
+  /** Where the reply buffer ended before `place`. */
+  #unplaced = 0;
   #scheduled = false;
   #begun = false;
   #resumable: TurnMember[] = [];
@@ -72,9 +76,19 @@ export class Turn {
     this.#afterEnd = afterEnd;
   }
 
+  /** Where the next replies of `member` begin; `note` must follow. */
+  place(member: TurnMember): number {
+    const { reply } = this;
+    this.#unplaced = reply.at;
+    if (member.lastSegment < 0) reply.at = (reply.at + LINE_BYTES - 1) & -LINE_BYTES;
+    return reply.at;
+  }
+
   /** Replies from `start` to the end of the buffer belong to `member`. */
   note(member: TurnMember, start: number): void {
-    if (start !== this.reply.at) this.#add(member, 0, start, this.reply.at);
+    const { reply } = this;
+    if (start !== reply.at) this.#add(member, 0, start, reply.at);
+    else reply.at = this.#unplaced;
   }
 
   /** Bytes [start, end) of `messages` go to `member`, behind what it was given in this turn so far. */
@@ -191,16 +205,17 @@ export class Turn {
   /** A view of the reply buffer, of an earlier turn where there is one. */
   #reusedView(start: number, end: number): Uint8Array {
     const { buffer } = this.reply;
+    const length = end - start;
+    const reused = length <= LINE_BYTES && start % LINE_BYTES === 0 && start < VIEW_LINES * LINE_BYTES;
+    if (!reused) return new Uint8Array(buffer.buffer, buffer.byteOffset + start, length);
     if (buffer !== this.#viewed) {
       this.#viewed = buffer;
-      this.#viewStarts.fill(-1);
       this.#views.fill(NOTHING);
     }
-    const place = (start + (end - start) * 41) & (VIEWS - 1);
+    const place = start + length - 1;
     const known = this.#views[place];
-    if (this.#viewStarts[place] === start && known.length === end - start) return known;
-    const view = new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start);
-    this.#viewStarts[place] = start;
+    if (known !== NOTHING) return known;
+    const view = new Uint8Array(buffer.buffer, buffer.byteOffset + start, length);
     this.#views[place] = view;
     return view;
   }
