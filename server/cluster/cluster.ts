@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../config/log.ts';
+import { systemMessage } from '../config/system-message.ts';
 import { SLOT_COUNT } from './bus-message.ts';
 import { broadcastPublish } from './bus-send.ts';
 import {
@@ -88,7 +89,7 @@ export class Cluster {
     try {
       content = this.#file.read();
     } catch (error) {
-      return `Loading the cluster node config from ${this.#file.path}: ${(error as Error).message}`;
+      return `Loading the cluster node config from ${this.#file.path}: ${systemMessage(error)}`;
     }
     const reason = initialise(this.state, content);
     if (reason !== null) return `Unrecoverable error: ${this.#file.path}: ${reason}`;
@@ -226,7 +227,7 @@ export class Cluster {
       this.#file.save(writeNodesConf(this.state), durable);
     } catch (error) {
       this.#options.fatal(
-        `Fatal: can't update cluster config file ${this.#file.path}: ${(error as Error).message}`,
+        `Fatal: can't update cluster config file ${this.#file.path}: ${systemMessage(error)}`,
       );
     }
   }

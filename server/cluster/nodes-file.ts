@@ -1,8 +1,9 @@
 /** nodes.conf on the disk: read once, replaced atomically, and used by one process only. */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { replaceFile, syncFolder } from '../config/replace-file.ts';
 
 export class NodesFile {
   readonly path: string;
@@ -63,21 +64,7 @@ export class NodesFile {
    */
   save(content: string, durable: boolean): void {
     const temporary = `${this.path}.tmp-${process.pid}-${this.#saves++}`;
-    const file = openSync(temporary, 'w', 0o644);
-    try {
-      const bytes = Buffer.from(content);
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      if (durable) fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, this.path);
-    if (!durable) return;
-    const folder = openSync(dirname(this.path), 'r');
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
+    replaceFile(this.path, temporary, Buffer.from(content), durable);
+    if (durable) syncFolder(dirname(this.path));
   }
 }

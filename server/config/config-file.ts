@@ -7,13 +7,13 @@
 
 import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { getSystemErrorMessage } from 'node:util';
 import { Config, type UserDirective } from './config.ts';
 import { quote, splitWords } from './grammar.ts';
 import { Refusal } from './kinds.ts';
 import { formatTime } from './log.ts';
 import { defaultValues, findParameter } from './parameter-table.ts';
 import type { ParameterName, Values } from './parameters.ts';
+import { systemMessage } from './system-message.ts';
 
 /** The Redis version whose behaviour this server follows. */
 export const REDIS_VERSION = '7.2.0';
@@ -83,23 +83,6 @@ function readSource(source: string, files: FileReader): string | StartFailure {
     const head = `${process.pid}:C ${formatTime(Date.now())} #`;
     return new StartFailure(`${head} Fatal error, can't open config file '${source}': ${why}\n`);
   }
-}
-
-/** Where the C library says something else than Node. */
-const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
-  ['EIO', 'Input/output error'],
-  ['EISDIR', 'Is a directory'],
-]);
-
-/** The words of the operating system for a failure, as C programs print them. */
-export function systemMessage(error: unknown): string {
-  const words = OTHER_WORDS.get((error as NodeJS.ErrnoException).code ?? '');
-  if (words !== undefined) return words;
-  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
-    const message = getSystemErrorMessage(error.errno);
-    return message.charAt(0).toUpperCase() + message.slice(1);
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 function fatal(rest: string): string {

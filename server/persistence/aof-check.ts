@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { systemMessage } from '../config/config-file.ts';
+import { systemMessage } from '../config/system-message.ts';
 import { AofCheckFile } from './aof-check-file.ts';
 import { type AofManifest, AofManifestError, parseManifest } from './aof-manifest.ts';
 import { parseInteger } from './c-integer.ts';

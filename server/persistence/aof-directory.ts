@@ -5,9 +5,7 @@
  */
 import {
   close,
-  closeSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -16,10 +14,10 @@ import {
   rmSync,
   statSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { systemMessage } from '../config/config-file.ts';
+import { syncFolder, writeWhole } from '../config/replace-file.ts';
+import { systemMessage } from '../config/system-message.ts';
 import {
   type AofFile,
   type AofManifest,
@@ -37,15 +35,6 @@ export type LatencyNote = (event: string, milliseconds: number) => void;
 
 /** The new manifest is in its place, but a power cut may bring back the old one: both have to hold. */
 export class ManifestUnsynced extends Error {}
-
-function syncFolderNow(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
 
 export class AofDirectory {
   /** First part of all names: `appendfilename`. */
@@ -117,7 +106,7 @@ export class AofDirectory {
   create(): void {
     if (existsSync(this.path)) return;
     mkdirSync(this.path, { mode: 0o755 });
-    syncFolderNow(this.#parent());
+    syncFolder(this.#parent());
   }
 
   /** Makes sure that no other process of this machine uses these files. Rejects when another does. */
@@ -143,8 +132,8 @@ export class AofDirectory {
     if (increments.length !== 0 || (base !== null && !begun) || !existsSync(old)) return false;
     this.write({ ...EMPTY_MANIFEST, base: { name: this.prefix, sequence: 1 }, baseSequence: 1 });
     renameSync(old, this.file(this.prefix));
-    syncFolderNow(this.path);
-    syncFolderNow(this.#parent());
+    syncFolder(this.path);
+    syncFolder(this.#parent());
     this.migrated = old;
     return true;
   }
@@ -155,18 +144,11 @@ export class AofDirectory {
    */
   write(manifest: AofManifest): void {
     const temporary = this.file(`temp-${this.prefix}.manifest`);
-    const descriptor = openSync(temporary, 'w', 0o644);
-    try {
-      const bytes = Buffer.from(formatManifest(manifest), 'latin1');
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeWhole(temporary, Buffer.from(formatManifest(manifest), 'latin1'));
     this.#timed('aof-rename', () => renameSync(temporary, this.manifestPath));
     this.manifest = manifest;
     try {
-      syncFolderNow(this.path);
+      syncFolder(this.path);
     } catch (error) {
       throw new ManifestUnsynced(`Fail to fsync AOF directory ${this.path}: ${systemMessage(error)}`);
     }

@@ -19,7 +19,7 @@
  * wrong.
  */
 import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from 'node:fs';
-import { systemMessage } from '../config/config-file.ts';
+import { systemMessage } from '../config/system-message.ts';
 import type { LatencyNote } from './aof-directory.ts';
 
 export type FsyncPolicy = 'always' | 'everysec' | 'no';

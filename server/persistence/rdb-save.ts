@@ -1,6 +1,7 @@
 /** SAVE: the whole dataset into a file at once, with nobody served meanwhile. */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFolder } from '../config/replace-file.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { Crc64 } from '../structures/crc64.ts';
 import { RdbWriter, rdbTrailer } from './rdb-writer.ts';
@@ -86,11 +87,6 @@ export function saveDataset(
   } finally {
     closeSync(descriptor);
   }
-  const folder = openSync(dirname(final), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolder(dirname(final));
   return bytesTotal;
 }

@@ -5,9 +5,9 @@
  */
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemMessage } from '../config/system-message.ts';
 import type { RdbChunk } from './rdb-chunk.ts';
 import { RdbError } from './rdb-source.ts';
-import { systemReason } from './save-failure.ts';
 
 const MEMORY_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -38,7 +38,7 @@ export class SpillFile {
       this.#write(bytes.subarray(0, length));
       this.#write(places);
     } catch (error) {
-      throw new RdbError(`Old content cannot be put aside: ${systemReason(error)}`, -1);
+      throw new RdbError(`Old content cannot be put aside: ${systemMessage(error)}`, -1);
     }
     return { position, length, markCount };
   }
@@ -50,7 +50,7 @@ export class SpillFile {
       this.#read(bytes, position);
       this.#read(new Uint8Array(marks.buffer), position + length);
     } catch (error) {
-      throw new RdbError(`Old content cannot be read again: ${systemReason(error)}`, -1);
+      throw new RdbError(`Old content cannot be read again: ${systemMessage(error)}`, -1);
     }
     return { bytes, length, marks, markCount };
   }

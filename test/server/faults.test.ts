@@ -8,7 +8,14 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FaultRule } from '../support/fault-rule.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { onFaultyDisk } from './crash-harness.ts';
-import { hasRedwarden, newFolder, REDWARDEN, removeFolders, ServerProcess } from './persistence-harness.ts';
+import {
+  freePort,
+  hasRedwarden,
+  newFolder,
+  REDWARDEN,
+  removeFolders,
+  ServerProcess,
+} from './persistence-harness.ts';
 
 const SOON_MS = 15_000;
 const AOF = ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0'];
@@ -38,7 +45,7 @@ function disk(...rules: FaultRule[]): void {
 }
 
 async function start(...options: string[]): Promise<ServerProcess> {
-  const fixed = ['--admin-port', '0', ...options];
+  const fixed = [...options, '--admin-port', '0'];
   const server = await ServerProcess.start(
     REDWARDEN,
     folder,
@@ -473,4 +480,85 @@ describe.skipIf(!hasRedwarden)('the RDB file', () => {
     await start('--appendonly', 'no');
     await start(...SAVING, '--dbfilename', 'other.rdb');
   });
+});
+
+describe.skipIf(!hasRedwarden)('files of settings', () => {
+  /** Writes take only a few bytes. */
+  const short = (file: string): FaultRule => ({ call: 'write', path: file, bytesMax: 7 });
+  const stepsOf = (file: string): [string, string, FaultRule[]][] => [
+    ['the disk is read-only', 'Read-only file system', [{ call: 'open', path: file, error: 'EROFS' }]],
+    ['the disk is full', 'No space left on device', [{ call: 'write', path: file, error: 'ENOSPC' }]],
+    [
+      'a write fails behind a short one',
+      'Input/output error',
+      [
+        { ...short(file), times: 1 },
+        { call: 'write', path: file, error: 'EIO' },
+      ],
+    ],
+    ['the fsync fails', 'Input/output error', [{ call: 'fsync', path: file, error: 'EIO' }]],
+    ['the rename fails', 'Permission denied', [{ call: 'rename', path: file, error: 'EACCES' }]],
+  ];
+
+  /** Nothing but these files, and the first with this content. */
+  function untouched(files: readonly string[], content: string): void {
+    expect(readdirSync(folder).sort()).toEqual([...files].sort());
+    expect(readFileSync(path.join(folder, files[0] as string), 'utf8')).toBe(content);
+  }
+
+  it.each(stepsOf('own.conf'))(
+    'CONFIG REWRITE when %s: an error, the old file stays',
+    async (_, words, rules) => {
+      const file = path.join(folder, 'own.conf');
+      writeFileSync(file, '# mine\nmaxmemory 100mb\n');
+      const server = await start(file);
+      await server.call('CONFIG', 'SET', 'maxmemory', '200mb');
+      disk(...rules);
+      expect(await ask(server, 'CONFIG', 'REWRITE')).toBe(`ERR Rewriting config file: ${words}`);
+      expect(server.output).toContain(`CONFIG REWRITE failed: Rewriting config file: ${words}`);
+      untouched(['own.conf'], '# mine\nmaxmemory 100mb\n');
+      disk(short('own.conf'));
+      expect(await ask(server, 'CONFIG', 'REWRITE')).toBe('OK');
+      expect(readFileSync(file, 'utf8')).toMatch(/^# mine\nmaxmemory 200mb\n\n.*\n(?:.+\n)*port \d+\n/);
+      await restartHas(server, {}, file);
+    },
+  );
+
+  it.each(stepsOf('users.acl'))('ACL SAVE when %s: an error, the old file stays', async (_, words, rules) => {
+    const file = path.join(folder, 'users.acl');
+    const users = 'user default on nopass sanitize-payload ~* &* +@all\n';
+    writeFileSync(file, users);
+    const server = await start('--aclfile', file);
+    await server.call('ACL', 'SETUSER', 'lotte', 'on', '>secret', '~*', '+get');
+    disk(...rules);
+    expect(await ask(server, 'ACL', 'SAVE')).toMatch(/^ERR There was an error trying to save the ACLs/);
+    expect(server.output).toContain(`Writing ACL file for ACL SAVE: ${words}`);
+    untouched(['users.acl'], users);
+    disk(short('users.acl'));
+    expect(await ask(server, 'ACL', 'SAVE')).toBe('OK');
+    const again = await restartHas(server, {}, '--aclfile', file);
+    expect(String(await again.call('ACL', 'LIST'))).toContain('user lotte on ');
+  });
+
+  it.each(stepsOf('nodes.conf'))(
+    'nodes.conf when %s: the node ends and says why, the old file stays',
+    async (_, words, rules) => {
+      const options = ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())];
+      const server = await start(...options);
+      await server.call('CLUSTER', 'ADDSLOTS', '1');
+      const old = readFileSync(path.join(folder, 'nodes.conf'), 'utf8');
+      disk(...rules);
+      // What it promised is not kept: no reply leaves.
+      expect(await ask(server, 'CLUSTER', 'ADDSLOTS', '2')).not.toBe('OK');
+      await exited(server);
+      expect(server.output).toMatch(/Fatal: can't update cluster config file .*nodes\.conf: /);
+      expect(server.output).toContain(words);
+      untouched(['nodes.conf'], old);
+      const again = await restartHas(server, {}, ...options);
+      disk(short('nodes.conf'));
+      expect(await ask(again, 'CLUSTER', 'ADDSLOTS', '2')).toBe('OK');
+      await restartHas(again, {}, ...options);
+      expect(readFileSync(path.join(folder, 'nodes.conf'), 'utf8')).toMatch(/ connected 1-2\n/);
+    },
+  );
 });

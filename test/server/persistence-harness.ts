@@ -224,6 +224,7 @@ export class ServerProcess {
     return ServerProcess.start(REDWARDEN, folder, ['--admin-port', '0', ...options]);
   }
 
+  /** `options` may begin with the path of a configuration file. */
   static async start(
     program: string,
     folder: string,
@@ -232,7 +233,8 @@ export class ServerProcess {
   ): Promise<ServerProcess> {
     const port = await freePort();
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
-    const child = spawn(program, [...fixed, ...options], {
+    const file = options[0]?.startsWith('-') === false ? options.slice(0, 1) : [];
+    const child = spawn(program, [...file, ...fixed, ...options.slice(file.length)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });
