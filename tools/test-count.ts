@@ -1,4 +1,6 @@
-/** What the report of vitest's `json` reporter says: how many tests passed and failed, which failed and why. */
+/**
+ * What the report of vitest's `json` reporter says: how many tests passed and failed, which failed and why.
+ */
 
 import { stripVTControlCharacters } from 'node:util';
 
