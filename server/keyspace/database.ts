@@ -51,10 +51,21 @@ export class Database extends SlotTables {
   /** The key's record whether expired or not, 0 when there is none. Remembers hash and slot for a change. */
   findAny(key: Uint8Array, start: number, length: number): number {
     const keyspace = this.keyspace;
+    const { table } = keyspace;
+    // Commands about one key come in rows: what was found last is asked first.
+    const last = table.found;
+    if (last !== 0 && keyspace.finder === this && keyspace.records.keyMatches(last, key, start, length)) {
+      return last;
+    }
     this.#slot = keyspace.perSlot ? keySlot(key, start, length) : 0;
     this.#hash = hashBytes(key, start, length);
     const header = this.headers[this.#slot];
-    return header === 0 ? 0 : keyspace.table.find(header, this.#hash, key, start, length);
+    if (header === 0) {
+      table.found = 0;
+      return 0;
+    }
+    if (keyspace.finder !== this) keyspace.finder = this;
+    return table.find(header, this.#hash, key, start, length);
   }
 
   /** The key's live record, 0 when there is none; an expired one is deleted on the way (not on a replica). */
@@ -343,6 +354,7 @@ export class Database extends SlotTables {
 
   /** The arena was cleared, and with it every table and record. */
   forget(): void {
+    this.keyspace.table.found = 0;
     this.headers.fill(0);
     this.fields.forget();
     this.size = 0;
@@ -361,6 +373,7 @@ export class Database extends SlotTables {
     const header = this.headers[slot];
     if (header === 0) return 0;
     const keyspace = this.keyspace;
+    keyspace.table.found = 0;
     const removed = keyspace.table.count(header);
     this.expiring -= keyspace.table.expiring(header);
     this.size -= removed;

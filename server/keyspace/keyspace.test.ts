@@ -75,3 +75,47 @@ describe('Keyspace.flushAll', () => {
     expect(keyspace.arena.usedBytes).toBe(0);
   });
 });
+
+describe('Database.findAny', () => {
+  const removals: [string, (keyspace: Keyspace, database: Database) => void][] = [
+    ['removed', (_, database) => void database.remove(Buffer.from('key:1'), 0, 5)],
+    ['flushed', (_, database) => void database.flush()],
+    ['flushed with all others', (keyspace) => void keyspace.flushAll()],
+  ];
+  it.each(removals)('finds a key twice in a row, and not once it was %s', (_, take) => {
+    for (const perSlot of [false, true]) {
+      const keyspace = makeKeyspace(perSlot);
+      const [database] = keyspace.databases;
+      set(database, 'key:1');
+      expect([has(database, 'key:1'), has(database, 'key:1')]).toEqual([true, true]);
+      take(keyspace, database);
+      expect(has(database, 'key:1')).toBe(false);
+    }
+  });
+
+  it('tells the same key of two databases apart, and keys of one length', () => {
+    const keyspace = makeKeyspace(false);
+    const [first, second] = keyspace.databases;
+    set(first, 'key:1');
+    expect([has(first, 'key:1'), has(second, 'key:1')]).toEqual([true, false]);
+    expect([has(first, 'key:1'), has(first, 'key:2'), has(first, 'bey:1')]).toEqual([true, false, false]);
+    set(second, 'key:1');
+    expect(first.findAny(Buffer.from('key:1'), 0, 5)).not.toBe(second.findAny(Buffer.from('key:1'), 0, 5));
+  });
+
+  it('follows a record that moves while it grows, and a table that splits', () => {
+    const keyspace = makeKeyspace(false);
+    const [database] = keyspace.databases;
+    const key = Buffer.from('key:1');
+    set(database, 'key:1');
+    database.setExpiry(database.findAny(key, 0, 5), 2_000_000);
+    const moved = database.findAny(key, 0, 5);
+    expect(keyspace.records.expiresAtMs(moved)).toBe(2_000_000);
+    for (let count = 2; count < 3000; count++) {
+      set(database, `key:${count}`);
+      if (count % 7 === 0) expect([count, database.findAny(key, 0, 5)]).toEqual([count, moved]);
+    }
+    database.resizeString(moved, 500);
+    expect(keyspace.records.valueLength(database.findAny(key, 0, 5))).toBe(500);
+  });
+});

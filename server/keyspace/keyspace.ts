@@ -41,6 +41,8 @@ export class Keyspace {
   readonly records: Records;
   readonly strings: StringRecords;
   readonly table: Table;
+  /** The database that asked `table` last. */
+  finder: Database | null = null;
   /** What has expired in the tables of keys. */
   readonly expiry: TableExpiry;
   /** No key expires before this moment, unix ms, as far as is known. */

@@ -42,6 +42,7 @@ export class SlotTables {
 
   /** One step of tidying the table of a slot, which there is: see TableTidy. */
   tidySlot(slot: number, tidy: TableTidy, entry: number, move: (ref: number) => number): number {
+    this.keyspace.table.found = 0;
     if (entry === 0) this.headers[slot] = tidy.moveHeader(this.headers[slot]);
     return tidy.step(this.headers[slot], entry, move);
   }

@@ -298,6 +298,17 @@ export class Records {
     return true;
   }
 
+  /** Like `keyEquals`, for a key that mostly is another one: names that resemble each other differ at the end. */
+  keyMatches(ref: number, key: Uint8Array, start: number, length: number): boolean {
+    const segment = ref >>> SEGMENT_SHIFT;
+    const head = this.words[segment][(ref & UNIT_MASK) << 1];
+    if ((head & KEY_LENGTH_MASK) !== length) return false;
+    const bytes = this.bytes[segment];
+    const own = ((ref & UNIT_MASK) << 3) + headerBytes(head);
+    for (let at = length - 1; at >= 0; at--) if (bytes[own + at] !== key[start + at]) return false;
+    return true;
+  }
+
   /** A new key of another type than string; `first` as in `writeHeader`, `expiresAtMs` -1 for none. */
   newKey(
     first: number,

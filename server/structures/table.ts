@@ -56,9 +56,12 @@ export class Table {
   readonly #arena: Arena;
   readonly #records: Records;
   readonly #words: Uint32Array[];
-  /** Tables there are; where the last `find` ended: words, first word of the bucket, slot. */
+  /** Tables there are. */
   live = 0;
-  #foundWords: Uint32Array = new Uint32Array(0);
+  /** The ref that the last `find` ended at, as long as it stands where it was found; 0: none. */
+  found = 0;
+  /** Where it stands: arena segment, first word of the bucket, slot. */
+  #foundSegment = 0;
   #foundAt = 0;
   #foundSlot = 0;
 
@@ -146,9 +149,10 @@ export class Table {
             const slot = group * 4 + ((31 - Math.clz32(match & -match)) >>> 3);
             const ref = words[at + slot];
             if (ref !== 0 && records.keyEquals(ref, key, start, length)) {
-              this.#foundWords = words;
+              this.#foundSegment = segment >>> SEGMENT_SHIFT;
               this.#foundAt = at;
               this.#foundSlot = slot;
+              this.found = ref;
               return ref;
             }
             match &= match - 1;
@@ -157,27 +161,33 @@ export class Table {
         if (reach === 0) break;
         if (++bucket === buckets) bucket = 0;
       }
-      if ((meta & CHAINED) === 0) return 0;
+      if ((meta & CHAINED) === 0) {
+        this.found = 0;
+        return 0;
+      }
       segment = words[base - skip + CHAIN];
     }
   }
 
   /** Points the place that `find` just returned to another ref of its key; nothing may happen in between. */
   replaceFound(ref: number): void {
-    this.#foundWords[this.#foundAt + this.#foundSlot] = ref;
+    this.#words[this.#foundSegment][this.#foundAt + this.#foundSlot] = ref;
+    this.found = ref;
   }
 
   /** Adds a record whose key is not in the table. */
   insert(header: number, hash: number, ref: number): void {
+    this.found = 0;
     this.#place(header, hash, ref);
     this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + COUNT]++;
   }
 
   /** Takes the record that `find` just returned out of the table; the caller frees it. */
   removeFound(header: number): void {
-    const words = this.#foundWords;
+    const words = this.#words[this.#foundSegment];
     const at = this.#foundAt;
     const slot = this.#foundSlot;
+    this.found = 0;
     words[at + slot] = 0;
     words[at + TAG_WORD + (slot >>> 2)] &= ~(0xff << ((slot & 3) << 3));
     this.#words[header >>> SEGMENT_SHIFT][((header & UNIT_MASK) << 1) + COUNT]--;
