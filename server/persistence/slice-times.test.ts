@@ -13,3 +13,12 @@ it('SliceTimes prints how many slices there were, their percentiles and the long
   expect(undisturbed).toMatch(/^snapshot_undisturbed_slice_usec:slices=\d+,/);
   expect(begin).toBe('snapshot_begin_usec_max:250');
 });
+
+it('SliceTimes calls a slice undisturbed that took no longer than it should', () => {
+  const times = new SliceTimes();
+  for (let k = 0; k < 50; k += 1) {
+    times.begin();
+    times.end(1.05);
+  }
+  expect(times.lines()[1]).toMatch(/slices=50,.*max=1050$/);
+});

@@ -1,9 +1,13 @@
 /**
- * How long the slices of snapshots took, since the start of the server: all of them, and those in which the
- * kernel took the processor from no thread of ours, which tells our own doing from that of a busy machine.
- * (Processor time would; but the kernel counts it in ticks of some milliseconds.)
+ * How long the slices of snapshots took, since the start of the server: all of them, and the undisturbed ones,
+ * which tells our own doing from that of a busy machine: those that were as short as they should be, and of
+ * the others those in which the kernel took the processor from no thread of ours. (Processor time would tell
+ * as well; but the kernel counts it in ticks of some milliseconds.)
  */
 import { LatencyHistogram } from '../structures/latency-histogram.ts';
+
+/** A slice that took no longer needs no excuse, and the kernel is not asked: that costs what a few keys do. */
+const EXPECTED_MS = 1.05;
 
 class Times {
   readonly #histogram = new LatencyHistogram();
@@ -38,7 +42,7 @@ export class SliceTimes {
   end(elapsedMs: number): void {
     const micros = Math.round(elapsedMs * 1000);
     this.#all.note(micros);
-    if (timesPreempted() === this.#preempted) this.#undisturbed.note(micros);
+    if (elapsedMs <= EXPECTED_MS || timesPreempted() === this.#preempted) this.#undisturbed.note(micros);
   }
 
   /** The moment of a snapshot was fixed: what a fork is elsewhere. */

@@ -375,6 +375,20 @@ describe('Snapshots', () => {
     expect(contentOf(good.sink).size).toBe(0);
   });
 
+  it('counts its slices with those of the other work beside the commands', async () => {
+    const keyspace = newKeyspace();
+    const model = new Model(keyspace, random(7));
+    for (let k = 0; k < 500; k += 1) model.set(0, `key:${k}`, 'v', -1);
+    const snapshots = newSnapshots(keyspace);
+    const taken = request('save');
+    snapshots.start(taken.request);
+    expect(await taken.ended).toBeNull();
+    const { count, sumMs, longestMs } = keyspace.stats.slices.of('snapshot');
+    expect(count).toBeGreaterThan(1);
+    expect(sumMs).toBeGreaterThanOrEqual(longestMs);
+    expect(longestMs).toBeGreaterThanOrEqual(1);
+  });
+
   it('waits for a sink that is full', async () => {
     const keyspace = newKeyspace();
     new Model(keyspace, random(7)).set(0, 'key', 'v', -1);

@@ -394,7 +394,7 @@ export class Snapshots {
       return;
     }
     const urgent = this.#targets.some((target) => target.request.urgent === true && !target.ended);
-    this.times.begin();
+    if (!urgent) this.times.begin();
     const startMs = this.#environment.monotonicMs();
     const sliceMs = urgent ? URGENT_SLICE_MS : SLICE_MS;
     let elapsedMs = 0;
@@ -407,6 +407,7 @@ export class Snapshots {
       elapsedMs = this.#environment.monotonicMs() - startMs;
       pacing.note(this.keysProcessed);
     }
+    this.#keyspace.stats.slices.of('snapshot').note(elapsedMs);
     if (!more && !pacing.owes) {
       this.#guarded(() => this.#stream?.flush(0));
       if (!this.#walking) return;
