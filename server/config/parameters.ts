@@ -344,7 +344,7 @@ export const parameters = [
   ['max-new-connections-per-cycle',    integer(1n, 1000n), '10',                 LIVE | INERT,    'Connections accepted in one turn.'],
   ['max-new-tls-connections-per-cycle', integer(1n, 1000n), '1',                 LIVE | INERT,    'TLS connections accepted in one turn.'],
   ['client-default-resp',              integer(2n, 3n),   '2',                   FIXED | INERT | HIDDEN, 'Protocol of a new connection.'],
-  ['watchdog-period',                  count,             '0',                   LIVE | INERT | HIDDEN, 'Milliseconds after which a slow turn is reported.'],
+  ['watchdog-period',                  count,             '0',                   LIVE | INERT | HIDDEN, 'Milliseconds after which Redis shows the stack of a slow turn.'],
   ['loading-process-events-interval-bytes', integer(1024n, INT_MAX), '2097152',  LIVE | INERT | HIDDEN, 'Bytes loaded between two looks at clients.'],
   ['enable-debug-assert',              yesNo,             'no',                  FIXED | INERT | HIDDEN, 'Check assertions meant for development.'],
   ['debug-context',                    any,               '',                    LIVE | HIDDEN,   'Text for reports of a crash.'],
