@@ -1,20 +1,10 @@
 /** What COMMAND INFO says of every command that we have, next to what redis-server says. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-connection.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { serverPair } from './server-pair.ts';
 
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start('redis-server', ['--save', '']);
-  ours = await ServerProcess.start('redwarden-server', ['--save', '']);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(['--save', ''], 'redis-server');
 
 type Value = string | readonly Value[];
 
@@ -84,12 +74,12 @@ const changedSince: ReadonlySet<string> = new Set([
 const flagsToCome: ReadonlySet<string> = new Set(['allow_busy', 'protected', 'no_multi']);
 
 it('COMMAND INFO says the same as redis-server of every command that both have', async () => {
-  const connection = await RawConnection.open(ours.port);
+  const connection = await RawConnection.open(pair.ours.port);
   const [list] = parse(await connection.call(['COMMAND', 'LIST']), 0);
   connection.close();
   const names = [...(list as readonly string[])].sort();
-  const our = await describeCommands(ours, names);
-  const their = await describeCommands(theirs, names);
+  const our = await describeCommands(pair.ours, names);
+  const their = await describeCommands(pair.theirs, names);
   const differences = [...our]
     .filter(([name, facts]) => their.has(name) && their.get(name) !== facts && !changedSince.has(name))
     .map(([name, facts]) => `${name}\n  ours   ${facts}\n  theirs ${their.get(name)}`);

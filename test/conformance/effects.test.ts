@@ -2,30 +2,20 @@
  * Keyspace events and the replication stream of random commands on strings and on keys of any type: the same
  * as those of valkey-server, moments in time apart. `SEEDS` and `SEED` as in differential.test.ts.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { Prng, type Random } from '../../server/structures/prng.ts';
 import { EventListener, StreamListener } from '../support/effects.ts';
-import { RawConnection, type Word } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
+import { RawConnection } from '../support/raw-connection.ts';
 import type { RandomCommand } from './commands.ts';
+import { compareSeeds, PEER, seedCount, serverPair, show } from './server-pair.ts';
 import { bitmapCommand, genericCommand, hyperloglogCommand, stringCommand } from './string-commands.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 2);
-const FIRST_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const SEEDS = seedCount(2);
 const COMMANDS_PER_SEED = 200;
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
 const LAST = 'the last key';
 
 const argv = ['--save', '', '--repl-diskless-sync-delay', '0', '--lazyfree-lazy-expire', 'yes'];
-let servers: ServerProcess[] = [];
-
-beforeAll(async () => {
-  servers = [await ServerProcess.start('redwarden-server', argv), await ServerProcess.start(THEIRS, argv)];
-}, 300_000);
-
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-});
+const pair = serverPair(argv);
 
 /** One server and who listens to it. */
 interface Side {
@@ -41,10 +31,6 @@ async function openSide(port: number, longestString: string): Promise<Side> {
   await client.call(['CONFIG', 'SET', 'proto-max-bulk-len', longestString]);
   const stream = await StreamListener.attach(port);
   return { client, stream, events: await EventListener.open(port) };
-}
-
-function show(words: readonly Word[]): string {
-  return words.map((word) => JSON.stringify(Buffer.from(word).toString('latin1').slice(0, 40))).join(' ');
 }
 
 /** Moments differ by what passes between the servers. */
@@ -65,7 +51,7 @@ function orderless(events: readonly string[]): string[] {
 async function runSeed(seed: number, next: (random: Random) => RandomCommand): Promise<string | undefined> {
   const random = new Prng(seed);
   const longestString = next === stringCommand ? '1mb' : '512mb';
-  const sides = await Promise.all(servers.map(({ port }) => openSide(port, longestString)));
+  const sides = await Promise.all([pair.ours, pair.theirs].map(({ port }) => openSide(port, longestString)));
   const all = <Result>(act: (side: Side) => Promise<Result>): Promise<Result[]> =>
     Promise.all(sides.map(act));
   try {
@@ -92,20 +78,11 @@ async function runSeed(seed: number, next: (random: Random) => RandomCommand): P
   }
 }
 
-describe(`the effects of this server and of ${THEIRS}`, () => {
+describe(`the effects of this server and of ${PEER}`, () => {
   it.each([
     ['strings', stringCommand],
     ['bitmaps', bitmapCommand],
     ['HyperLogLogs', hyperloglogCommand],
     ['keys of any type', genericCommand],
-  ] as const)(
-    'agree on %s',
-    async (_, next) => {
-      for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) {
-        const difference = await runSeed(seed, next);
-        expect(difference, `SEED=${seed}: ${difference}`).toBeUndefined();
-      }
-    },
-    600_000,
-  );
+  ] as const)('agree on %s', (_, next) => compareSeeds(SEEDS, (seed) => runSeed(seed, next)), 600_000);
 });

@@ -1,20 +1,10 @@
 /** The fields of INFO and the parameters of CONFIG GET, next to those of redis-server. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RawConnection, type Word } from '../support/raw-connection.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { serverPair } from './server-pair.ts';
 
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start('redis-server', ['--save', '']);
-  ours = await ServerProcess.start('redwarden-server', ['--save', '']);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(['--save', ''], 'redis-server');
 
 async function ask(server: ServerProcess, ...commands: readonly (readonly Word[])[]): Promise<string> {
   const connection = await RawConnection.open(server.port);
@@ -41,8 +31,8 @@ describe('INFO', () => {
       }
       return found;
     };
-    const our = await fields(ours);
-    const their = await fields(theirs);
+    const our = await fields(pair.ours);
+    const their = await fields(pair.theirs);
     const missing = [...their].filter(
       ([field, section]) => our.get(field) !== section && !byCommand.test(field),
     );
@@ -54,8 +44,8 @@ describe('INFO', () => {
     async (...sections) => {
       const heads = async (server: ServerProcess): Promise<string[]> =>
         (await ask(server, ['INFO', ...sections])).split('\r\n').filter((line) => line.startsWith('# '));
-      const our = (await heads(ours)).filter((head) => !ownSections.includes(head));
-      expect(our).toEqual(await heads(theirs));
+      const our = (await heads(pair.ours)).filter((head) => !ownSections.includes(head));
+      expect(our).toEqual(await heads(pair.theirs));
     },
   );
 });
@@ -70,8 +60,8 @@ describe('CONFIG GET', () => {
       }
       return found;
     };
-    const our = await values(ours);
-    const their = await values(theirs);
+    const our = await values(pair.ours);
+    const their = await values(pair.theirs);
     const own = ['port', 'dir', 'save', 'pidfile', 'bind'];
     // Values are freed in slices by default, as Valkey 8 frees them in the background.
     const differs = (name: string): boolean => own.includes(name) || name.startsWith('lazyfree-lazy-');

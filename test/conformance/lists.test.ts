@@ -3,30 +3,17 @@
  * of all data must be equal. Payloads are not compressed, so that equal ones mean equal nodes: when a
  * quicklist splits and merges is compared as well. `SEEDS` and `SEED` as in differential.test.ts.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
-import { RawConnection, type Word } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
+import type { Word } from '../support/raw-connection.ts';
+import { compareSeeds, Dialogue, FIRST_SEED, PEER, seedCount, serverPair } from './server-pair.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 6);
-const FIRST_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const SEEDS = seedCount(6);
 const COMMANDS_PER_SEED = 1200;
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
 const LOOK_EVERY = 40;
 
 const argv = ['--save', '', '--enable-debug-command', 'yes'];
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start(THEIRS, argv);
-  ours = await ServerProcess.start('redwarden-server', argv);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(argv);
 
 const fills = ['-2', '-1', '-5', '3', '128', '0', '1'];
 const keys = ['a', 'b', 'c'];
@@ -146,26 +133,10 @@ class Commands {
   }
 }
 
-function show(words: readonly Word[]): string {
-  return words
-    .map((word) => (typeof word === 'string' ? word : Buffer.from(word).toString('latin1')))
-    .map((word) => JSON.stringify(word.length > 40 ? `${word.slice(0, 20)}… (${word.length})` : word))
-    .join(' ');
-}
-
 async function difference(seed: number): Promise<string | undefined> {
   const random = new Prng(seed);
-  const our = await RawConnection.open(ours.port);
-  const their = await RawConnection.open(theirs.port);
-  const history: string[] = [];
-  const compare = async (words: readonly Word[]): Promise<string | undefined> => {
-    const [mine, other] = await Promise.all([our.call(words), their.call(words)]);
-    history.push(show(words));
-    if (mine.equals(other)) return undefined;
-    const before = history.slice(-15).join('\n  ');
-    const shown = [mine, other].map((reply) => JSON.stringify(reply.toString('latin1').slice(0, 300)));
-    return `after\n  ${before}\nours   ${shown[0]}\ntheirs ${shown[1]}`;
-  };
+  const dialogue = await Dialogue.open(pair);
+  const compare = (words: readonly Word[]) => dialogue.compare(words);
   try {
     const large = random.below(2) === 0 ? 600 : 12_000;
     const commands = new Commands(random, large);
@@ -176,7 +147,7 @@ async function difference(seed: number): Promise<string | undefined> {
     await compare(['CONFIG', 'SET', 'list-compress-depth', String(depth)]);
     // 0 is what a server begins with only as long as nobody says so.
     await compare(['DEBUG', 'QUICKLIST-PACKED-THRESHOLD', seed % 4 === 3 ? '60b' : '0']);
-    if (seed % 2 === 1) await Promise.all([our.call(['HELLO', '3']), their.call(['HELLO', '3'])]);
+    if (seed % 2 === 1) await dialogue.both(['HELLO', '3']);
     for (let step = 0; step < COMMANDS_PER_SEED; step++) {
       const found = await compare(commands.next());
       if (found !== undefined) return found;
@@ -190,14 +161,12 @@ async function difference(seed: number): Promise<string | undefined> {
     }
     return await compare(['DEBUG', 'DIGEST']);
   } finally {
-    our.close();
-    their.close();
+    dialogue.close();
   }
 }
 
-it(`agrees with ${THEIRS} on lists, ${SEEDS} seeds from ${FIRST_SEED} on`, async () => {
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const found = await difference(seed);
-    expect(found, `SEED=${seed}: ${found}`).toBeUndefined();
-  }
-}, 300_000);
+it(
+  `agrees with ${PEER} on lists, ${SEEDS} seeds from ${FIRST_SEED} on`,
+  () => compareSeeds(SEEDS, difference),
+  300_000,
+);

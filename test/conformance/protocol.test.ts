@@ -1,23 +1,12 @@
 /** Frames as no client sends them: what this server and redis-server answer, and whether they close. */
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ServerProcess } from '../support/server-process.ts';
+import { describe, expect, it } from 'vitest';
+import { serverPair } from './server-pair.ts';
 
 const quietMs = 200;
 const answerMsMax = 5000;
 
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start('redis-server', ['--save', '']);
-  ours = await ServerProcess.start('redwarden-server', ['--save', '']);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(['--save', ''], 'redis-server');
 
 /** Sends bytes and returns all that comes back until the server closes or says nothing more. */
 function talk(port: number, input: Uint8Array): Promise<string> {
@@ -80,13 +69,13 @@ const frames: readonly (readonly [what: string, input: string])[] = [
 describe('redwarden-server and redis-server answer alike to', () => {
   it.each(frames)('%s', async (_, input) => {
     const bytes = Buffer.from(input, 'latin1');
-    const [our, their] = await Promise.all([talk(ours.port, bytes), talk(theirs.port, bytes)]);
-    expect(our, ours.output.slice(-2000)).toBe(their);
+    const [our, their] = await Promise.all([talk(pair.ours.port, bytes), talk(pair.theirs.port, bytes)]);
+    expect(our, pair.ours.output.slice(-2000)).toBe(their);
   });
 
   it('an inline command that never ends', async () => {
     const bytes = Buffer.alloc(70_000, 'x');
-    const [our, their] = await Promise.all([talk(ours.port, bytes), talk(theirs.port, bytes)]);
+    const [our, their] = await Promise.all([talk(pair.ours.port, bytes), talk(pair.theirs.port, bytes)]);
     expect(our).toBe(their);
   });
 });
@@ -101,8 +90,8 @@ describe('redwarden-server', () => {
         state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
         bytes[index] = index % 7 === 0 ? '*$\r\n0189'.charCodeAt(state % 8) : state >>> 24;
       }
-      await talk(ours.port, bytes);
+      await talk(pair.ours.port, bytes);
     }
-    expect(await talk(ours.port, Buffer.from('PING\r\n')), `seed ${seed}`).toBe('+PONG\r\n<open>');
+    expect(await talk(pair.ours.port, Buffer.from('PING\r\n')), `seed ${seed}`).toBe('+PONG\r\n<open>');
   }, 60_000);
 });

@@ -1,23 +1,10 @@
 /** The same scripts to this server and to valkey-server: replies must be equal, and the data after them. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
-
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
+import { PEER, serverPair } from './server-pair.ts';
 
 const argv = ['--save', '', '--enable-debug-command', 'yes'];
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start(THEIRS, argv);
-  ours = await ServerProcess.start('redwarden-server', argv);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(argv);
 
 /** Scripts without keys, one a line. */
 const scripts = `
@@ -131,10 +118,10 @@ EVAL #!lua\nreturn\u00a0{KEYS[1],ARGV[1]} 1 k v
   .trim()
   .split('\n');
 
-it(`scripts answer as those of ${THEIRS}`, { timeout: 120_000 }, async () => {
+it(`scripts answer as those of ${PEER}`, { timeout: 120_000 }, async () => {
   for (const protocol of ['2', '3']) {
-    const our = await RawConnection.open(ours.port);
-    const their = await RawConnection.open(theirs.port);
+    const our = await RawConnection.open(pair.ours.port);
+    const their = await RawConnection.open(pair.theirs.port);
     await Promise.all([our.call(['HELLO', protocol]), their.call(['HELLO', protocol])]);
     const all = [
       ...scripts.map((script) => ['EVAL', script, '1', 'k', 'v']),

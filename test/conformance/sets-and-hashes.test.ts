@@ -3,32 +3,18 @@
  * change all the time: replies, the encoding of every key, the DUMP of every intset and every compact hash
  * and the digest of all data must be equal. `SEEDS` and `SEED` as in differential.test.ts.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
-import { RawConnection, type Word } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
-import { agree } from './agreement.ts';
+import type { Word } from '../support/raw-connection.ts';
 import type { Agreement } from './commands.ts';
+import { compareSeeds, Dialogue, FIRST_SEED, PEER, seedCount, serverPair } from './server-pair.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 6);
-const FIRST_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const SEEDS = seedCount(6);
 const COMMANDS_PER_SEED = 1500;
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
 const LOOK_EVERY = 30;
 
 const argv = ['--save', '', '--enable-debug-command', 'yes', '--rdbcompression', 'no'];
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start(THEIRS, argv);
-  ours = await ServerProcess.start('redwarden-server', argv);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(argv);
 
 const setKeys = ['a', 'b', 'c'];
 const hashKeys = ['h', 'i'];
@@ -192,81 +178,42 @@ class Commands {
   }
 }
 
-function show(words: readonly Word[]): string {
-  return words
-    .map((word) => JSON.stringify(typeof word === 'string' ? word : Buffer.from(word).toString('latin1')))
-    .join(' ');
+/** Compares encodings, and the bytes of what is no table. */
+async function look(dialogue: Dialogue): Promise<string | undefined> {
+  for (const key of [...setKeys, ...hashKeys]) {
+    const difference = await dialogue.compare(['OBJECT', 'ENCODING', key]);
+    if (difference !== undefined) return difference;
+    const encoding = (await dialogue.ours.call(['OBJECT', 'ENCODING', key])).toString();
+    const type = (await dialogue.ours.call(['TYPE', key])).toString();
+    // In a listpack that was made from tables the members stand as the tables had them.
+    if (encoding.includes('hashtable') || (encoding.includes('listpack') && type.includes('set'))) continue;
+    const bytes = await dialogue.compare(['DUMP', key]);
+    if (bytes !== undefined) return bytes;
+  }
+  return dialogue.compare(['DEBUG', 'DIGEST']);
 }
 
-class Pair {
-  readonly #ours: RawConnection;
-  readonly #theirs: RawConnection;
-  readonly #history: string[] = [];
-
-  constructor(ourConnection: RawConnection, theirConnection: RawConnection) {
-    this.#ours = ourConnection;
-    this.#theirs = theirConnection;
-  }
-
-  async both(words: readonly Word[]): Promise<[Buffer, Buffer]> {
-    return Promise.all([this.#ours.call(words), this.#theirs.call(words)]);
-  }
-
-  /** Null when they agree. */
-  async compare(words: readonly Word[], agreement: Agreement): Promise<string | null> {
-    const [our, their] = await this.both(words);
-    this.#history.push(show(words));
-    if (agree(agreement, our, their)) return null;
-    const before = this.#history.slice(-14).join('\n  ');
-    return `after\n  ${before}\nours   ${show([our])}\ntheirs ${show([their])}`;
-  }
-
-  /** Compares encodings, and the bytes of what is no table. */
-  async look(): Promise<string | null> {
-    for (const key of [...setKeys, ...hashKeys]) {
-      const difference = await this.compare(['OBJECT', 'ENCODING', key], 'exact');
-      if (difference !== null) return difference;
-      const encoding = (await this.#ours.call(['OBJECT', 'ENCODING', key])).toString();
-      const type = (await this.#ours.call(['TYPE', key])).toString();
-      // In a listpack that was made from tables the members stand as the tables had them.
-      if (encoding.includes('hashtable') || (encoding.includes('listpack') && type.includes('set'))) continue;
-      const bytes = await this.compare(['DUMP', key], 'exact');
-      if (bytes !== null) return bytes;
-    }
-    return this.compare(['DEBUG', 'DIGEST'], 'exact');
-  }
-
-  close(): void {
-    this.#ours.close();
-    this.#theirs.close();
-  }
-}
-
-async function runSeed(seed: number): Promise<string | null> {
-  const random = new Prng(seed);
-  const commands = new Commands(random);
-  const pair = new Pair(await RawConnection.open(ours.port), await RawConnection.open(theirs.port));
+async function runSeed(seed: number): Promise<string | undefined> {
+  const commands = new Commands(new Prng(seed));
+  const dialogue = await Dialogue.open(pair);
   try {
-    await pair.both(['FLUSHALL']);
-    await pair.both(['CONFIG', 'SET', ...defaults]);
-    if (seed % 2 === 1) await pair.both(['HELLO', '3']);
+    await dialogue.both(['FLUSHALL']);
+    await dialogue.both(['CONFIG', 'SET', ...defaults]);
+    if (seed % 2 === 1) await dialogue.both(['HELLO', '3']);
     for (let step = 0; step < COMMANDS_PER_SEED; step++) {
       const { words, agreement } = commands.next();
-      const difference = await pair.compare(words, agreement);
-      if (difference !== null) return difference;
-      if (step % LOOK_EVERY !== 0) continue;
-      const unlike = await pair.look();
-      if (unlike !== null) return unlike;
+      const difference = await dialogue.compare(words, agreement);
+      const unlike = difference ?? (step % LOOK_EVERY === 0 ? await look(dialogue) : undefined);
+      if (unlike !== undefined) return unlike;
     }
-    return await pair.look();
+    return await look(dialogue);
   } finally {
-    pair.close();
+    dialogue.close();
   }
 }
 
-it(`sets and hashes agree with ${THEIRS} on ${SEEDS} random sequences from seed ${FIRST_SEED} on`, async () => {
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const difference = await runSeed(seed);
-    expect(difference, `SEED=${seed}: ${difference}`).toBeNull();
-  }
-}, 600_000);
+it(
+  `sets and hashes agree with ${PEER} on ${SEEDS} random sequences from seed ${FIRST_SEED} on`,
+  () => compareSeeds(SEEDS, runSeed),
+  600_000,
+);

@@ -3,31 +3,18 @@
  * without pending entries and the digest of all data must be equal. Times are taken out of the replies.
  * `SEEDS` and `SEED` as in differential.test.ts.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
-import { RawConnection, type Word } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
+import type { Word } from '../support/raw-connection.ts';
+import { compareSeeds, Dialogue, FIRST_SEED, PEER, seedCount, serverPair } from './server-pair.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 6);
-const FIRST_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const SEEDS = seedCount(6);
 const COMMANDS_PER_SEED = 1500;
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
 const LOOK_EVERY = 50;
 const HUGE = '18446744073709551615';
 
 const argv = ['--save', '', '--enable-debug-command', 'yes'];
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start(THEIRS, argv);
-  ours = await ServerProcess.start('redwarden-server', argv);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(argv);
 
 /** The first two get no groups. */
 const keys = ['plain', 'other', 'grouped', 'more'];
@@ -269,13 +256,6 @@ class Commands {
   }
 }
 
-function show(words: readonly Word[]): string {
-  return words
-    .map((word) => (typeof word === 'string' ? word : Buffer.from(word).toString('latin1')))
-    .map((word) => JSON.stringify(word.length > 60 ? `${word.slice(0, 20)}… (${word.length})` : word))
-    .join(' ');
-}
-
 function bulkOf(reply: Buffer): Buffer {
   return reply.subarray(reply.indexOf('\n') + 1, reply.length - 2);
 }
@@ -283,46 +263,29 @@ function bulkOf(reply: Buffer): Buffer {
 /**
  * A reply without the times in it, which differ, and without counters that Valkey 8.1 keeps better than 8.0.
  */
-function timeless(words: readonly Word[], reply: Buffer): string {
-  const text = reply.toString('latin1');
-  if (words[0] !== 'XINFO' && words[0] !== 'XPENDING') return text;
-  return text
+function timeless(words: readonly Word[], reply: Buffer): Buffer {
+  if (words[0] !== 'XINFO' && words[0] !== 'XPENDING') return reply;
+  const text = reply
+    .toString('latin1')
     .replace(/(\r\n(?:alice|bob|carol)\r\n):\d+/g, '$1:T')
     .replace(/((?:seen-time|active-time|idle|inactive)\r\n):\d+/g, '$1:T')
     .replace(/(entries-read\r\n)(?::\d+|\$-1|_)(\r\n\$3\r\nlag\r\n)(?::-?\d+|\$-1|_)/g, '$1:N$2:N')
     .replace(/:\d{13}\r/g, ':T\r');
+  return Buffer.from(text, 'latin1');
 }
 
 async function difference(seed: number): Promise<string | undefined> {
   const random = new Prng(seed);
-  const our = await RawConnection.open(ours.port);
-  const their = await RawConnection.open(theirs.port);
-  const history: string[] = [];
-  const compare = async (words: readonly Word[]): Promise<string | undefined> => {
-    history.push(show(words));
-    const answers = Promise.all([our.call(words), their.call(words)]);
-    const replies = await answers.catch((error: unknown) => {
-      throw new Error(`SEED=${seed}: no answer after\n  ${history.slice(-25).join('\n  ')}`, {
-        cause: error,
-      });
-    });
-    const [mine, other] = replies.map((reply) => timeless(words, reply));
-    if (mine === other) return undefined;
-    const before = history.slice(-25).join('\n  ');
-    let at = 0;
-    while (mine?.[at] === other?.[at]) at++;
-    const [left, right] = [mine, other].map((text) =>
-      JSON.stringify(text?.slice(Math.max(0, at - 200), at + 200)),
-    );
-    return `after\n  ${before}\nfrom ${at - 200} on\nours   ${left}\ntheirs ${right}`;
-  };
+  const dialogue = await Dialogue.open(pair);
+  const compare = (words: readonly Word[]) =>
+    dialogue.compare(words, 'exact', (reply) => timeless(words, reply));
   try {
     const commands = new Commands(random, random.below(2) === 0);
     await compare(['FLUSHALL']);
     await compare(['CONFIG', 'SET', 'stream-node-max-entries', ['100', '3', '10', '60'][seed % 4] ?? '']);
     await compare(['CONFIG', 'SET', 'stream-node-max-bytes', ['4096', '0', '300'][seed % 3] ?? '']);
     await compare(['CONFIG', 'SET', 'rdbcompression', 'no']);
-    if (seed % 2 === 1) await Promise.all([our.call(['HELLO', '3']), their.call(['HELLO', '3'])]);
+    if (seed % 2 === 1) await dialogue.both(['HELLO', '3']);
     for (let step = 0; step < COMMANDS_PER_SEED; step++) {
       const found = await compare(commands.next());
       if (found !== undefined) return found;
@@ -336,24 +299,22 @@ async function difference(seed: number): Promise<string | undefined> {
       }
     }
     for (const key of keys) {
-      const [mine, other] = await Promise.all([our.call(['DUMP', key]), their.call(['DUMP', key])]);
+      const [mine, other] = await dialogue.both(['DUMP', key]);
       if (mine.toString() === '$-1\r\n' || mine.toString() === '_\r\n') continue;
       // Each reads what the other has written, pending entries and their times included.
-      await our.call(['RESTORE', 'restored', '0', bulkOf(other), 'REPLACE']);
-      await their.call(['RESTORE', 'restored', '0', bulkOf(mine), 'REPLACE']);
+      await dialogue.ours.call(['RESTORE', 'restored', '0', bulkOf(other), 'REPLACE']);
+      await dialogue.theirs.call(['RESTORE', 'restored', '0', bulkOf(mine), 'REPLACE']);
       const unlike = await compare(['XINFO', 'STREAM', 'restored', 'FULL', 'COUNT', '0']);
       if (unlike !== undefined) return unlike;
     }
     return await compare(['DEBUG', 'DIGEST']);
   } finally {
-    our.close();
-    their.close();
+    dialogue.close();
   }
 }
 
-it(`agrees with ${THEIRS} on streams, ${SEEDS} seeds from ${FIRST_SEED} on`, async () => {
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const found = await difference(seed);
-    expect(found, `SEED=${seed}: ${found}`).toBeUndefined();
-  }
-}, 300_000);
+it(
+  `agrees with ${PEER} on streams, ${SEEDS} seeds from ${FIRST_SEED} on`,
+  () => compareSeeds(SEEDS, difference),
+  300_000,
+);

@@ -2,29 +2,15 @@
  * Random rules for users to this server and to valkey-server: what ACL SETUSER answers, how ACL LIST and
  * GETUSER print it, and what ACL DRYRUN allows must be equal. `SEEDS` and `SEED` as in differential.test.ts.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { it } from 'vitest';
 import { Prng } from '../../server/structures/prng.ts';
-import { RawConnection } from '../support/raw-connection.ts';
-import { type ServerKind, ServerProcess } from '../support/server-process.ts';
+import { compareSeeds, Dialogue, FIRST_SEED, PEER, seedCount, serverPair } from './server-pair.ts';
 
-const SEEDS = Number(process.env['SEEDS'] ?? 6);
-const FIRST_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const SEEDS = seedCount(6);
 const ROUNDS_PER_SEED = 120;
-const THEIRS = (process.env['CONFORMANCE_PEER'] ?? 'valkey-server') as ServerKind;
 
 const argv = ['--save', ''];
-let ours: ServerProcess;
-let theirs: ServerProcess;
-
-beforeAll(async () => {
-  theirs = await ServerProcess.start(THEIRS, argv);
-  ours = await ServerProcess.start('redwarden-server', argv);
-}, 300_000);
-
-afterAll(async () => {
-  await ours?.stop();
-  await theirs?.stop();
-});
+const pair = serverPair(argv);
 
 const commands =
   'get set mget del incr select config config|get config|set acl acl|list client|id eval sort copy'.split(
@@ -136,29 +122,29 @@ class Rules {
   }
 }
 
-it(`users are the same with ${THEIRS}`, { timeout: 300_000 }, async () => {
-  const our = await RawConnection.open(ours.port);
-  const their = await RawConnection.open(theirs.port);
-  const history: string[] = [];
-  const compare = async (words: readonly string[], seed: number): Promise<void> => {
-    const [left, right] = await Promise.all([our.call(words), their.call(words)]);
-    history.push(words.join(' '));
-    const before = history.slice(-8).join('\n');
-    expect(left.toString('latin1'), `seed ${seed}\n${before}`).toBe(right.toString('latin1'));
-  };
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const random = new Prng(seed);
-    const rules = new Rules(random);
+async function difference(seed: number): Promise<string | undefined> {
+  const random = new Prng(seed);
+  const rules = new Rules(random);
+  const dialogue = await Dialogue.open(pair);
+  try {
     for (let round = 0; round < ROUNDS_PER_SEED; round++) {
       const user = `u${random.below(3)}`;
-      await compare(['ACL', 'SETUSER', user, ...rules.next()], seed);
-      await compare(['ACL', 'LIST'], seed);
-      await compare(['ACL', 'GETUSER', user], seed);
       const trial = trials[random.below(trials.length)] as string[];
-      await compare(['ACL', 'DRYRUN', user, ...trial], seed);
+      const unlike =
+        (await dialogue.compare(['ACL', 'SETUSER', user, ...rules.next()])) ??
+        (await dialogue.compare(['ACL', 'LIST'])) ??
+        (await dialogue.compare(['ACL', 'GETUSER', user])) ??
+        (await dialogue.compare(['ACL', 'DRYRUN', user, ...trial]));
+      if (unlike !== undefined) return unlike;
     }
-    await compare(['ACL', 'DELUSER', 'u0', 'u1', 'u2', 'u3'], seed);
+    return await dialogue.compare(['ACL', 'DELUSER', 'u0', 'u1', 'u2', 'u3']);
+  } finally {
+    dialogue.close();
   }
-  our.close();
-  their.close();
-});
+}
+
+it(
+  `users are the same with ${PEER}, ${SEEDS} seeds from ${FIRST_SEED} on`,
+  () => compareSeeds(SEEDS, difference),
+  300_000,
+);
