@@ -3,7 +3,6 @@ import { NOTIFY_HASH } from '../keyspace/events.ts';
 import { TYPE_HASH } from '../structures/record.ts';
 import { FIELD_WAS_EXPIRED, KEEP_FIELD_EXPIRY, NO_FIELD_EXPIRY } from '../values/hash.ts';
 import type { Call } from './call.ts';
-import { SYNTAX } from './errors.ts';
 import {
   changedBy,
   checkFields,
@@ -16,8 +15,8 @@ import {
 } from './hash-access.ts';
 import { endExpiring } from './hash-expiry.ts';
 import {
-  countedFields,
   type FieldOptions,
+  fieldsToChange,
   firstField,
   readFieldExpiry,
   readFieldOptions,
@@ -35,15 +34,9 @@ export const hashExCommands: readonly Row[] = [
 ];
 
 function hgetdel(call: Call): void {
-  if (!call.is(2, 'FIELDS')) {
-    call.reply.error(SYNTAX);
-    return;
-  }
-  if (!countedFields(call, 3, 1)) return;
-  const ref = findValue(call, 1, TYPE_HASH);
+  const ref = fieldsToChange(call);
   if (ref === WRONG) return;
   const hashes = hashesOf(call);
-  if (ref !== 0) call.database.beforeChange(ref);
   let removed = 0;
   call.reply.array(call.argc - 4);
   for (let index = 4; index < call.argc; index++) {
@@ -100,7 +93,7 @@ function hsetex(call: Call): void {
   if (found === WRONG) return;
   const expiresAtMs = readTime(call, options);
   if (Number.isNaN(expiresAtMs) || !checkFields(call, first, 2)) return;
-  if (!meetsConditions(call, found, first, options)) {
+  if (!conditionsHold(call, found, first, options)) {
     call.reply.integer(0);
     return;
   }
@@ -135,7 +128,7 @@ function readTime(call: Call, options: FieldOptions): number {
   return options.unit === undefined ? NO_FIELD_EXPIRY : readFieldExpiry(call, options.time, options.unit);
 }
 
-function meetsConditions(call: Call, ref: number, first: number, options: FieldOptions): boolean {
+function conditionsHold(call: Call, ref: number, first: number, options: FieldOptions): boolean {
   if (options.condition === 'nx' && ref !== 0) return false;
   if (options.condition === 'xx' && ref === 0) return false;
   if (options.fieldCondition === '') return true;

@@ -1,7 +1,9 @@
 /** What the commands on expiring fields read from their words. */
+import { TYPE_HASH } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { type ExpiryUnit, expiryUnit, readExpiresAt } from './expiry-arguments.ts';
+import { findValue, WRONG } from './value-access.ts';
 
 const BAD_COUNT = 'ERR numfields should be greater than 0 and match the provided number of fields';
 
@@ -29,6 +31,21 @@ export function countedFields(call: Call, index: number, step: number, error: st
   if (count > 0n && count * BigInt(step) === BigInt(call.argc - index - 1)) return true;
   call.reply.error(error);
   return false;
+}
+
+/**
+ * The hash of `<key> FIELDS <number> <field> …`, about to be changed: 0 when there is none, WRONG after an
+ * error was answered.
+ */
+export function fieldsToChange(call: Call): number {
+  if (!call.is(2, 'FIELDS')) {
+    call.reply.error(errors.SYNTAX);
+    return WRONG;
+  }
+  if (!countedFields(call, 3, 1)) return WRONG;
+  const ref = findValue(call, 1, TYPE_HASH);
+  if (ref > 0) call.database.beforeChange(ref);
+  return ref;
 }
 
 /** Word `index` as unix ms; NaN after an error was answered. A time before 1970 is one. */

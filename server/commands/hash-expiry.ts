@@ -7,7 +7,7 @@ import { SYNTAX } from './errors.ts';
 import { EX, EXAT, type ExpiryUnit, PX, PXAT } from './expiry-arguments.ts';
 import { meetsConditions, readExpiryConditions } from './expiry-conditions.ts';
 import { changedBy, hashesOf } from './hash-access.ts';
-import { countedFields, firstField, readFieldExpiry } from './hash-expiry-arguments.ts';
+import { countedFields, fieldsToChange, firstField, readFieldExpiry } from './hash-expiry-arguments.ts';
 import { DENYOOM, FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { isOver } from './string-access.ts';
 import { findValue, readValue, removeIfEmpty, WRONG } from './value-access.ts';
@@ -46,15 +46,9 @@ function hexpiretime(call: Call): void {
 }
 
 function hpersist(call: Call): void {
-  if (!call.is(2, 'FIELDS')) {
-    call.reply.error(SYNTAX);
-    return;
-  }
-  if (!countedFields(call, 3, 1)) return;
-  const ref = findValue(call, 1, TYPE_HASH);
+  const ref = fieldsToChange(call);
   if (ref === WRONG) return;
   const hashes = hashesOf(call);
-  if (ref !== 0) call.database.beforeChange(ref);
   let changes = 0;
   call.reply.array(call.argc - 4);
   for (let index = 4; index < call.argc; index++) {

@@ -20,6 +20,16 @@ export function readLong(call: Call, index: number, error: string = errors.NOT_I
   return Number.NaN;
 }
 
+/** Where a range of `count` elements begins whose first index may count from their end. */
+export function rangeStart(first: number, count: number): number {
+  return first < 0 ? Math.max(0, first + count) : first;
+}
+
+/** Behind its last element; at most its start when there is none. */
+export function rangeEnd(last: number, count: number): number {
+  return Math.min(last < 0 ? last + count : last, count - 1) + 1;
+}
+
 /** Like `readLong`, refusing the smallest 64-bit integer, whose opposite is none. */
 export function readSigned(call: Call, index: number): number {
   if (call.integer64(index) === INT64_MIN) {

@@ -3,7 +3,7 @@ import { NOTIFY_LIST } from '../keyspace/events.ts';
 import { ENCODING_LISTPACK, KEY_BYTES_MAX, TYPE_LIST } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
-import { listsOf, readAtLeast, readLong, readSigned } from './list-arguments.ts';
+import { listsOf, rangeEnd, rangeStart, readAtLeast, readLong, readSigned } from './list-arguments.ts';
 import { writeRange } from './list-range.ts';
 import { DENYOOM, FAST, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { findValue, readValue, removeIfEmpty, touched } from './value-access.ts';
@@ -166,10 +166,10 @@ function lpushx(call: Call): void {
 }
 
 function lrange(call: Call): void {
-  let start = readLong(call, 2);
-  if (Number.isNaN(start)) return;
-  let end = readLong(call, 3);
-  if (Number.isNaN(end)) return;
+  const first = readLong(call, 2);
+  if (Number.isNaN(first)) return;
+  const last = readLong(call, 3);
+  if (Number.isNaN(last)) return;
   const ref = readValue(call, 1, TYPE_LIST);
   if (ref < 0) return;
   if (ref === 0) {
@@ -177,11 +177,10 @@ function lrange(call: Call): void {
     return;
   }
   const count = listsOf(call).count(ref);
-  if (start < 0) start = Math.max(0, start + count);
-  if (end < 0) end += count;
-  if (end >= count) end = count - 1;
-  if (start > end || start >= count) call.reply.array(0);
-  else writeRange(call, ref, start, end - start + 1, true);
+  const start = rangeStart(first, count);
+  const length = rangeEnd(last, count) - start;
+  if (length <= 0) call.reply.array(0);
+  else writeRange(call, ref, start, length, true);
 }
 
 function lrem(call: Call): void {
@@ -237,10 +236,10 @@ function lset(call: Call): void {
 }
 
 function ltrim(call: Call): void {
-  let start = readLong(call, 2);
-  if (Number.isNaN(start)) return;
-  let end = readLong(call, 3);
-  if (Number.isNaN(end)) return;
+  const first = readLong(call, 2);
+  if (Number.isNaN(first)) return;
+  const last = readLong(call, 3);
+  if (Number.isNaN(last)) return;
   const ref = findValue(call, 1, TYPE_LIST);
   if (ref < 0) return;
   if (ref === 0) {
@@ -249,13 +248,12 @@ function ltrim(call: Call): void {
   }
   const lists = listsOf(call);
   const count = lists.count(ref);
-  if (start < 0) start = Math.max(0, start + count);
-  if (end < 0) end += count;
-  if (end >= count) end = count - 1;
+  const start = rangeStart(first, count);
+  const end = rangeEnd(last, count);
   call.database.beforeChange(ref);
-  const nothing = start > end || start >= count;
+  const nothing = start >= end;
   const before = nothing ? count : start;
-  const behind = nothing ? 0 : count - end - 1;
+  const behind = nothing ? 0 : count - end;
   lists.deleteRange(ref, 0, before);
   lists.deleteRange(ref, count - before - behind, behind);
   call.notify(NOTIFY_LIST, 'ltrim', 1);
