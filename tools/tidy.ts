@@ -58,7 +58,7 @@ const IMPORT = /^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|^\s*impo
 const DYNAMIC_IMPORT = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/;
 
 function isTest(path: string): boolean {
-  return path.endsWith('.test.ts') || path.endsWith('.bench.ts') || path.startsWith('test/');
+  return /\.(test|bench|fuzz)\.ts$/.test(path) || path.startsWith('test/');
 }
 
 /** Every imported name with its line; imports over several lines count at their last line. */

@@ -13,8 +13,9 @@ export function writeWhole(path: string, bytes: Uint8Array, durable = true): voi
 }
 
 /**
- * Puts a file in the place of `path`, by way of `temporary` in the same folder. Throws the system's error; what
- * stood under `path` is whole then. That it is the new content after a power cut takes `syncFolder` as well.
+ * Puts a file in the place of `path`, by way of `temporary` in the same folder. Throws the system's error;
+ * what stood under `path` is whole then. That it is the new content after a power cut takes `syncFolder` as
+ * well.
  */
 export function replaceFile(path: string, temporary: string, bytes: Uint8Array, durable = true): void {
   try {

@@ -1,12 +1,14 @@
 /**
- * How long the slices of snapshots took, since the start of the server: all of them, and the undisturbed ones,
- * which tells our own doing from that of a busy machine: those that were as short as they should be, and of
- * the others those in which the kernel took the processor from no thread of ours. (Processor time would tell
- * as well; but the kernel counts it in ticks of some milliseconds.)
+ * How long the slices of snapshots took, since the start of the server: all of them, and the undisturbed
+ * ones, which tells our own doing from that of a busy machine: those that were as short as they should be,
+ * and of the others those in which the kernel took the processor from no thread of ours. (Processor time
+ * would tell as well; but the kernel counts it in ticks of some milliseconds.)
  */
 import { LatencyHistogram } from '../structures/latency-histogram.ts';
 
-/** A slice that took no longer needs no excuse, and the kernel is not asked: that costs what a few keys do. */
+/**
+ * A slice that took no longer needs no excuse, and the kernel is not asked: that costs what a few keys do.
+ */
 const EXPECTED_MS = 1.05;
 
 class Times {
