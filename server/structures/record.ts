@@ -298,7 +298,9 @@ export class Records {
     return true;
   }
 
-  /** Like `keyEquals`, for a key that mostly is another one: names that resemble each other differ at the end. */
+  /**
+   * Like `keyEquals`, for a key that mostly is another one: names that resemble each other differ at the end.
+   */
   keyMatches(ref: number, key: Uint8Array, start: number, length: number): boolean {
     const segment = ref >>> SEGMENT_SHIFT;
     const head = this.words[segment][(ref & UNIT_MASK) << 1];
