@@ -9,7 +9,9 @@ export interface ClusterStory extends Omit<Story, 'end'> {
 const beginMsMax = 400_000;
 const endMsMax = 180_000;
 
-/** Begins the story before the tests of a `describe` and ends it after them; its parts are there in between. */
+/**
+ * Begins the story before the tests of a `describe` and ends it after them; its parts are there in between.
+ */
 export function clusterStory(name: string): ClusterStory {
   let story: Story | undefined;
   let access: Access | undefined;
