@@ -1,5 +1,6 @@
 /** Strings as numbers: INCR and its relatives. */
 import { NOTIFY_STRING } from '../keyspace/events.ts';
+import { writeDecimal } from '../structures/decimal.ts';
 import {
   addLongDouble,
   formatLongDouble,
@@ -100,7 +101,7 @@ function addInteger(call: Call, amount: number, wide: bigint | null): void {
     addWide(call, BigInt(value), wide ?? BigInt(amount));
     return;
   }
-  if (!storeNumber(call, ref, writeDecimal(sum))) return;
+  if (!storeNumber(call, ref, printNumber(sum))) return;
   call.reply.integer(sum);
 }
 
@@ -118,17 +119,10 @@ function addWide(call: Call, value: bigint | null, amount: bigint): void {
 }
 
 /** Writes an integer of at most 53 bits to the begin of NUMBER; returns its length. */
-function writeDecimal(value: number): number {
-  let rest = Math.abs(value);
-  let length = value < 0 ? 2 : 1;
-  for (let bound = 10; rest >= bound; bound *= 10) length++;
-  if (value < 0) NUMBER[0] = 45;
-  for (let at = length - 1; at >= (value < 0 ? 1 : 0); at--) {
-    const tenth = Math.floor(rest / 10);
-    NUMBER[at] = 48 + (rest - tenth * 10);
-    rest = tenth;
-  }
-  return length;
+function printNumber(value: number): number {
+  if (value >= 0) return writeDecimal(NUMBER, 0, value);
+  NUMBER[0] = 45;
+  return writeDecimal(NUMBER, 1, -value);
 }
 
 /** Stores NUMBER's first bytes; `ref`: the key's record that was just found, 0 to look for it. */

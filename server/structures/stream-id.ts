@@ -2,6 +2,7 @@
  * The id of a stream entry: two unsigned 64-bit numbers, milliseconds and a sequence, each kept as two 32-bit
  * halves, because a double holds only 53 bits and BigInt allocates.
  */
+import { writeDecimal } from './decimal.ts';
 
 const TWO_32 = 4294967296;
 const MAX_32 = 0xffffffff;
@@ -237,29 +238,7 @@ export function writeDecimal64(target: Uint8Array, at: number, high: number, low
     for (let index = 0; index < text.length; index++) target[at++] = text.charCodeAt(index);
     return at;
   }
-  let value = high * TWO_32 + low;
-  let digits = 1;
-  for (let limit = 10; value >= limit; limit *= 10) digits++;
-  const end = at + digits;
-  let to = end;
-  // Doubles divide slowly: nine digits at a time are integers.
-  while (value >= 1_000_000_000) {
-    const upper = Math.floor(value / 1_000_000_000);
-    let rest = (value - upper * 1_000_000_000) | 0;
-    for (let count = 0; count < 9; count++) {
-      const quotient = (rest / 10) | 0;
-      target[--to] = 48 + rest - quotient * 10;
-      rest = quotient;
-    }
-    value = upper;
-  }
-  let rest = value | 0;
-  do {
-    const quotient = (rest / 10) | 0;
-    target[--to] = 48 + rest - quotient * 10;
-    rest = quotient;
-  } while (to > at);
-  return end;
+  return writeDecimal(target, at, high * TWO_32 + low);
 }
 
 function bigEndian(bytes: Uint8Array, at: number): number {
