@@ -61,7 +61,7 @@ export class Client {
   name = '';
   libraryName = '';
   libraryVersion = '';
-  lastInteractionMs: number;
+  lastInteractionMs = 0;
   lastCommand: CommandEntry | null = null;
   commandCount = 0;
   /** MULTI: raw RESP bytes of the queued commands, null outside a transaction. */
