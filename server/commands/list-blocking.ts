@@ -5,7 +5,8 @@ import { blockForKeys, parseTimeout } from './blocking.ts';
 import type { Call } from './call.ts';
 import { popOne } from './list.ts';
 import { LEFT, NO_SIDE, RIGHT, readSide } from './list-arguments.ts';
-import { countedKeys, moveElement, popFirstFound, readPopRequest } from './list-moving.ts';
+import { LIST_ENDS, moveElement, popFirstFound } from './list-moving.ts';
+import { countedKeys, readPopRequest } from './pop-request.ts';
 import { BLOCKING, DENYOOM, MOVABLE_KEYS, NO_KEY, type Row, TWO_KEYS, WRITE } from './row.ts';
 import { findValue, WRONG } from './value-access.ts';
 
@@ -35,7 +36,7 @@ function blmove(call: Call): void {
 }
 
 function blmpop(call: Call): void {
-  const request = readPopRequest(call, 2);
+  const request = readPopRequest(call, 2, LIST_ENDS);
   if (request === null) return;
   const timeoutMs = parseTimeout(call, 1);
   if (timeoutMs < 0 || popFirstFound(call, request)) return;

@@ -2,9 +2,9 @@
 import { NOTIFY_LIST } from '../keyspace/events.ts';
 import { TYPE_LIST } from '../structures/record.ts';
 import type { Call } from './call.ts';
-import * as errors from './errors.ts';
 import { createList, endRemoval, popRange } from './list.ts';
-import { LEFT, listsOf, NO_SIDE, RIGHT, readAtLeast, readSide } from './list-arguments.ts';
+import { LEFT, listsOf, NO_SIDE, RIGHT, readSide } from './list-arguments.ts';
+import { countedKeys, type PopRequest, readPopRequest } from './pop-request.ts';
 import { DENYOOM, MOVABLE_KEYS, NO_KEY, type Row, TWO_KEYS, WRITE } from './row.ts';
 import { findValue, touched, WRONG } from './value-access.ts';
 
@@ -25,7 +25,7 @@ function lmove(call: Call): void {
 }
 
 function lmpop(call: Call): void {
-  const request = readPopRequest(call, 1);
+  const request = readPopRequest(call, 1, LIST_ENDS);
   if (request === null) return;
   if (popFirstFound(call, request)) return;
   call.reply.nullArray();
@@ -74,40 +74,12 @@ export function moveElement(call: Call, source: number, from: number, to: number
   return true;
 }
 
-export interface PopRequest {
-  /** Words of the keys. */
-  readonly firstKey: number;
-  readonly keyCount: number;
-  readonly side: number;
-  readonly count: number;
-}
-
-/** `numkeys key ... LEFT|RIGHT [COUNT n]` from word `index` on; null after an error was answered. */
-export function readPopRequest(call: Call, index: number): PopRequest | null {
-  const keyCount = readAtLeast(call, index, 1, 'ERR numkeys should be greater than 0');
-  if (Number.isNaN(keyCount)) return null;
-  const sideAt = index + 1 + keyCount;
-  if (sideAt >= call.argc) {
-    call.reply.error(errors.SYNTAX);
-    return null;
-  }
-  const side = readSide(call, sideAt);
-  if (side === NO_SIDE) return null;
-  let count = 1;
-  if (call.argc > sideAt + 1) {
-    if (call.argc !== sideAt + 3 || !call.is(sideAt + 1, 'COUNT')) {
-      call.reply.error(errors.SYNTAX);
-      return null;
-    }
-    count = readAtLeast(call, sideAt + 2, 1, 'ERR count should be greater than 0');
-    if (Number.isNaN(count)) return null;
-  }
-  return { firstKey: index + 1, keyCount, side, count };
-}
+/** As LMPOP and BLMPOP name the ends. */
+export const LIST_ENDS = ['LEFT', 'RIGHT'] as const;
 
 /** Pops from the first list that is there and propagates it as LPOP or RPOP. False when there is none. */
 export function popFirstFound(call: Call, request: PopRequest): boolean {
-  const atHead = request.side === LEFT;
+  const atHead = request.end === 0;
   for (let index = request.firstKey; index < request.firstKey + request.keyCount; index++) {
     const ref = findValue(call, index, TYPE_LIST);
     if (ref === WRONG) return true;
@@ -120,13 +92,4 @@ export function popFirstFound(call: Call, request: PopRequest): boolean {
     return true;
   }
   return false;
-}
-
-/** Fills `call.keyPositions` with the keys behind their number in word `index`; -1 when it is none. */
-export function countedKeys(call: Call, index: number): number {
-  const count = call.integer(index);
-  if (Number.isNaN(count) || count < 1 || index + count >= call.argc) return -1;
-  call.reserveKeys(count);
-  for (let key = 0; key < count; key++) call.keyPositions[key] = index + 1 + key;
-  return count;
 }

@@ -8,7 +8,7 @@ import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { lateSet } from './late-head.ts';
 import { readAtLeast } from './list-arguments.ts';
-import { countedKeys } from './list-moving.ts';
+import { countedKeys } from './pop-request.ts';
 import { ALL_KEYS, DENYOOM, MOVABLE_KEYS, NO_KEY, READONLY, type Row, WRITE } from './row.ts';
 import { checkNames, setsOf, storeSet, writeElement } from './set-access.ts';
 import { readValue, WRONG } from './value-access.ts';

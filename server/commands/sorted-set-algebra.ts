@@ -2,7 +2,7 @@
 import { NOTIFY_ZSET } from '../keyspace/events.ts';
 import type { SortedSetBody } from '../values/sorted-set-body.ts';
 import type { Call } from './call.ts';
-import { countedKeys } from './list-moving.ts';
+import { countedKeys } from './pop-request.ts';
 import { DENYOOM, MOVABLE_KEYS, NO_KEY, ONE_KEY, READONLY, type Row, WRITE } from './row.ts';
 import type { ScoredSource } from './scored-source.ts';
 import { sortedSetsOf, storeResult, writeElement, writeElementsHead } from './sorted-set-access.ts';

@@ -3,9 +3,9 @@ import { TYPE_ZSET } from '../structures/record.ts';
 import type { Reply } from '../wire/reply.ts';
 import { blockForKeys, parseTimeout } from './blocking.ts';
 import type { Call } from './call.ts';
-import { countedKeys } from './list-moving.ts';
+import { countedKeys, readPopRequest } from './pop-request.ts';
 import { BLOCKING, FAST, MOVABLE_KEYS, NO_KEY, type Row, WRITE } from './row.ts';
-import { popElements, popFirstFound, readPopRequest } from './sorted-set-pop.ts';
+import { popElements, popFirstFound, SORTED_SET_ENDS } from './sorted-set-pop.ts';
 import { findValue, WRONG } from './value-access.ts';
 
 /** All words but the last, the timeout. */
@@ -22,7 +22,7 @@ export const sortedSetBlockingCommands: readonly Row[] = [
 const nullArray = (reply: Reply): void => reply.nullArray();
 
 function bzmpop(call: Call): void {
-  const request = readPopRequest(call, 2);
+  const request = readPopRequest(call, 2, SORTED_SET_ENDS);
   if (request === null) return;
   const timeoutMs = parseTimeout(call, 1);
   if (timeoutMs < 0 || popFirstFound(call, request)) return;

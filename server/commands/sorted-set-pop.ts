@@ -4,7 +4,7 @@ import { TYPE_ZSET } from '../structures/record.ts';
 import type { Call } from './call.ts';
 import * as errors from './errors.ts';
 import { readAtLeast } from './list-arguments.ts';
-import { countedKeys } from './list-moving.ts';
+import { countedKeys, type PopRequest, readPopRequest } from './pop-request.ts';
 import { FAST, MOVABLE_KEYS, NO_KEY, ONE_KEY, type Row, WRITE } from './row.ts';
 import { endRemoval, NOT_POSITIVE, sortedSetsOf, writeMember, writeScore } from './sorted-set-access.ts';
 import { findValue } from './value-access.ts';
@@ -18,7 +18,7 @@ export const sortedSetPopCommands: readonly Row[] = [
 ];
 
 function zmpop(call: Call): void {
-  const request = readPopRequest(call, 1);
+  const request = readPopRequest(call, 1, SORTED_SET_ENDS);
   if (request !== null && !popFirstFound(call, request)) call.reply.nullArray();
 }
 
@@ -52,41 +52,12 @@ function popFromOne(call: Call, highest: boolean): void {
 
 // --- what the blocking forms share
 
-export interface PopRequest {
-  readonly firstKey: number;
-  readonly keyCount: number;
-  readonly highest: boolean;
-  readonly count: number;
-}
-
-/** `numkeys key ... MIN|MAX [COUNT n]` from word `index` on; null after an error was answered. */
-export function readPopRequest(call: Call, index: number): PopRequest | null {
-  const keyCount = readAtLeast(call, index, 1, 'ERR numkeys should be greater than 0');
-  if (Number.isNaN(keyCount)) return null;
-  const side = index + keyCount + 1;
-  const highest = side < call.argc && call.is(side, 'MAX');
-  if (side >= call.argc || (!highest && !call.is(side, 'MIN'))) {
-    call.reply.error(errors.SYNTAX);
-    return null;
-  }
-  let count = 1;
-  if (side + 1 < call.argc) {
-    if (call.argc < side + 3 || !call.is(side + 1, 'COUNT')) {
-      call.reply.error(errors.SYNTAX);
-      return null;
-    }
-    count = readAtLeast(call, side + 2, 1, 'ERR count should be greater than 0');
-    if (Number.isNaN(count)) return null;
-    if (call.argc > side + 3) {
-      call.reply.error(errors.SYNTAX);
-      return null;
-    }
-  }
-  return { firstKey: index + 1, keyCount, highest, count };
-}
+/** As ZMPOP and BZMPOP name the ends. */
+export const SORTED_SET_ENDS = ['MAX', 'MIN'] as const;
 
 /** Pops from the first key that is there and answers; false when none is. */
 export function popFirstFound(call: Call, request: PopRequest): boolean {
+  const highest = request.end === 0;
   for (let key = 0; key < request.keyCount; key++) {
     const index = request.firstKey + key;
     const ref = findValue(call, index, TYPE_ZSET);
@@ -96,8 +67,8 @@ export function popFirstFound(call: Call, request: PopRequest): boolean {
     call.reply.array(2);
     call.reply.bulkRange(call.bytes, call.argStart[index], call.argStart[index] + call.argLength[index]);
     call.reply.array(taken);
-    popElements(call, index, ref, request.highest, taken, true);
-    call.propagateAs([request.highest ? 'ZPOPMAX' : 'ZPOPMIN', call.copy(index), String(taken)]);
+    popElements(call, index, ref, highest, taken, true);
+    call.propagateAs([highest ? 'ZPOPMAX' : 'ZPOPMIN', call.copy(index), String(taken)]);
     return true;
   }
   return false;
