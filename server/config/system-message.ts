@@ -1,5 +1,6 @@
 /** What the operating system says of a failure. */
 import { getSystemErrorMap } from 'node:util';
+import { messageOf } from './failure.ts';
 
 /** Where the C library says something else than Node. */
 const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
@@ -15,5 +16,5 @@ export function systemMessage(error: unknown): string {
   if (words !== undefined) return words;
   const known = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
   if (known !== undefined) return known.charAt(0).toUpperCase() + known.slice(1);
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

@@ -4,6 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { messageOf } from '../config/failure.ts';
 import type { Log } from '../config/log.ts';
 import { readInfoFields } from './info-fields.ts';
 import { type ProbeAnswer, probeLife, probeReadiness } from './probes.ts';
@@ -92,7 +93,7 @@ export class AdminServer {
       send(response, 200, this.#page.contentType, await this.#page.render());
     };
     render().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#options.log.warning(`Metrics page failed: ${reason}`);
       if (!response.headersSent) send(response, 500, PLAIN, `${reason}\n`);
     });

@@ -17,6 +17,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
+import { messageOf } from '../config/failure.ts';
 import type { Log } from '../config/log.ts';
 import { type AofDirectory, ManifestUnsynced } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
@@ -70,10 +71,6 @@ interface Rewrite {
   offset: number;
   streamOffset: number;
   temporaryBase: string;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 export class AppendOnlyFile {

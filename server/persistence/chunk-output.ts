@@ -3,6 +3,7 @@
  * target's file or handed back. It runs on a thread of its own (chunk-thread.ts), in tests on the caller's.
  */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { asError } from '../config/failure.ts';
 import { Crc64 } from '../structures/crc64.ts';
 import type { RdbChunk } from './rdb-chunk.ts';
 import { rdbTrailer } from './rdb-writer.ts';
@@ -159,8 +160,4 @@ export class ChunkOutput implements SnapshotOutput {
 
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

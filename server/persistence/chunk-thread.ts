@@ -7,6 +7,7 @@
  *               <── empty buffers, bytes handed back ──
  */
 import { Worker } from 'node:worker_threads';
+import { asError } from '../config/failure.ts';
 import type { OutputEvents, SnapshotOutput } from './chunk-output.ts';
 import { CHUNK_ROOM, type RdbChunk } from './rdb-chunk.ts';
 
@@ -51,7 +52,7 @@ export class ChunkThread implements SnapshotOutput {
       if (!this.#closed) this.#reported(report, events);
     });
     this.#worker.on('error', (error) => {
-      if (!this.#closed) broken(error instanceof Error ? error : new Error(String(error)));
+      if (!this.#closed) broken(asError(error));
     });
   }
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../config/clock.ts';
 import type { Config } from '../config/config.ts';
+import { messageOf } from '../config/failure.ts';
 import type { Log } from '../config/log.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { AofDirectory } from './aof-directory.ts';
@@ -88,7 +89,7 @@ export class DatasetLoading {
       builder.commit();
     } catch (error) {
       builder.abort();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warning(`Internal error in RDB reading offset ${builder.offset} -> ${reason}`);
       // As redis-check-rdb says it; a file that cannot be read at all or is of another version tells nothing.
       if (error instanceof RdbError && error.offset > 0) this.#report(path);

@@ -11,6 +11,7 @@ import { close, closeSync, fdatasync, fsync, openSync, rmSync, write, writeSync 
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { asError } from '../config/failure.ts';
 import type { SnapshotSink } from './snapshot.ts';
 
 const fsyncAsync = promisify(fsync);
@@ -25,10 +26,6 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 export class FileSink implements SnapshotSink {

@@ -8,6 +8,7 @@
  * The parts: snapshot.ts (iterator), background-save.ts (RDB file), append-only-file.ts (AOF), rdb-load.ts
  * (datasets).
  */
+import { messageOf } from '../config/failure.ts';
 import { AofDirectory } from './aof-directory.ts';
 import { positionAnnotation } from './aof-position.ts';
 import { AofWriter, timestampLine } from './aof-writer.ts';
@@ -442,8 +443,4 @@ export class Persistence {
       incrementalFsync: values['rdb-save-incremental-fsync'],
     };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -23,6 +23,7 @@
  * synchronously, and gives the sink and the header's fields; `request.onEnd(error)` is called once.
  * `cancel()` drops one request.
  */
+import { asError } from '../config/failure.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { ChunkOutput, type OutputEvents, type SnapshotOutput } from './chunk-output.ts';
 import { OpenRecords } from './open-records.ts';
@@ -292,7 +293,7 @@ export class Snapshots {
       this.#output?.open(index, sink.file ?? null, checksum, incrementalFsync);
       this.#output?.own(index, header.take());
     } catch (error) {
-      target.end(error instanceof Error ? error : new Error(String(error)));
+      target.end(asError(error));
     }
   }
 
@@ -473,7 +474,7 @@ export class Snapshots {
         target.end(null);
         this.#settle();
       },
-      (error: unknown) => this.drop(target, error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => this.drop(target, asError(error)),
     );
   }
 

@@ -7,6 +7,7 @@
  *   swapdb              the present dataset when it is of the same history, otherwise -LOADING
  *   flush-before-load   -LOADING; the present dataset goes first, for those who have no memory for two
  */
+import { messageOf } from '../config/failure.ts';
 import type { DatasetBuilder } from '../persistence/rdb-load.ts';
 import { RdbError } from '../persistence/rdb-source.ts';
 import type { SnapshotSink } from '../persistence/snapshot.ts';
@@ -53,10 +54,6 @@ function refusal(task: () => void): string | null {
   }
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 export function datasetLoader(hooks: LoaderHooks): DatasetLoader {
   const toDisk = (): boolean => {
     const mode = hooks.disklessLoad();
@@ -70,7 +67,7 @@ export function datasetLoader(hooks: LoaderHooks): DatasetLoader {
           return new Load(hooks, hooks.openFile(), null);
         } catch (error) {
           const what = 'Opening the temp file needed for PRIMARY <-> REPLICA synchronization';
-          return `${what}: ${reasonOf(error)}`;
+          return `${what}: ${messageOf(error)}`;
         }
       }
       if (this.flushesFirst()) hooks.flush();
@@ -130,7 +127,7 @@ class Load implements DatasetLoad {
       (error: unknown) => {
         if (this.#over) return;
         const what = `Failed trying to rename the temp DB into ${this.#hooks.fileName()}`;
-        done(`${what} in PRIMARY <-> REPLICA synchronization: ${reasonOf(error)}`);
+        done(`${what} in PRIMARY <-> REPLICA synchronization: ${messageOf(error)}`);
       },
     );
   }

@@ -1,6 +1,7 @@
 /** Opens a connection to a host by name: resolved anew at each call, everything within one deadline. */
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP, Socket } from 'node:net';
+import { messageOf } from '../config/failure.ts';
 
 export interface DialHandlers {
   opened(): void;
@@ -96,7 +97,7 @@ export function dial(
   };
   resolveHost(host, deadlineMs).then(
     (addresses) => attempt(addresses, 0),
-    (error: unknown) => end(`cannot resolve ${host}: ${error instanceof Error ? error.message : error}`),
+    (error: unknown) => end(`cannot resolve ${host}: ${messageOf(error)}`),
   );
   return {
     get localAddress() {

@@ -1,4 +1,5 @@
 /** Where the RDB of a full sync goes while it is made: to replicas as it comes, or into a file for them. */
+import { messageOf } from '../config/failure.ts';
 import type { SnapshotSink } from '../persistence/snapshot.ts';
 import type { AttachedReplica } from './attached-replica.ts';
 import { Backlog } from './backlog.ts';
@@ -189,7 +190,7 @@ export class FileRun implements RdbRun {
     try {
       bytes = this.#file.open();
     } catch (error) {
-      const reason = `the RDB for it cannot be read: ${error instanceof Error ? error.message : error}`;
+      const reason = `the RDB for it cannot be read: ${messageOf(error)}`;
       for (const replica of [...this.replicas]) this.#failed(replica, reason);
       return;
     }

@@ -7,6 +7,7 @@
  * Bytes are added at the end and given back from the start, whole segments at a time. A segment stays open
  * while something reads or writes it. Invariant: what lies in [start, end) is in the files.
  */
+import { asError } from '../config/failure.ts';
 import type { Spill, SpillFile } from './spill.ts';
 
 interface Segment {
@@ -18,10 +19,6 @@ interface Segment {
   /** Reads and writes under way. */
   busy: number;
   dropped: boolean;
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 export class SpilledPart {

@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../config/failure.ts';
 import { FileSink } from '../persistence/file-sink.ts';
 import { type DisklessLoad, datasetLoader } from '../replication/dataset-loader.ts';
 import { Replication } from '../replication/replication.ts';
@@ -115,7 +116,7 @@ function clusterHandOver({ cluster }: Server): ((done: (refusal: string | null) 
   return (done) => {
     cluster.giveAway(HAND_OVER_MS).then(
       (result) => done(result === 'done' ? null : `no hand-over in the cluster: ${result}`),
-      (error: unknown) => done(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => done(messageOf(error)),
     );
   };
 }

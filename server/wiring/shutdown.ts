@@ -6,6 +6,7 @@
  *   command ─────────────>  │            │ ABORT                          │ failure
  *                           └────────────┴──> who waits for the end gets an error; the server goes on
  */
+import { messageOf } from '../config/failure.ts';
 import type { LastSave } from '../persistence/persistence.ts';
 import type { AttachedReplica } from '../replication/attached-replica.ts';
 import type { Server } from '../server.ts';
@@ -96,7 +97,7 @@ export class Shutdown {
     this.#aborted = false;
     this.#run(options)
       .catch((error: unknown) => {
-        this.#server.log.warning(error instanceof Error ? error.message : String(error));
+        this.#server.log.warning(messageOf(error));
         return false;
       })
       .then((aborted) => {
