@@ -309,21 +309,11 @@ export class Hashes implements ValueType {
 
   /** Adds a field to a table that no key holds; false when it is there already. */
   addToTable(root: number, field: TextPlace, value: TextPlace, expiresAtMs: number): boolean {
-    const { elements, epoch } = this.store;
+    const { elements } = this.store;
     const { bytes, start, length } = field;
     const hash = hashBytes(bytes, start, length);
     if (elements.find(root, hash, bytes, start, length) !== 0) return false;
-    const record = this.#records.newField(
-      epoch,
-      bytes,
-      start,
-      length,
-      value.bytes,
-      value.start,
-      value.length,
-      expiresAtMs,
-    );
-    elements.insert(root, hash, record);
+    elements.insert(root, hash, this.#newField(field, value, expiresAtMs));
     if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
     return true;
   }
@@ -415,8 +405,21 @@ export class Hashes implements ValueType {
     return records.newField(this.store.epoch, bytes, start, key, value, valueStart, length, expiresAtMs);
   }
 
+  #newField(field: TextPlace, value: TextPlace, expiresAtMs: number): number {
+    return this.#records.newField(
+      this.store.epoch,
+      field.bytes,
+      field.start,
+      field.length,
+      value.bytes,
+      value.start,
+      value.length,
+      expiresAtMs,
+    );
+  }
+
   #copyToTable(encoding: number, from: number): number {
-    const { elements, epoch } = this.store;
+    const { elements } = this.store;
     const root = elements.create();
     const cursor = this.#cursor;
     const { field, value } = cursor;
@@ -429,16 +432,7 @@ export class Hashes implements ValueType {
       if (cursor.record !== 0) record = this.#copyRecord(cursor.record, expiresAtMs);
       else {
         value.asText();
-        record = this.#records.newField(
-          epoch,
-          field.bytes,
-          field.start,
-          field.length,
-          value.bytes,
-          value.start,
-          value.length,
-          NO_FIELD_EXPIRY,
-        );
+        record = this.#newField(field, value, NO_FIELD_EXPIRY);
       }
       elements.insert(root, hash, record);
       if (expiresAtMs >= 0) elements.noteExpiry(root, 1, hash, expiresAtMs);
