@@ -6,8 +6,9 @@
  *   | segment                         | unit within the segment   |      8192 segments = 32 GiB
  *   +---------------------------------+---------------------------+
  *
- *   segment = 512 pages of 8 KiB, the last one left free;  slab = 2, 8 or 32 pages cut into blocks of one size class;
- *   blocks above 32 KiB are runs of whole pages (a slab with one block).
+ *   segment = 512 pages of 8 KiB, the last one left free
+ *   slab = 2, 8 or 32 pages cut into blocks of one size class; blocks above 32 KiB are runs of whole pages
+ *          (a slab with one block)
  *
  * Invariants: ref 0 is never handed out; a free block's first word links to the next free block of its slab;
  * a slab stands in its class's list exactly while it has a free block; `usedBytes` is the sum of the sizes of
