@@ -23,7 +23,7 @@ import { type AofDirectory, ManifestUnsynced } from './aof-directory.ts';
 import { type AofFile, nextBase, withBase, withIncrement } from './aof-manifest.ts';
 import type { AofWriter } from './aof-writer.ts';
 import { FileSink } from './file-sink.ts';
-import { RewriteLimit } from './rewrite-limit.ts';
+import { RewriteRecord } from './rewrite-record.ts';
 import {
   type SnapshotBegin,
   SnapshotCancelled,
@@ -79,15 +79,7 @@ export class AppendOnlyFile {
    * Bytes of all files after the last rewrite, at start those of the base: what growth is measured against.
    */
   baseBytes = 0;
-  /** Rewrites that were begun. */
-  rewrites = 0;
-  consecutiveFailures = 0;
-  lastRewriteOk = true;
-  /** Seconds the last rewrite took, -1 before the first. */
-  lastRewriteSeconds = -1;
-  lastCopyOnWriteBytes = 0;
-  /** Since when the running rewrite runs, 0 when none does. */
-  rewriteStartedMs = 0;
+  readonly rewrites: RewriteRecord;
   /** A rewrite was asked for while something else kept it from starting. */
   scheduled = false;
   readonly directory: AofDirectory;
@@ -100,7 +92,6 @@ export class AppendOnlyFile {
   #settling: object | null = null;
   /** The process that stands for the rewrite that runs. */
   #pid = 0;
-  readonly #limit: RewriteLimit;
   /** Changes reach the writer. */
   attached = false;
 
@@ -108,7 +99,7 @@ export class AppendOnlyFile {
     this.directory = directory;
     this.writer = writer;
     this.#environment = environment;
-    this.#limit = new RewriteLimit((minutes) =>
+    this.rewrites = new RewriteRecord((minutes) =>
       environment.log.warning(
         `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${minutes} minutes`,
       ),
@@ -217,7 +208,7 @@ export class AppendOnlyFile {
     this.#detach();
     this.writer.close();
     this.state = 'waiting';
-    this.consecutiveFailures = 0;
+    this.rewrites.forgive();
     this.rewrite();
   }
 
@@ -279,7 +270,7 @@ export class AppendOnlyFile {
   /** Somebody asked for a rewrite that cannot start now: it starts as soon as it can. */
   schedule(): void {
     this.scheduled = true;
-    this.consecutiveFailures = 0;
+    this.rewrites.forgive();
     this.#environment.log.notice('Background append only file rewriting scheduled.');
   }
 
@@ -287,14 +278,14 @@ export class AppendOnlyFile {
   tick(nowMs: number): void {
     if (this.rewriting || this.#environment.snapshots.active) return;
     if (this.scheduled) {
-      if (!this.#limit.holds(this.consecutiveFailures, nowMs)) this.rewrite();
+      if (!this.rewrites.holds(nowMs)) this.rewrite();
       return;
     }
     const { percentage, bytesMin } = this.#environment.autoRewrite();
     if (this.state !== 'on' || percentage === 0 || this.currentBytes <= bytesMin) return;
     const base = Math.max(this.baseBytes, 1);
     const growth = Math.floor((this.currentBytes * 100) / base) - 100;
-    if (growth < percentage || this.#limit.holds(this.consecutiveFailures, nowMs)) return;
+    if (growth < percentage || this.rewrites.holds(nowMs)) return;
     this.#environment.log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
     this.rewrite();
   }
@@ -309,7 +300,7 @@ export class AppendOnlyFile {
       streamOffset: 0,
       temporaryBase: '',
     };
-    this.rewriteStartedMs = this.#environment.nowMs();
+    this.rewrites.started(this.#environment.nowMs());
     let ended = false;
     const handle = snapshots.start({
       purpose: 'rewrite',
@@ -328,7 +319,7 @@ export class AppendOnlyFile {
   #begin(rewrite: Rewrite, pid: number): SnapshotBegin {
     const { directory } = this;
     rewrite.firstKept = this.#openIncrement();
-    this.rewrites += 1;
+    this.rewrites.count += 1;
     this.#pid = pid;
     rewrite.offset = this.writer.offset;
     rewrite.streamOffset = this.#environment.streamOffset();
@@ -344,9 +335,7 @@ export class AppendOnlyFile {
   }
 
   #ended(rewrite: Rewrite, error: Error | null): void {
-    this.lastRewriteSeconds = Math.floor((this.#environment.nowMs() - this.rewriteStartedMs) / 1000);
-    this.rewriteStartedMs = 0;
-    this.lastCopyOnWriteBytes = this.#environment.snapshots.peakBytes;
+    this.rewrites.ended(this.#environment.nowMs(), this.#environment.snapshots.peakBytes);
     try {
       if (error !== null) throw error;
       this.#finish(rewrite);
@@ -404,8 +393,7 @@ export class AppendOnlyFile {
       throw error;
     }
     this.#rewritten(stateAtStart);
-    this.consecutiveFailures = 0;
-    this.lastRewriteOk = true;
+    this.rewrites.succeeded();
     log.notice('Background AOF rewrite finished successfully');
     this.removeHistory();
   }
@@ -423,10 +411,7 @@ export class AppendOnlyFile {
     } else {
       const killed = failure instanceof SnapshotKilled;
       // SIGUSR1 is how Redis ends its own child: no failure.
-      if (!killed || failure.signal !== constants.signals.SIGUSR1) {
-        this.lastRewriteOk = false;
-        this.consecutiveFailures += 1;
-      }
+      if (!killed || failure.signal !== constants.signals.SIGUSR1) this.rewrites.failed();
       const reason = killed ? failure.message : `terminated with error: ${messageOf(failure)}`;
       log.warning(`Background AOF rewrite ${reason}`);
     }

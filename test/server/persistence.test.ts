@@ -190,7 +190,7 @@ describe('Persistence, append-only files', () => {
     turn(node, () => node.set('b', '2'));
     await until(() => !node.persistence.aof.rewriting);
     expect(node.log).toMatch(/Background AOF rewrite terminated with error/);
-    expect(node.persistence.aof.lastRewriteOk).toBe(false);
+    expect(node.persistence.aof.rewrites.lastOk).toBe(false);
     turn(node, () => node.set('c', '3'));
     node.persistence.close();
     const again = await started(folder, AOF);
@@ -400,7 +400,7 @@ describe('Persistence, append-only files', () => {
     node.persistence.tick(Date.now());
     expect(node.log).toMatch(/Starting automatic rewriting of AOF on \d+% growth/);
     await until(() => !node.persistence.aof.rewriting);
-    expect(node.persistence.aof.rewrites).toBe(1);
+    expect(node.persistence.aof.rewrites.count).toBe(1);
     node.persistence.tick(Date.now());
     expect(node.persistence.aof.rewriting).toBe(false);
     node.persistence.close();
