@@ -288,16 +288,21 @@ function push(call: Call, atHead: boolean, creates: boolean): void {
     ref = createList(call, 1);
     if (ref === 0) return;
   } else call.database.beforeChange(ref);
-  let added = 0;
-  for (let index = 2; index < argc; index++) added += argLength[index];
-  lists.prepareGrowth(ref, added, argc - 2);
-  for (let index = 2; index < argc; index++) {
-    lists.push(ref, atHead, bytes, argStart[index], argLength[index]);
+  let count = 0;
+  if (argc === 3) count = lists.pushOne(ref, atHead, bytes, argStart[2], argLength[2]);
+  else {
+    let added = 0;
+    for (let index = 2; index < argc; index++) added += argLength[index];
+    lists.prepareGrowth(ref, added, argc - 2);
+    for (let index = 2; index < argc; index++) {
+      lists.push(ref, atHead, bytes, argStart[index], argLength[index]);
+    }
+    count = lists.count(ref);
+    call.context.keyspace.dirty += argc - 3;
   }
   touched(call, 1);
-  call.context.keyspace.dirty += argc - 3;
   call.notify(NOTIFY_LIST, atHead ? 'lpush' : 'rpush', 1);
-  call.reply.integer(lists.count(ref));
+  call.reply.integer(count);
 }
 
 /** An empty list under the key in word `index`; 0 when that is no key, which was answered. */
@@ -340,9 +345,13 @@ export function popOne(call: Call, index: number, ref: number, atHead: boolean):
   const element = lists.readEnd(ref, atHead);
   call.reply.bulkRange(element.bytes, element.start, element.end);
   call.database.beforeChange(ref);
-  lists.dropEnd(ref, atHead);
+  const left = lists.dropEnd(ref, atHead);
   call.notify(NOTIFY_LIST, atHead ? 'lpop' : 'rpop', index);
-  endRemoval(call, index, ref, 1);
+  if (left === 0) removeIfEmpty(call, index, ref, 0);
+  else {
+    lists.shrink(ref);
+    touched(call, index);
+  }
 }
 
 /** Answers and removes up to `most` elements from one end as an array; how many there were. */
@@ -361,7 +370,8 @@ export function popRange(call: Call, index: number, ref: number, atHead: boolean
 /** After elements went: the empty list goes too, a smaller one may be converted; counts the changes. */
 export function endRemoval(call: Call, index: number, ref: number, removed: number): void {
   const lists = listsOf(call);
-  if (!removeIfEmpty(call, index, ref, lists.count(ref))) {
+  if (lists.count(ref) === 0) removeIfEmpty(call, index, ref, 0);
+  else {
     lists.shrink(ref);
     touched(call, index);
   }

@@ -29,7 +29,8 @@ export const BODY_LZF = 3;
 
 const KIND_SHIFT = 30;
 const VALUE_MASK = 0x3fffffff;
-const HEAD_BYTES = 4;
+/** What a block holds besides a listpack or an element. */
+export const HEAD_BYTES = 4;
 const LZF_HEAD_BYTES = 8;
 /** Smaller listpacks are not compressed, nor those that become less than this smaller, as in Redis. */
 const COMPRESS_BYTES_MIN = 48;

@@ -15,11 +15,12 @@ export class ListElement {
     const entry = this.entry;
     const next = listpack.read(bytes, packStart, at, entry);
     if (entry.isInteger) {
-      this.bytes = this.#digits;
+      if (this.bytes !== this.#digits) this.bytes = this.#digits;
       this.start = 0;
       this.end = writeInt64Text(entry.high, entry.low, this.#digits, 0);
     } else {
-      this.bytes = bytes;
+      // Storing a reference costs more than comparing.
+      if (this.bytes !== bytes) this.bytes = bytes;
       this.start = entry.start;
       this.end = entry.start + entry.length;
     }

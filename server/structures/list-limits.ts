@@ -30,6 +30,11 @@ function fillBytes(fill: number): number {
   return FIRST_LIMIT_BYTES << (-Math.max(fill, FILL_MIN) - 1);
 }
 
+/** What a node of several elements may come to hold; 0 when their number ends it. */
+export function nodeBytesMax(fill: number): number {
+  return fill < 0 ? fillBytes(fill) : 0;
+}
+
 /** True when a node of this size and count is too large. */
 export function exceedsNode(fill: number, packBytes: number, count: number): boolean {
   if (fill < 0) return packBytes > fillBytes(fill);

@@ -11,9 +11,15 @@
  * Cost: push and pop O(1), seeking an index O(nodes) from the nearer end.
  */
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from './arena.ts';
-import { BODY_CHUNKED, BODY_LZF, BODY_PACKED, BODY_PLAIN, ListBodies } from './list-body.ts';
+import { BODY_CHUNKED, BODY_LZF, BODY_PACKED, BODY_PLAIN, HEAD_BYTES, ListBodies } from './list-body.ts';
 import type { ListElement } from './list-element.ts';
-import { clampCompressDepth, clampFill, exceedsWithElement, isLargeElement } from './list-limits.ts';
+import {
+  clampCompressDepth,
+  clampFill,
+  exceedsWithElement,
+  isLargeElement,
+  nodeBytesMax,
+} from './list-limits.ts';
 import * as listpack from './listpack.ts';
 
 const LIST_BYTES = 20;
@@ -28,6 +34,8 @@ const NEXT = 1;
 const BODY = 2;
 const COUNT = 3;
 const COUNT_MASK = 0xffffff;
+/** A list with so many nodes is likely to fill the next one: it need not grow step by step. */
+const NODES_BEFORE_WIDE = 16;
 
 export interface QuicklistLimits {
   /** Elements of so many bytes get a node of their own, for tests; 0: by fill. */
@@ -161,8 +169,8 @@ export class Quicklists {
 
   // --- the ends
 
-  /** Puts an element at one end; its bytes must not lie in the arena. */
-  push(list: number, atHead: boolean, source: Uint8Array, start: number, length: number): void {
+  /** Puts an element at one end; its bytes must not lie in the arena. Returns the elements there are then. */
+  push(list: number, atHead: boolean, source: Uint8Array, start: number, length: number): number {
     const words = this.#words[list >>> SEGMENT_SHIFT];
     const at = (list & UNIT_MASK) << 1;
     const node = words[at + (atHead ? HEAD : TAIL)];
@@ -184,11 +192,12 @@ export class Quicklists {
           : this.bodies.append(body, source, start, length);
         if (next !== body) nodeWords[nodeAt + BODY] = next;
         nodeWords[nodeAt + COUNT]++;
-        words[at + ELEMENTS]++;
-        return;
+        return ++words[at + ELEMENTS];
       }
     }
-    this.insertNode(list, node, this.elementNode(list, source, start, length), !atHead);
+    const wide = words[at + NODES] >= NODES_BEFORE_WIDE;
+    this.insertNode(list, node, this.elementNode(list, source, start, length, wide), !atHead);
+    return words[at + ELEMENTS];
   }
 
   /** Reads the element at one end of a list that has one. */
@@ -204,8 +213,8 @@ export class Quicklists {
     element.read(bytes, start, atHead ? listpack.HEADER_BYTES : listpack.last(bytes, start));
   }
 
-  /** Deletes the element at one end of a list that has one. */
-  dropEnd(list: number, atHead: boolean): void {
+  /** Deletes the element at one end of a list that has one; returns the elements that are left. */
+  dropEnd(list: number, atHead: boolean): number {
     const words = this.#words[list >>> SEGMENT_SHIFT];
     const at = (list & UNIT_MASK) << 1;
     const node = words[at + (atHead ? HEAD : TAIL)];
@@ -213,13 +222,13 @@ export class Quicklists {
     const nodeAt = (node & UNIT_MASK) << 1;
     if ((nodeWords[nodeAt + COUNT] & COUNT_MASK) === 1) {
       this.deleteNode(list, node);
-      return;
+      return words[at + ELEMENTS];
     }
     const body = nodeWords[nodeAt + BODY];
     const next = atHead ? this.bodies.dropFirst(body) : this.bodies.dropLast(body);
     if (next !== body) nodeWords[nodeAt + BODY] = next;
     nodeWords[nodeAt + COUNT]--;
-    words[at + ELEMENTS]--;
+    return --words[at + ELEMENTS];
   }
 
   // --- nodes
@@ -233,10 +242,12 @@ export class Quicklists {
     return node;
   }
 
-  /** A node with one element. */
-  elementNode(list: number, source: Uint8Array, start: number, length: number): number {
-    if (this.isLarge(list, length)) return this.newNode(this.bodies.createPlain(source, start, length), 1);
-    return this.newNode(this.bodies.append(this.bodies.createPacked(length + 16), source, start, length), 1);
+  /** A node with one element; a `wide` one has all the memory that it may come to hold. */
+  elementNode(list: number, source: Uint8Array, start: number, length: number, wide = false): number {
+    const { bodies } = this;
+    if (this.isLarge(list, length)) return this.newNode(bodies.createPlain(source, start, length), 1);
+    const room = wide ? Math.max(length + 16, nodeBytesMax(this.fill(list)) - HEAD_BYTES) : length + 16;
+    return this.newNode(bodies.append(bodies.createPacked(room), source, start, length), 1);
   }
 
   /** Puts a node beside `beside` (0 in an empty list) and counts its elements. */

@@ -119,6 +119,16 @@ export class Lists implements ValueType {
     if (next !== root) this.#records.setRoot(ref, next);
   }
 
+  /** Like `prepareGrowth` and `push`; returns the elements there are then. */
+  pushOne(ref: number, atHead: boolean, source: Uint8Array, start: number, length: number): number {
+    if (!this.#isQuicklist(ref)) {
+      this.prepareGrowth(ref, length, 1);
+      this.push(ref, atHead, source, start, length);
+      return this.count(ref);
+    }
+    return this.quicklists.push(this.#records.root(ref), atHead, source, start, length);
+  }
+
   /** Reads the element at one end into `element`; the list must have one. */
   readEnd(ref: number, atHead: boolean): ListElement {
     const root = this.#records.root(ref);
@@ -133,16 +143,14 @@ export class Lists implements ValueType {
     return this.element;
   }
 
-  /** Deletes the element at one end; the list must have one. */
-  dropEnd(ref: number, atHead: boolean): void {
+  /** Deletes the element at one end; the list must have one. Returns the elements that are left. */
+  dropEnd(ref: number, atHead: boolean): number {
     const root = this.#records.root(ref);
-    if (this.#isQuicklist(ref)) {
-      this.quicklists.dropEnd(root, atHead);
-      return;
-    }
+    if (this.#isQuicklist(ref)) return this.quicklists.dropEnd(root, atHead);
     const { bodies } = this.quicklists;
     const next = atHead ? bodies.dropFirst(root) : bodies.dropLast(root);
     if (next !== root) this.#records.setRoot(ref, next);
+    return bodies.count(next);
   }
 
   /** The cursor before element `index` (0 … count - 1). */
