@@ -1,13 +1,15 @@
 /**
  * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32]
- *                                    [--mib 1024] [what …]
- * What: throughput (the default), memory, table, snapshot, saving, startup, tail, hits. `--valkey` measures
- * valkey-server as well and fetches it when it is not installed; `--mib`: the dataset of `saving`.
+ *                                    [--mib 1024] [--only 'AOF'] [what …]
+ * What: throughput (the default), memory, table, snapshot, saving, loading, startup, tail, hits. `--valkey`
+ * measures valkey-server as well and fetches it when it is not installed; `--mib`: the dataset of `saving`
+ * and of each shape of `loading`; `--only`: shapes whose name has this in it.
  */
 
 import { installedPeers } from './contestant.ts';
 import { print } from './figures.ts';
 import { hitRate } from './hit-rate.ts';
+import { loading } from './loading.ts';
 import { memory } from './memory.ts';
 import { saving } from './saving.ts';
 import { snapshot } from './snapshot.ts';
@@ -37,12 +39,19 @@ const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
   table: () => table(quick),
   snapshot: () => snapshot(quick, peers),
   saving: () => saving(Number(optionValue('--mib', quick ? '256' : '1024'))),
+  loading: () =>
+    loading(
+      Number(optionValue('--mib', quick ? '64' : '1024')),
+      quick ? 3 : 5,
+      optionValue('--only', ''),
+      peers,
+    ),
   startup: () => startup(peers),
   tail: () => tail(quick, peers),
   hits: () => hitRate(quick, peers),
 };
 
-const valued = ['--tests', '--bytes', '--mib'];
+const valued = ['--tests', '--bytes', '--mib', '--only'];
 const wanted = argv.filter(
   (word, index) => !word.startsWith('--') && !valued.includes(argv[index - 1] ?? ''),
 );
