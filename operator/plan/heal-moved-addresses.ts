@@ -27,8 +27,11 @@ export function healMovedAddresses(snapshot: Snapshot): Decision {
   return act(steps, `${[...moved].sort().join(', ')} moved to a new address that others do not know yet`);
 }
 
+/**
+ * Members announce the address of their pod. A link says nothing: one that is still being opened to where
+ * nobody is any more counts as connected, and clients would be sent there.
+ */
 function isStale(entry: TableEntry, peer: LiveMember): boolean {
   if (entry.handshake) return false;
-  const sameAddress = entry.host === peer.address.host && entry.port === peer.address.port;
-  return entry.noAddress || (!sameAddress && !entry.connected);
+  return entry.noAddress || entry.host !== peer.address.host || entry.port !== peer.address.port;
 }

@@ -53,6 +53,11 @@ describe('healMovedAddresses', () => {
     expect(plan.steps).toHaveLength(5);
     expect(plan.steps[0]).toBe('c-shard-0-0 meets c-shard-1-0');
   });
+  it('an old address counts while links to it are still being opened, which tables call connected', () => {
+    const plan = decided(healthyBut((text) => text.replace('1-0 zone b', '1-0 moved opening zone b')));
+    expect(plan.rule).toBe('healMovedAddresses');
+  });
+
   it('goes before forgetting: an old address is never taken for a ghost', () => {
     const plan = decided(healthyBut((text) => `${text.replaceAll('zone', 'moved zone')}\n ghost 1`));
     expect(plan.rule).toBe('healMovedAddresses');

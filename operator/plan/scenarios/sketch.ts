@@ -8,7 +8,8 @@
  *   ghost 77 slots 3-4               a node id that only the tables know (failed, disconnected)
  *
  * Words of a member: `zone z`, `primary [ranges]`, `replica of s-o`, `keys n`, `epoch n`, `alone` (knows only
- * itself, and nobody knows it), `moved` (others know an old address), `silent`, `syncing`, `linkdown`,
+ * itself, and nobody knows it), `moved` (others know an old address), `opening` (and try to connect to it),
+ * `silent`, `syncing`, `linkdown`,
  * `open n migrating s-o`, `open n importing s-o`, `set name value`, `used n`, `aof size base`, `rewriting`,
  * `saving`, `node name`, `gone` (its Kubernetes node is absent), `old` (an earlier revision), `unready`.
  * Node ids are `id-s-o`; the port is the server's.
@@ -206,7 +207,7 @@ function entryOf(other: Sketched, myself: boolean): TableEntry {
     suspected: silent,
     handshake: words.includes('handshake') && !myself,
     noAddress: false,
-    connected: myself || !(silent || moved),
+    connected: myself || words.includes('opening') || !(silent || moved),
     configEpoch: Number(wordAfter(words, 'epoch') ?? 0),
     slots: slotsOf(words),
   };
