@@ -52,6 +52,9 @@ import {
 /** How full `prepare` expects buckets to become; a segment splits somewhat above that. */
 const PREPARED_FILL = 0.7;
 
+/** Records that are read before they are hashed: as many as the processor loads at once, and some. */
+const READ_AHEAD = 32;
+
 export class Table {
   readonly #arena: Arena;
   readonly #records: Records;
@@ -60,6 +63,8 @@ export class Table {
   live = 0;
   /** The ref that the last `find` ended at, as long as it stands where it was found; 0: none. */
   found = 0;
+  /** Keeps what was read ahead from being left out as unused. */
+  sum = 0;
   /** Where it stands: arena segment, first word of the bucket, slot. */
   #foundSegment = 0;
   #foundAt = 0;
@@ -367,11 +372,23 @@ export class Table {
 
   /** Puts collected refs back into the segments of a directory. */
   #replace(words: Uint32Array, at: number, refs: Uint32Array): void {
-    for (const ref of refs) {
+    for (let index = 0; index < refs.length; index++) {
+      if (index % READ_AHEAD === 0) this.#readAhead(refs, index, Math.min(index + READ_AHEAD, refs.length));
+      const ref = refs[index];
       const hash = this.#hashOf(ref);
       const segment = this.#segmentOf(words, at, hash);
       if (!this.#put(segment, SEGMENT_BUCKETS, BUCKET_WORDS, hash, ref)) this.#putChained(segment, hash, ref);
     }
+  }
+
+  /** Reads records that are hashed next, all at once: one hash after the other would wait for each. */
+  #readAhead(refs: Uint32Array, from: number, to: number): void {
+    let sum = 0;
+    for (let index = from; index < to; index++) {
+      const ref = refs[index];
+      sum ^= this.#words[ref >>> SEGMENT_SHIFT][(ref & UNIT_MASK) << 1];
+    }
+    this.sum = sum;
   }
 
   #hashOf(ref: number): number {
