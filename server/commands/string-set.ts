@@ -24,6 +24,7 @@ import {
   readStringOptions,
   type StringOptions,
 } from './string-options.ts';
+import { readKeysAhead } from './value-access.ts';
 
 const BAD_KEY_COUNT = 'ERR numkeys should be greater than 0';
 const BAD_DIGEST = 'ERR must be exactly 16 hexadecimal characters';
@@ -74,7 +75,10 @@ export function getset(call: Call): void {
 
 export function mset(call: Call): void {
   if (!checkPairs(call)) return;
-  for (let index = 1; index < call.argc; index += 2) setPlain(call, index, index + 1, NO_EXPIRY);
+  for (let index = 1, ahead = 1; index < call.argc; index += 2) {
+    if (index === ahead) ahead = readKeysAhead(call, index, 2);
+    setPlain(call, index, index + 1, NO_EXPIRY);
+  }
   call.reply.ok();
 }
 

@@ -48,6 +48,7 @@ import {
   setex,
   setnx,
 } from './string-set.ts';
+import { readKeysAhead } from './value-access.ts';
 
 // biome-ignore format: a table, one command a row
 export const stringCommands: readonly Row[] = [
@@ -181,7 +182,8 @@ function getrange(call: Call): void {
 function mget(call: Call): void {
   call.reply.array(call.argc - 1);
   const records = call.context.keyspace.records;
-  for (let index = 1; index < call.argc; index++) {
+  for (let index = 1, ahead = 1; index < call.argc; index++) {
+    if (index === ahead) ahead = readKeysAhead(call, index, 1);
     const ref = call.database.read(call.bytes, call.argStart[index], call.argLength[index]);
     if (ref === 0 || records.type(ref) !== TYPE_STRING) call.reply.nullBulk();
     else writeString(call, ref);

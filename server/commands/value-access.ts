@@ -27,6 +27,15 @@ function checked(call: Call, ref: number, type: number): number {
   return WRONG;
 }
 
+/**
+ * Word `index` and every `step`th after it are keys: has the memory of the next ones read. Returns the word
+ * from which on to ask again.
+ */
+export function readKeysAhead(call: Call, index: number, step: number): number {
+  const { keyTouch } = call.context.keyspace;
+  return keyTouch.read(call.database, call.bytes, call.argStart, call.argLength, index, call.argc, step);
+}
+
 /** Counts a change of the key in word `index` and breaks the WATCH of others. */
 export function touched(call: Call, index: number): void {
   const { keyspace } = call.context;

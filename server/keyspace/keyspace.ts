@@ -15,6 +15,7 @@ import { DatasetProfile } from './dataset-profile.ts';
 import { DebugSwitches } from './debug-switches.ts';
 import { KeyEvents } from './events.ts';
 import { Eviction } from './eviction.ts';
+import { KeyTouch } from './key-touch.ts';
 import { LazyFree } from './lazy-free.ts';
 import { LFU_INITIAL, lfuAfterAccess } from './lfu.ts';
 import { ReplicaExpiry } from './replica-expiry.ts';
@@ -40,6 +41,7 @@ export class Keyspace {
   readonly arena = new Arena();
   readonly records: Records;
   readonly strings: StringRecords;
+  readonly keyTouch = new KeyTouch(this);
   readonly table: Table;
   /** The database that asked `table` last. */
   finder: Database | null = null;
