@@ -87,7 +87,7 @@ function whyNotWhole(
   if (members.length < intent.replicasPerShard + 1) return `${name} has ${members.length} pods`;
   const primary = topology.primaries.get(shard);
   if (primary === undefined) return `${name} has no primary that answers`;
-  const inSync = replicasInSync(topology, primary.server.nodeId).length;
+  const inSync = heirs(topology, shard, primary).length;
   return inSync < intent.replicasPerShard ? `${name} has ${inSync} replicas in sync` : undefined;
 }
 
@@ -103,7 +103,7 @@ function nextStep(
   const replica = outdated.find((member) => member !== primary);
   if (replica !== undefined) return restart(replica);
   if (primary === undefined || !outdated.includes(primary)) return undefined;
-  const heir = replicasInSync(topology, primary.server.nodeId).find((each) => each.pod.shard === shard);
+  const [heir] = heirs(topology, shard, primary);
   if (heir !== undefined) return { kind: 'failover', on: targetOf(heir) };
   if (intent.persistent) return restart(primary);
   return {
@@ -114,6 +114,11 @@ function nextStep(
       `${primary.pod.name} keeps its old template: it has no replica and writes no files, so a restart would ` +
       'empty it; write replicasPerShard: 1 or persistence: {mode: RDB}, or delete the pod yourself',
   };
+}
+
+/** Who may take over: another shard's member that strayed to this primary is wanted elsewhere. */
+function heirs(topology: Topology, shard: number, primary: LiveMember): LiveMember[] {
+  return replicasInSync(topology, primary.server.nodeId).filter((each) => each.pod.shard === shard);
 }
 
 function restart(member: LiveMember): Step {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Holds } from './decision.ts';
 import { decide } from './plan.ts';
+import { restartOutdated } from './restart-outdated.ts';
 import { intentOf, sketch } from './scenarios/sketch.ts';
 import type { Snapshot } from './snapshot.ts';
 import { printStep } from './step.ts';
@@ -303,6 +305,14 @@ describe('restartOutdated', () => {
   it('replaces pods of a cluster that never ran, once its image is another', () => {
     const text = EMPTY.replaceAll(/^( *\d-\d)/gm, '$1 old silent stuck');
     expect(decided(sketch(text)).steps).toHaveLength(6);
+  });
+  it('lets no primary go whose only replica in sync is a member of another shard', () => {
+    const text = HEALTHY.replace('1-0', '1-0 old').replace('of 2-0', 'of x').replace('of 1-0', 'of 2-0');
+    const strayed = sketch(text.replace('of x', 'of 1-0'));
+    expect(restartOutdated(strayed, new Holds([]))).toMatchObject({
+      steps: [],
+      blocks: [{ reason: 'RollWaits' }],
+    });
   });
   it('empties no primary that has neither replica nor files', () => {
     const alone = HEALTHY.replaceAll(/^.*replica of.*$/gm, '').replace('replicas 1', 'replicas 0');
