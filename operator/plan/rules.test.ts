@@ -310,8 +310,10 @@ describe('restartOutdated', () => {
     const text = HEALTHY.replace('1-0', '1-0 old').replace('of 2-0', 'of x').replace('of 1-0', 'of 2-0');
     const strayed = sketch(text.replace('of x', 'of 1-0'));
     const decision = restartOutdated(strayed, new Holds([]));
-    expect(decision).toMatchObject({ kind: 'blocked', blocks: [{ scope: 1, reason: 'RollWaits' }, { scope: 2 }] });
-  });
+    expect(decision).toMatchObject({
+      kind: 'blocked',
+      blocks: [{ scope: 1, reason: 'RollWaits' }, { scope: 2 }],
+    });
   });
   it('empties no primary that has neither replica nor files', () => {
     const alone = HEALTHY.replaceAll(/^.*replica of.*$/gm, '').replace('replicas 1', 'replicas 0');
