@@ -13,7 +13,8 @@
  *
  * Memory keeps `bytesMax` and some more for slow readers (SpillSizes); older blocks go to files (spill.ts) in
  * the background, or blocking when the disk does not keep up with the appends. When that is impossible, for
- * lack of room or by an error, `onTrouble` is told who holds the log back and must let go.
+ * lack of room or by an error, `onTrouble` is told who holds the log back and must let go. What waits for a
+ * slow disk never makes the log larger than `memoryBytesMax`, if that leaves room for what memory keeps.
  *
  * Redis keeps the same shape (a list of blocks with counted references) all in memory; here readers hold
  * positions instead.
@@ -60,6 +61,8 @@ export class Backlog {
   /** Told, and nobody was removed since. */
   #troubled = false;
   onTrouble: BacklogTrouble = () => {};
+  /** More in memory makes the owner drop readers: appends wait for the disk before. */
+  memoryBytesMax: () => number = () => Number.POSITIVE_INFINITY;
 
   /**
    * An empty log whose next byte stands at `position`; `bytesMax` is repl-backlog-size. Without `spill` all
@@ -200,7 +203,7 @@ export class Backlog {
     const { memoryBytes, writeBehindBytes } = this.#spill.sizes;
     const excess = this.memoryBytes - this.#bytesMax - memoryBytes;
     if (excess <= 0 || this.#troubled) return;
-    if (this.#writing && excess <= writeBehindBytes) return;
+    if (this.#writing && excess <= Math.min(writeBehindBytes, this.#roomBehind(memoryBytes))) return;
     const position = this.memoryStart;
     const spilled = this.#spilled as SpilledPart;
     // The last block is still being filled.
@@ -224,6 +227,12 @@ export class Backlog {
       if (error !== null) return;
       this.#relieve();
     });
+  }
+
+  /** What may wait for the disk before the owner drops readers; a limit below what memory keeps is theirs. */
+  #roomBehind(memoryBytes: number): number {
+    const room = this.memoryBytesMax() - this.#bytesMax - memoryBytes - this.#blockBytes;
+    return room < 0 ? Number.POSITIVE_INFINITY : room;
   }
 
   /** Blocks are in files now; or the log was trimmed beyond them meanwhile. */

@@ -8,6 +8,8 @@ export class History {
   backlog: Backlog | null = null;
   /** Told when a backlog cannot keep what its readers lack. */
   onTrouble: BacklogTrouble = () => {};
+  /** What the log may hold in memory before the owner drops readers. */
+  memoryBytesMax: () => number = () => Number.POSITIVE_INFINITY;
   readonly #newId: () => string;
   readonly #spill: Spill | null;
   /** Length while there is no backlog. */
@@ -69,6 +71,7 @@ export class History {
   #newBacklog(position: number, bytesMax: number): Backlog {
     const backlog = new Backlog(position, bytesMax, this.#spill);
     backlog.onTrouble = (reason, readers) => this.onTrouble(reason, readers);
+    backlog.memoryBytesMax = () => this.memoryBytesMax();
     return backlog;
   }
 

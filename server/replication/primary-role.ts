@@ -5,6 +5,7 @@ import { continueLine, FullSync, type SyncPoint } from './full-sync.ts';
 import type { History } from './history.ts';
 import { encodeCommand } from './propagation.ts';
 import {
+  type OutputLimit,
   type ReplicaPeer,
   type ReplicationCounters,
   type ReplicationLog,
@@ -41,6 +42,14 @@ const PING = encodeCommand(['PING']);
 const GETACK = encodeCommand(['REPLCONF', 'GETACK', '*']);
 const BEHIND_LOOK_MS = 5;
 const RDB_ONLY_GRACE_MS = 20_000;
+/** What a connection holds beside the log when it takes the stream; counts for the output limit too. */
+const IN_FLIGHT_BYTES_MAX = 2 * 1024 * 1024;
+
+/** The smaller of the bounds that are set. */
+function tightest({ hardBytes, softBytes }: OutputLimit): number {
+  const unbounded = Number.POSITIVE_INFINITY;
+  return Math.min(hardBytes === 0 ? unbounded : hardBytes, softBytes === 0 ? unbounded : softBytes);
+}
 
 export class PrimaryRole {
   readonly #parts: RoleParts;
@@ -72,6 +81,7 @@ export class PrimaryRole {
     };
     const { settings, log, runtime } = parts;
     this.#fullSync = new FullSync(owner, { seams, settings, log, runtime });
+    parts.history.memoryBytesMax = () => tightest(settings.outputLimit) - IN_FLIGHT_BYTES_MAX;
     parts.history.onTrouble = (reason, readers) => {
       const troubled = this.replicas.filter(({ cursor }) => readers.includes(cursor));
       runtime.afterTurn(() => {

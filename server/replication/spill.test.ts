@@ -124,6 +124,21 @@ describe('Spill', () => {
     await read(log, slow, log.end);
   });
 
+  it('keeps memory below the bound of the readers while the disk stands still', () => {
+    const standing = { writeNow: () => {}, write: () => {}, read: () => {}, close: () => {} };
+    const spill = new Spill({ open: () => standing }, () => 1 << 30, SIZES);
+    const log = new Backlog(0, 100_000, spill);
+    log.memoryBytesMax = () => 500_000;
+    log.addReader(new LogCursor(0));
+    let most = 0;
+    for (let i = 0; i < 200; i++) {
+      append(log, 65_536);
+      most = Math.max(most, log.memoryBytes);
+    }
+    expect(most).toBeLessThanOrEqual(500_000);
+    expect(log.spilledBytes + log.memoryBytes).toBeGreaterThanOrEqual(200 * 65_536);
+  });
+
   it('spills nothing when repl-spill-max is 0', () => {
     const spill = new Spill(
       spillDisk(() => folder),
