@@ -1,13 +1,16 @@
 /**
  * Benchmarks: node test/bench/run.ts [--quick] [--valkey] [--tests set,get | all] [--bytes 32]
  *                                    [--mib 1024] [--only 'AOF'] [what …]
- * What: throughput (the default), memory, table, snapshot, saving, loading, startup, tail, hits. `--valkey`
- * measures valkey-server as well and fetches it when it is not installed; `--mib`: the dataset of `saving`
- * and of each shape of `loading`; `--only`: shapes whose name has this in it.
+ * What: throughput (the default), memory, table, snapshot, saving, loading, startup, tail, hits, fullsync,
+ * fullsync-speed, wave, durability. `--valkey` measures valkey-server as well and fetches it when it is not
+ * installed; `--mib`: the dataset of `saving`, `fullsync`, `fullsync-speed` and of each shape of `loading`;
+ * `--only`: shapes whose name has this in it.
  */
 
 import { installedPeers } from './contestant.ts';
+import { durability } from './durability.ts';
 import { print } from './figures.ts';
+import { fullSync, fullSyncSpeed } from './full-sync.ts';
 import { hitRate } from './hit-rate.ts';
 import { loading } from './loading.ts';
 import { memory } from './memory.ts';
@@ -17,6 +20,7 @@ import { startup } from './startup.ts';
 import { table } from './table.ts';
 import { tail } from './tail.ts';
 import { ALL_TESTS, throughput } from './throughput.ts';
+import { wave } from './wave.ts';
 
 const MINUTES_MAX = 90;
 
@@ -49,6 +53,10 @@ const measurements: Readonly<Record<string, () => Promise<void> | void>> = {
   startup: () => startup(peers),
   tail: () => tail(quick, peers),
   hits: () => hitRate(quick, peers),
+  fullsync: () => fullSync(Number(optionValue('--mib', quick ? '128' : '4096'))),
+  'fullsync-speed': () => fullSyncSpeed(Number(optionValue('--mib', quick ? '64' : '1024')), quick ? 1 : 3),
+  wave: () => wave(quick, peers),
+  durability: () => durability(quick),
 };
 
 const valued = ['--tests', '--bytes', '--mib', '--only'];
