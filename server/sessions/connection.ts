@@ -25,6 +25,8 @@ const REPLY_SHARE_BYTES = 1024 * 1024;
 const IDLE_RUNS = 16;
 /** Replies of one turn that leave before its end. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
+/** Replies that output limits do not count while nothing else waits: what Redis keeps outside its lists. */
+const UNCOUNTED_BYTES = 16 * 1024;
 /** Replies that may wait for a client that has not signed in. */
 const STRANGER_BYTES_MAX = 1024;
 /** Input that is read of a client that waits for an answer: that it goes must be noticed. */
@@ -182,12 +184,14 @@ export class Connection implements ClientLink, TurnMember {
 
   send(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
-    if (this.#exceeds(this.pendingBytes + bytes.length)) return true;
+    const { client, pendingBytes } = this;
+    const uncounted = pendingBytes === 0 && bytes.length <= UNCOUNTED_BYTES && client.authenticated;
+    if (!uncounted && this.#exceeds(pendingBytes + bytes.length)) return true;
     const { stats } = this.#session.context;
     stats.totalNetOutputBytes += bytes.length;
     stats.totalWrites++;
-    this.client.netOutputBytes += bytes.length;
-    if (this.pendingBytes === 0) return this.#pass(bytes);
+    client.netOutputBytes += bytes.length;
+    if (pendingBytes === 0) return this.#pass(bytes);
     this.#queue.push(Buffer.from(bytes));
     this.#queuedBytes += bytes.length;
     return true;
