@@ -1,4 +1,4 @@
-/** SETs of random keys at a given pace, made by changing bytes of one block, so that the load costs little. */
+/** SETs of random keys at a given pace; bytes of one block are changed, so that the load costs little. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prng } from '../../server/structures/prng.ts';
 import { encodeCommand } from '../support/raw-connection.ts';

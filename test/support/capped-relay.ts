@@ -1,4 +1,4 @@
-/** A TCP relay to a local port whose line from the server has a speed: a bucket of tokens that fills with time. */
+/** A TCP relay to a local port; the line from the server has a speed, by a bucket of tokens. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What may pass at once after silence, in milliseconds of the line. */
