@@ -109,6 +109,11 @@ export class DatasetBuilder implements RdbVisitor {
     return this.advance(bytes.length);
   }
 
+  /** Says how many bytes the file has, so that as much room is made as it can need. */
+  expectBytes(total: number): void {
+    this.#reader.expectBytes(total);
+  }
+
   /** A place for the next `count` bytes at most; who writes there calls `advance`, which is like `feed`. */
   room(count: number): Buffer {
     return this.#reader.room(count);
@@ -265,6 +270,7 @@ export async function loadRdbFile(
   const descriptor = openSync(path, 'r');
   try {
     const bytesTotal = fstatSync(descriptor).size;
+    builder.expectBytes(bytesTotal);
     let position = 0;
     while (!builder.done) {
       // Read where it stands, a piece a turn: blocking costs less than handing every piece around.

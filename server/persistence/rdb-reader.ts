@@ -130,6 +130,11 @@ export class RdbReader {
     return this.#source.missing;
   }
 
+  /** Says how many bytes the file has. */
+  expectBytes(total: number): void {
+    this.#source.bytesToCome = total;
+  }
+
   /** Takes the next bytes of the file. Returns how many of them lie behind its end: 0 as a rule. */
   feed(chunk: Uint8Array): number {
     if (this.done) return chunk.length;

@@ -19,6 +19,10 @@ export class RdbError extends Error {
 /** Thrown when a step needs more bytes than there are. */
 export const NEED_MORE: unique symbol = Symbol('more bytes are needed');
 
+/** Room is made for so many elements before they come, 30 MB: a damaged file may promise any number. */
+const PREPARED_ELEMENTS_MAX = 4 * 1024 * 1024;
+/** Bytes that are taken to come when nobody knows how many there are. */
+const BYTES_TO_COME = 256 * 1024;
 const LZF_RATIO_MAX = 264;
 const latin1 = new TextDecoder('latin1');
 const double = new Float64Array(1);
@@ -52,6 +56,8 @@ export class RdbSource {
   lenient = false;
   /** What is said when the file ends here, '' for most values. */
   missing = '';
+  /** Bytes that may come behind those there are. */
+  bytesToCome: number = BYTES_TO_COME;
   /** RDB version of what is read. */
   version = 0;
   #encoding = -1;
@@ -72,6 +78,11 @@ export class RdbSource {
   /** Ends the reading: the value is damaged or cannot be kept here. */
   fail(message: string): never {
     throw new RdbError(message, -1);
+  }
+
+  /** For how many of `count` promised elements room is made: each takes a byte at least. */
+  roomFor(count: number): number {
+    return Math.min(count, PREPARED_ELEMENTS_MAX, this.end - this.at + this.bytesToCome);
   }
 
   byte(): number {

@@ -3,9 +3,6 @@ import type { DetachedValue } from '../values/value-type.ts';
 import type { RdbSource } from './rdb-source.ts';
 import type { RdbWriter } from './rdb-writer.ts';
 
-/** Room that is made for elements before they come: a damaged file may promise any number. */
-export const PREPARED_ELEMENTS_MAX = 256 * 1024;
-
 /** Builds one value, element by element. */
 export interface ValueDecoder {
   /**

@@ -104,6 +104,15 @@ export class RankTreeSearch {
     this.#memberLength = records.keyLength(ref);
   }
 
+  /** Whether the first of two scored records stands before the other. */
+  isBelow(ref: number, other: number): boolean {
+    const score = this.#records.score(ref);
+    const otherScore = this.#records.score(other);
+    if (score !== otherScore) return score < otherScore;
+    this.lookForElement(other);
+    return this.#compareMember(ref) < 0;
+  }
+
   /** Descends to an element that is in the tree. */
   find(header: number, ref: number): void {
     this.lookForElement(ref);

@@ -41,6 +41,17 @@ class Model {
     return element;
   }
 
+  /** `insertBackward` of elements that are not there yet, in the order given. */
+  addBackward(added: readonly (readonly [score: number, name: string])[]): void {
+    const fresh = added.map(([score, name]) => {
+      const member = Buffer.from(name);
+      return { score, member, ref: this.records.newScored(1, member, 0, member.length, score) };
+    });
+    const refs = Uint32Array.from(fresh.toReversed(), ({ ref }) => ref);
+    this.tree.insertBackward(this.header, refs, refs.length);
+    this.elements = [...this.elements, ...fresh].sort(byScoreAndMember);
+  }
+
   placeOf(element: Element): number {
     let low = 0;
     let end = this.elements.length;
@@ -138,6 +149,35 @@ function scoreOf(random: Prng, kind: number): number {
 }
 
 describe('RankTree', () => {
+  it('insertBackward: ascending ones at the end and others in between are where insert puts them', () => {
+    const seed = Date.now() >>> 0;
+    const random = new Prng(seed);
+    for (let round = 0; round < 30; round++) {
+      const model = new Model();
+      const kind = round % 5;
+      for (let batch = 0; batch < 3; batch++) {
+        const scored = Array.from(
+          { length: random.below(2500) },
+          (_, index) => [scoreOf(random, kind), `${batch}:${index}:${random.below(1000)}`] as const,
+        );
+        const ordered = scored.toSorted((left, right) =>
+          left[0] !== right[0]
+            ? left[0] - right[0]
+            : Buffer.compare(Buffer.from(left[1]), Buffer.from(right[1])),
+        );
+        // Every third time a few stand elsewhere.
+        if (round % 3 === 0)
+          for (let k = 0; k < 20; k++) ordered.push(...ordered.splice(random.below(2500), 1));
+        model.addBackward(round % 7 === 6 ? scored : ordered);
+        try {
+          model.check();
+        } catch (error) {
+          throw new Error(`seed ${seed}, round ${round}`, { cause: error });
+        }
+      }
+    }
+  });
+
   it('equals a sorted array under random inserts, removals, moves and removed ranges', () => {
     for (let run = 0; run < 20; run++) {
       const seed = 7100 + run;

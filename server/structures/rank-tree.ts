@@ -121,6 +121,49 @@ export class RankTree {
     } else this.#growth.insertInFull(header, height, leaf, index, ref, order);
   }
 
+  /**
+   * Adds refs[count - 1] to refs[0], scored records that are not in the tree. Those that come in ascending
+   * order and behind all others enter the last leaf where it ends; a leaf's number is told to the nodes above
+   * once.
+   */
+  insertBackward(header: number, refs: Uint32Array, count: number): void {
+    const nodes = this.#nodes;
+    let last = 0;
+    let leaf = 0;
+    let room = 0;
+    let untold = 0;
+    for (let index = count - 1; index >= 0; index--) {
+      const ref = refs[index];
+      const ascends = last === 0 || this.#search.isBelow(last, ref);
+      if (ascends && room > 0) {
+        nodes.insertInLeaf(leaf, LEAF_CAPACITY - room, ref, nodes.orderOfRef(ref));
+        room--;
+        untold++;
+        last = ref;
+        continue;
+      }
+      this.#tell(header, last, untold);
+      untold = 0;
+      this.insert(header, ref);
+      last = ref;
+      room = 0;
+      if (!ascends) continue;
+      this.#search.find(header, ref);
+      leaf = this.#search.leaf;
+      const held = nodes.count(leaf);
+      const isLast = nodes.next(leaf) === 0 && this.#search.index === held - 1;
+      if (isLast) room = LEAF_CAPACITY - held;
+    }
+    this.#tell(header, last, untold);
+  }
+
+  /** Counts elements that were put behind the others of the leaf that holds `ref`. */
+  #tell(header: number, ref: number, elements: number): void {
+    if (elements === 0) return;
+    this.#search.find(header, ref);
+    this.#search.addToCounts(header, this.#search.height(header), elements);
+  }
+
   /** Takes an element out; its score must be the one it was inserted with. The caller frees the record. */
   remove(header: number, ref: number): void {
     this.#search.find(header, ref);

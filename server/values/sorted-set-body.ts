@@ -141,7 +141,7 @@ export class SortedSetBody {
 
   /** Takes records of `addUnordered` into the order, the last one first: best when they were descending. */
   order(refs: Uint32Array, count: number): void {
-    for (let index = count - 1; index >= 0; index--) this.#trees.insert(this.root, refs[index]);
+    this.#trees.insertBackward(this.root, refs, count);
   }
 
   #fitsListpack(length: number): boolean {

@@ -7,7 +7,7 @@ import type { DetachedValue } from '../../values/value-type.ts';
 import { VALKEY_RDB_VERSION } from '../rdb-format.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import { RdbText } from '../rdb-text.ts';
-import { PREPARED_ELEMENTS_MAX, type ValueDecoder } from '../value-codec.ts';
+import type { ValueDecoder } from '../value-codec.ts';
 import { listpackOfZiplist, listpackOfZipmap } from './ziplist.ts';
 
 export const RDB_HASH = 4;
@@ -143,7 +143,7 @@ export class HashDecoder implements ValueDecoder {
   #toTable(source: RdbSource): void {
     const { elements } = this.#hashes.store;
     this.#table = elements.create();
-    elements.prepare(this.#table, Math.min(this.#left, PREPARED_ELEMENTS_MAX));
+    elements.prepare(this.#table, source.roomFor(this.#left));
     for (const field of this.#small) this.#addToTable(source, field);
     this.#small.length = 0;
     this.#seen.clear();

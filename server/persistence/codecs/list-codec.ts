@@ -11,16 +11,19 @@
  */
 import { BODY_LZF, BODY_PACKED, type ListBodies } from '../../structures/list-body.ts';
 import { ListElement } from '../../structures/list-element.ts';
+import { fitsListpack } from '../../structures/list-limits.ts';
 import * as listpack from '../../structures/listpack.ts';
 import type { Quicklists } from '../../structures/quicklist.ts';
-import { ENCODING_QUICKLIST, type Records, TYPE_LIST } from '../../structures/record.ts';
+import { ENCODING_LISTPACK, ENCODING_QUICKLIST, type Records, TYPE_LIST } from '../../structures/record.ts';
 import type { Lists } from '../../values/list.ts';
 import type { DetachedValue } from '../../values/value-type.ts';
 import type { Values } from '../../values/values.ts';
 import { ENCODED_LZF } from '../rdb-format.ts';
 import type { RdbSource } from '../rdb-source.ts';
+import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
 import type { PieceWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
+import { countEntries } from './packed-check.ts';
 import { listpackOfZiplist } from './ziplist.ts';
 
 const RDB_LIST = 1;
@@ -40,8 +43,11 @@ export class ListCodec implements ValueCodec {
   readonly reads = [RDB_LIST, RDB_LIST_ZIPLIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST2];
   readonly #lists: Lists;
   readonly #records: Records;
+  readonly #values: Values;
+  readonly #text = new RdbText();
 
   constructor(values: Values) {
+    this.#values = values;
     this.#lists = values.lists;
     this.#records = values.store.records;
   }
@@ -71,8 +77,26 @@ export class ListCodec implements ValueCodec {
     return quicklists.nodes(root) <= NODES_PER_PIECE ? null : new ListPieces(quicklists, root);
   }
 
+  /** A list of one small node. What is wrong with a damaged one is the decoder's to say. */
+  whole(rdbType: number, source: RdbSource): DetachedValue | null {
+    if (rdbType !== RDB_LIST_QUICKLIST2 || source.thorough) return null;
+    const before = source.at;
+    if (source.size() === 1 && source.size() === CONTAINER_PACKED) {
+      const text = this.#text;
+      source.read(text);
+      const entries = countEntries(text.bytes, text.start, text.end);
+      const fill = this.#values.store.limits.listMaxListpackSize;
+      if (entries > 0 && text.length <= NODE_BYTES_MAX && fitsListpack(fill, text.length, entries, false)) {
+        const root = this.#lists.quicklists.bodies.copyIn(text.bytes, text.start);
+        return { encoding: ENCODING_LISTPACK, root };
+      }
+    }
+    source.at = before;
+    return null;
+  }
+
   decoder(rdbType: number): ValueDecoder {
-    return new ListDecoder(this.#lists, rdbType);
+    return new ListDecoder(this.#lists, rdbType, this.#text);
   }
 
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void {
@@ -153,11 +177,14 @@ class ListDecoder implements ValueDecoder {
   readonly #lists: Lists;
   readonly #rdbType: number;
   readonly #list: number;
+  readonly #text: RdbText;
   /** Steps that are left; -1 before the count was read. */
   #left = -1;
 
-  constructor(lists: Lists, rdbType: number) {
+  /** `text` holds what is read within one step. */
+  constructor(lists: Lists, rdbType: number, text: RdbText) {
     this.#lists = lists;
+    this.#text = text;
     this.#rdbType = rdbType;
     this.#list = lists.createQuicklist();
     if (rdbType === RDB_LIST_ZIPLIST) this.#left = 1;
@@ -192,36 +219,42 @@ class ListDecoder implements ValueDecoder {
         source.fail(`a list node has the unknown container type ${container}`);
       }
     }
-    const bytes = source.string();
-    if (bytes.length === 0 && this.#rdbType === RDB_LIST_QUICKLIST2) source.fail('a list node without bytes');
+    const text = this.#text;
+    source.read(text);
+    const { bytes, start, length } = text;
+    if (length === 0 && this.#rdbType === RDB_LIST_QUICKLIST2) source.fail('a list node without bytes');
     this.#left--;
-    if (this.#rdbType === RDB_LIST) quicklists.push(this.#list, false, bytes, 0, bytes.length);
+    if (this.#rdbType === RDB_LIST) quicklists.push(this.#list, false, bytes, start, length);
     else if (container === CONTAINER_PLAIN) {
-      const body = quicklists.bodies.createPlain(bytes, 0, bytes.length);
+      const body = quicklists.bodies.createPlain(bytes, start, length);
       quicklists.insertNode(this.#list, quicklists.tail(this.#list), quicklists.newNode(body, 1), true);
-    } else if (this.#rdbType === RDB_LIST_QUICKLIST2) this.#listpack(source, bytes);
+    } else if (this.#rdbType === RDB_LIST_QUICKLIST2) this.#listpack(source, bytes, start, length);
     else {
-      const converted = listpackOfZiplist(bytes);
+      const converted = listpackOfZiplist(bytes.subarray(start, start + length));
       if (typeof converted === 'string') source.fail(converted);
-      this.#listpack(source, converted);
+      this.#listpack(source, converted, 0, converted.length);
     }
   }
 
-  #listpack(source: RdbSource, bytes: Buffer): void {
-    const problem = listpack.validate(bytes, 0, bytes.length, true);
-    if (problem !== '') source.fail(problem);
+  #listpack(source: RdbSource, bytes: Buffer, start: number, length: number): void {
+    // A quick walk proves all lengths; only what it does not take for right is looked at by every rule.
+    let count = source.thorough ? -1 : countEntries(bytes, start, start + length);
+    if (count < 0) {
+      const problem = listpack.validate(bytes, start, length, true);
+      if (problem !== '') source.fail(problem);
+      count = listpack.count(bytes, start);
+    }
     const { quicklists, element } = this.#lists;
-    if (bytes.length > NODE_BYTES_MAX) {
-      for (let at = listpack.first(bytes, 0); at !== 0; ) {
-        at = element.read(bytes, 0, at);
+    if (length > NODE_BYTES_MAX) {
+      for (let at = listpack.first(bytes, start); at !== 0; ) {
+        at = element.read(bytes, start, at);
         quicklists.push(this.#list, false, element.bytes, element.start, element.end - element.start);
       }
       return;
     }
-    const count = listpack.count(bytes, 0);
     // Redis skips nodes without elements.
     if (count === 0) return;
-    const node = quicklists.newNode(quicklists.bodies.copyIn(bytes, 0), count);
+    const node = quicklists.newNode(quicklists.bodies.copyIn(bytes, start), count);
     quicklists.insertNode(this.#list, quicklists.tail(this.#list), node, true);
   }
 }

@@ -23,12 +23,7 @@ import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import {
-  type ElementWriter,
-  PREPARED_ELEMENTS_MAX,
-  type ValueCodec,
-  type ValueDecoder,
-} from '../value-codec.ts';
+import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
 import { checkedEntries } from './packed-check.ts';
 
@@ -102,7 +97,7 @@ export class SetCodec implements ValueCodec {
   }
 
   decoder(rdbType: number): ValueDecoder {
-    return new SetDecoder(this.#values.sets, rdbType);
+    return new SetDecoder(this.#values.sets, rdbType, this.#text);
   }
 
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void {
@@ -125,13 +120,15 @@ class SetDecoder implements ValueDecoder {
   readonly #sets: Sets;
   readonly #rdbType: number;
   readonly #set = new SetValue();
-  readonly #text = new RdbText();
+  readonly #text: RdbText;
   /** Members that are left; -1 before the count was read. */
   #left = -1;
 
-  constructor(sets: Sets, rdbType: number) {
+  /** `text` holds what is read within one step. */
+  constructor(sets: Sets, rdbType: number, text: RdbText) {
     this.#sets = sets;
     this.#rdbType = rdbType;
+    this.#text = text;
   }
 
   step(source: RdbSource): boolean {
@@ -146,7 +143,7 @@ class SetDecoder implements ValueDecoder {
       if (count > this.#sets.store.limits.setMaxIntsetEntries) this.#set.encoding = ENCODING_TABLE;
       this.#set.root = this.#sets.newRoot(this.#set.encoding);
       if (this.#set.encoding === ENCODING_TABLE)
-        this.#sets.store.elements.prepare(this.#set.root, Math.min(count, PREPARED_ELEMENTS_MAX));
+        this.#sets.store.elements.prepare(this.#set.root, source.roomFor(count));
       this.#left = count;
       source.settle();
     }

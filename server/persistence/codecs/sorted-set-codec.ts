@@ -20,12 +20,7 @@ import type { Values } from '../../values/values.ts';
 import type { RdbSource } from '../rdb-source.ts';
 import { RdbText } from '../rdb-text.ts';
 import type { RdbWriter } from '../rdb-writer.ts';
-import {
-  type ElementWriter,
-  PREPARED_ELEMENTS_MAX,
-  type ValueCodec,
-  type ValueDecoder,
-} from '../value-codec.ts';
+import type { ElementWriter, ValueCodec, ValueDecoder } from '../value-codec.ts';
 import { writeName } from './element-name.ts';
 import { checkedEntries } from './packed-check.ts';
 import { listpackOfZiplist } from './ziplist.ts';
@@ -36,6 +31,7 @@ const RDB_ZSET_ZIPLIST = 12;
 const RDB_ZSET_LISTPACK = 17;
 const ELEMENTS_PER_COMMAND = 64;
 const REFS_MIN = 256;
+const NO_REFS = new Uint32Array(0);
 
 export class SortedSetCodec implements ValueCodec {
   readonly type = TYPE_ZSET;
@@ -99,7 +95,7 @@ export class SortedSetCodec implements ValueCodec {
   }
 
   decoder(rdbType: number): ValueDecoder {
-    return new SortedSetDecoder(this.#values.sortedSets, rdbType);
+    return new SortedSetDecoder(this.#values.sortedSets, rdbType, this.#text);
   }
 
   commands(ref: number, key: Uint8Array, put: (words: readonly Uint8Array[]) => void): void {
@@ -121,16 +117,18 @@ class SortedSetDecoder implements ValueDecoder {
   readonly #sets: SortedSets;
   readonly #rdbType: number;
   readonly #body: SortedSetBody;
-  readonly #text = new RdbText();
+  readonly #text: RdbText;
   /** Records that are in the table and not yet in the order. */
-  #refs = new Uint32Array(REFS_MIN);
+  #refs: Uint32Array = NO_REFS;
   #collected = 0;
   /** Elements that are left; -1 before the count was read. */
   #left = -1;
 
-  constructor(sets: SortedSets, rdbType: number) {
+  /** `text` holds what is read within one step. */
+  constructor(sets: SortedSets, rdbType: number, text: RdbText) {
     this.#sets = sets;
     this.#rdbType = rdbType;
+    this.#text = text;
     this.#body = sets.detached();
   }
 
@@ -143,7 +141,9 @@ class SortedSetDecoder implements ValueDecoder {
       this.#left = source.size();
       // A table takes them in any order; it becomes a listpack in the end when it is small enough.
       this.#body.convert();
-      this.#body.prepare(Math.min(this.#left, PREPARED_ELEMENTS_MAX));
+      const prepared = source.roomFor(this.#left);
+      this.#body.prepare(prepared);
+      this.#refs = new Uint32Array(prepared);
       source.settle();
     }
     const text = this.#text;
@@ -165,7 +165,7 @@ class SortedSetDecoder implements ValueDecoder {
     const ref = this.#body.addUnordered(text.bytes, text.start, text.length, score);
     if (ref === 0) source.fail('Duplicate zset fields detected');
     if (this.#collected === this.#refs.length) {
-      const grown = new Uint32Array(this.#collected * 2);
+      const grown = new Uint32Array(Math.max(this.#collected * 2, REFS_MIN));
       grown.set(this.#refs);
       this.#refs = grown;
     }
