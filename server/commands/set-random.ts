@@ -45,7 +45,7 @@ function spop(call: Call): void {
   const member = sets.reading;
   sets.chooseMember(ref, member);
   writeElement(call.reply, member);
-  call.propagateAs(['SREM', call.copy(1), member.copy()]);
+  if (call.context.propagation.active) call.propagateAs(['SREM', call.copy(1), member.copy()]);
   call.database.beforeChange(ref);
   sets.remove(ref, member.bytes, member.start, member.length);
   call.notify(NOTIFY_SET, 'spop', 1);

@@ -8,7 +8,6 @@ import {
   ID_OPEN_SEQUENCE,
   ID_WITHOUT_SEQUENCE,
   parseStreamId,
-  STREAM_ID_TEXT_BYTES_MAX,
   type StreamId,
 } from '../structures/stream-id.ts';
 import type { Streams } from '../values/stream.ts';
@@ -20,7 +19,6 @@ import { findValue, readValue } from './value-access.ts';
 
 const INVALID_ID = 'ERR Invalid stream ID specified as stream command argument';
 const MAX_32 = 0xffffffff;
-const idText = Buffer.alloc(STREAM_ID_TEXT_BYTES_MAX);
 
 /** An integer among the words, of any 64 bits (inexact beyond 2^53); NaN when an error was answered. */
 export function readInteger(call: Call, index: number, error: string = errors.NOT_INTEGER): number {
@@ -113,7 +111,9 @@ export function isNameable(call: Call, index: number): boolean {
 }
 
 export function replyId(reply: Reply, id: StreamId): void {
-  reply.bulkRange(idText, 0, id.writeText(idText, 0));
+  reply.bulkHead(id.textBytes());
+  reply.at = id.writeText(reply.buffer, reply.at);
+  reply.crlf();
 }
 
 /** The entry of a walk: an array of its id and of its fields and values. */

@@ -152,6 +152,7 @@ function expireRead(call: Call, ref: number, expiresAtMs: number): void {
   }
   call.database.setExpiry(ref, expiresAtMs);
   call.notify(NOTIFY_GENERIC, 'expire', 1);
+  if (!call.context.propagation.active) return;
   call.propagateAs(['PEXPIREAT', call.copy(1), expiryText(expiresAtMs)]);
 }
 

@@ -67,9 +67,13 @@ export function writeTextEntry(
 
 /** Writes an integer entry at a position (absolute); returns its bytes. */
 export function writeIntegerEntry(bytes: Uint8Array, position: number, high: number, low: number): number {
+  if (high === 0 && low <= 127) {
+    bytes[position] = low;
+    bytes[position + 1] = 1;
+    return 2;
+  }
   const size = integerEntryBytes(high, low) - 1;
-  if (size === 1) bytes[position] = low;
-  else if (size === 2) {
+  if (size === 2) {
     bytes[position] = 0xc0 | ((low >>> 8) & 0x1f);
     bytes[position + 1] = low & 0xff;
   } else {
@@ -86,6 +90,10 @@ export function writeIntegerEntry(bytes: Uint8Array, position: number, high: num
 }
 
 function writeBacklen(bytes: Uint8Array, at: number, size: number): number {
+  if (size <= 127) {
+    bytes[at] = size;
+    return 1;
+  }
   const length = backlenBytes(size);
   let rest = size;
   for (let index = length - 1; index >= 0; index--) {

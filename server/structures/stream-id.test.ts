@@ -18,7 +18,9 @@ function parse(text: string): [number, string] {
 
 function written(id: StreamId): string {
   const target = Buffer.alloc(50);
-  return target.toString('latin1', 3, id.writeText(target, 3));
+  const end = id.writeText(target, 3);
+  expect(id.textBytes()).toBe(end - 3);
+  return target.toString('latin1', 3, end);
 }
 
 describe('StreamId', () => {

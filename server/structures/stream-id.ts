@@ -6,8 +6,6 @@ import { writeDecimal } from './decimal.ts';
 
 const TWO_32 = 4294967296;
 const MAX_32 = 0xffffffff;
-/** The longest text: twice twenty digits and a dash. */
-export const STREAM_ID_TEXT_BYTES_MAX = 41;
 
 export class StreamId {
   msHigh = 0;
@@ -142,16 +140,28 @@ export class StreamId {
     putBigEndian(bytes, at + 12, this.seqLow);
   }
 
-  /** Writes `ms-seq` at `at`, at most STREAM_ID_TEXT_BYTES_MAX bytes; returns where it ends. */
+  /** Writes `ms-seq` at `at`, at most 41 bytes (`textBytes`); returns where it ends. */
   writeText(target: Uint8Array, at: number): number {
-    if (this.msLow !== knownLow || this.msHigh !== knownHigh) {
-      knownHigh = this.msHigh;
-      knownLow = this.msLow;
-      knownLength = writeDecimal64(knownText, 0, knownHigh, knownLow);
-    }
+    this.#know();
     for (let index = 0; index < knownLength; index++) target[at++] = knownText[index];
     target[at] = 45;
     return writeDecimal64(target, at + 1, this.seqHigh, this.seqLow);
+  }
+
+  /** Bytes that `writeText` will write. */
+  textBytes(): number {
+    this.#know();
+    if (this.seqHigh !== 0) return knownLength + 1 + decimal64(this.seqHigh, this.seqLow).length;
+    let digits = 1;
+    for (let limit = 10; this.seqLow >= limit; limit *= 10) digits++;
+    return knownLength + 1 + digits;
+  }
+
+  #know(): void {
+    if (this.msLow === knownLow && this.msHigh === knownHigh) return;
+    knownHigh = this.msHigh;
+    knownLow = this.msLow;
+    knownLength = writeDecimal64(knownText, 0, knownHigh, knownLow);
   }
 
   toString(): string {
