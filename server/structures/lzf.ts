@@ -117,6 +117,30 @@ export function lzfCompress(
   return to < 0 ? 0 : to - outStart;
 }
 
+/** Larger memory is not kept alive for the next call. */
+const VIEWED_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * A view of the memory that the last call read, or wrote: mostly the next one goes on there. Four bytes by a
+ * view take a third of the time of four single ones.
+ */
+class LastView {
+  #buffer: ArrayBufferLike | null = null;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
+  of({ buffer }: Uint8Array): DataView {
+    if (buffer === this.#buffer) return this.#view;
+    const view = new DataView(buffer);
+    if (buffer.byteLength > VIEWED_BYTES_MAX) return view;
+    this.#buffer = buffer;
+    this.#view = view;
+    return view;
+  }
+}
+
+const lastSource = new LastView();
+const lastTarget = new LastView();
+
 /**
  * Decompresses bytes[start, end) into exactly out[outStart, outEnd).
  * Returns false for damaged input: a copy from before the start, too few or too many bytes.
@@ -129,41 +153,42 @@ export function lzfDecompress(
   outStart: number,
   outEnd: number,
 ): boolean {
-  let at = start;
-  let to = outStart;
-  while (at < end) {
-    const control = bytes[at++];
+  const source = lastSource.of(bytes);
+  const target = lastTarget.of(out);
+  const first = out.byteOffset + outStart;
+  const last = out.byteOffset + outEnd;
+  const stopAt = bytes.byteOffset + end;
+  let at = bytes.byteOffset + start;
+  let to = first;
+  while (at < stopAt) {
+    const control = source.getUint8(at++);
     if (control < 32) {
       const count = control + 1;
-      if (at + count > end || to + count > outEnd) return false;
+      if (at + count > stopAt || to + count > last) return false;
       const stop = at + count;
       for (const fours = stop - 3; at < fours; at += 4, to += 4) {
-        out[to] = bytes[at];
-        out[to + 1] = bytes[at + 1];
-        out[to + 2] = bytes[at + 2];
-        out[to + 3] = bytes[at + 3];
+        target.setInt32(to, source.getInt32(at, true), true);
       }
-      while (at < stop) out[to++] = bytes[at++];
+      while (at < stop) target.setUint8(to++, source.getUint8(at++));
       continue;
     }
     let length = control >> 5;
     if (length === 7) {
-      if (at >= end) return false;
-      length += bytes[at++];
+      if (at >= stopAt) return false;
+      length += source.getUint8(at++);
     }
-    if (at >= end) return false;
-    let from = to - ((control & 31) << 8) - bytes[at++] - 1;
+    if (at >= stopAt) return false;
+    let from = to - ((control & 31) << 8) - source.getUint8(at++) - 1;
     length += 2;
-    if (from < outStart || to + length > outEnd) return false;
+    if (from < first || to + length > last) return false;
     const stop = to + length;
-    // Byte by byte in order: the copy may begin within what it writes.
-    for (const fours = stop - 3; to < fours; to += 4, from += 4) {
-      out[to] = out[from];
-      out[to + 1] = out[from + 1];
-      out[to + 2] = out[from + 2];
-      out[to + 3] = out[from + 3];
+    // The copy may begin within what it writes: byte by byte then.
+    if (to - from >= 4) {
+      for (const fours = stop - 3; to < fours; to += 4, from += 4) {
+        target.setInt32(to, target.getInt32(from, true), true);
+      }
     }
-    while (to < stop) out[to++] = out[from++];
+    while (to < stop) target.setUint8(to++, target.getUint8(from++));
   }
-  return to === outEnd;
+  return to === last;
 }
