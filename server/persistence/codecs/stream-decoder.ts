@@ -237,9 +237,11 @@ export class StreamDecoder implements ValueDecoder {
       this.#low = value >>> 0;
       return;
     }
-    const bytes = source.raw(9);
-    this.#high = ((bytes[1] << 24) | (bytes[2] << 16) | (bytes[3] << 8) | bytes[4]) >>> 0;
-    this.#low = ((bytes[5] << 24) | (bytes[6] << 16) | (bytes[7] << 8) | bytes[8]) >>> 0;
+    // One by one, as redis-check-rdb reads: it names where a cut file ends within the number.
+    source.raw(1);
+    const bytes = source.raw(8);
+    this.#high = ((bytes[0] << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3]) >>> 0;
+    this.#low = ((bytes[4] << 24) | (bytes[5] << 16) | (bytes[6] << 8) | bytes[7]) >>> 0;
   }
 }
 
