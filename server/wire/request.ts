@@ -50,10 +50,15 @@ export class RequestParser {
    */
   parse(bytes: Uint8Array, at: number, end: number, authenticated: boolean): number {
     if (bytes[at] !== STAR) return this.#parseInline(bytes, at, end);
-    let next = this.#parseNumber(bytes, at + 1, end);
-    if (next < 0) return this.#headProblem(next, end - at, 'invalid multibulk length', 'mbulk count');
-    const count = this.#number;
-    this.canonical = this.#numberCanonical;
+    let next = at + 4;
+    let count = next <= end ? shortNumber(bytes, at + 1) : 0;
+    if (count > 0 && count < 10) this.canonical = true;
+    else {
+      next = this.#parseNumber(bytes, at + 1, end);
+      if (next < 0) return this.#headProblem(next, end - at, 'invalid multibulk length', 'mbulk count');
+      count = this.#number;
+      this.canonical = this.#numberCanonical;
+    }
     if (count > ARGUMENTS_MAX) return this.#fail('invalid multibulk length');
     if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !authenticated) {
       return this.#fail('unauthenticated multibulk length');
@@ -64,6 +69,17 @@ export class RequestParser {
     const starts = this.argStart;
     const lengths = this.argLength;
     for (let argument = 0; argument < count; argument++) {
+      // Most are so short that their length takes one digit or two: found without a call, nothing kept aside.
+      const short = next + 5 <= end && bytes[next] === DOLLAR ? shortNumber(bytes, next + 1) : 0;
+      if (short > 0) {
+        const begin = next + (short < 10 ? 4 : 5);
+        if (begin + short + 2 <= end) {
+          starts[argument] = begin;
+          lengths[argument] = short;
+          next = begin + short + 2;
+          continue;
+        }
+      }
       const rest = (count - argument) * ARGUMENT_BYTES_MIN;
       if (next >= end) return this.#wait(rest);
       if (bytes[next] !== DOLLAR) {
@@ -165,6 +181,17 @@ export class RequestParser {
     this.canonical = false;
     return line + 1;
   }
+}
+
+/** The canonical number from 1 to 99 that a whole line at `at` is; 0 when it is another. Reads four bytes. */
+function shortNumber(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] - 48;
+  if (first < 1 || first > 9) return 0;
+  const next = bytes[at + 1];
+  if (next === CR) return bytes[at + 2] === LF ? first : 0;
+  const second = next - 48;
+  if (second < 0 || second > 9 || bytes[at + 2] !== CR || bytes[at + 3] !== LF) return 0;
+  return first * 10 + second;
 }
 
 function printable(byte: number): string {
