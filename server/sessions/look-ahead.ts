@@ -50,12 +50,17 @@ export class LookAhead {
       if (next < 0) break;
       at = next;
       if (parser.argc < 2 || parser.argLength[1] > KEY_BYTES_MAX) continue;
+      const again = count > 0 && isRepeated(bytes, start, length, parser.argStart[1], parser.argLength[1]);
       start = parser.argStart[1];
       length = parser.argLength[1];
-      this.#slots[count] = perSlot ? keySlot(bytes, start, length) : 0;
-      const hash = hashBytes(bytes, start, length);
-      if (hash !== this.#hashes[0] && count > 0) oneKey = false;
-      this.#hashes[count] = hash;
+      if (again) {
+        this.#slots[count] = this.#slots[count - 1];
+        this.#hashes[count] = this.#hashes[count - 1];
+      } else {
+        if (count > 0) oneKey = false;
+        this.#slots[count] = perSlot ? keySlot(bytes, start, length) : 0;
+        this.#hashes[count] = hashBytes(bytes, start, length);
+      }
       this.#noteWords(count++);
     }
     if (count < 2) return at;
@@ -94,4 +99,18 @@ export class LookAhead {
     this.#header[0] = table;
     this.sum ^= this.#touch.read(this.#header, this.#slots, this.#hashes, count);
   }
+}
+
+/** Whether a key is the one before it. From its end: keys that differ mostly do so there. */
+function isRepeated(
+  bytes: Uint8Array,
+  before: number,
+  lengthBefore: number,
+  at: number,
+  length: number,
+): boolean {
+  if (length !== lengthBefore) return false;
+  let index = length - 1;
+  while (index >= 0 && bytes[before + index] === bytes[at + index]) index--;
+  return index < 0;
 }
