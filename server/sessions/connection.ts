@@ -23,8 +23,6 @@ export const SHARE_BYTES = 16 * 1024;
 const REPLY_SHARE_BYTES = 1024 * 1024;
 /** Runs without a look ahead after one that was of no use. */
 const IDLE_RUNS = 16;
-/** Replies of one turn that leave before its end. */
-const EARLY_FLUSH_BYTES = 256 * 1024;
 /** Replies that output limits do not count while nothing else waits: what Redis keeps outside its lists. */
 const UNCOUNTED_BYTES = 16 * 1024;
 /** Replies that may wait for a client that has not signed in. */
@@ -35,7 +33,6 @@ const BLOCKED_INPUT_BYTES = 1024 * 1024;
 export class Connection implements ClientLink, TurnMember {
   readonly client: Client;
   readonly remoteAddress: string;
-  readonly localAddress: string;
   readonly #socket: Socket;
   readonly #handle: ReturnType<typeof streamHandle>;
   readonly #session: SessionContext;
@@ -58,6 +55,7 @@ export class Connection implements ClientLink, TurnMember {
   #queuedBytes = 0;
   #inFlightBytes = 0;
   #closeReason: string | null = null;
+  #localAddress: string | null = null;
   firstSegment = -1;
   lastSegment = -1;
   /** Start and end of messages that go behind the reply of the command being executed; null without one. */
@@ -73,7 +71,6 @@ export class Connection implements ClientLink, TurnMember {
     this.#executor = session.executor;
     this.#reply = session.turn.reply;
     this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
-    this.localAddress = addressText(socket.localAddress, socket.localPort);
     this.client = new Client(session.nextClientId(), this, session.context.keyspace.nowMs);
     session.context.access.admit(this.client);
     this.#call = session.callFor(this.client, this.#reply);
@@ -81,6 +78,12 @@ export class Connection implements ClientLink, TurnMember {
     socket.on('error', (error: Error) => this.destroy(error.message));
     socket.on('close', () => this.#gone());
     socket.on('end', () => this.destroy('Client closed connection'));
+  }
+
+  /** Asked for seldom, and two calls of the system for each client. */
+  get localAddress(): string {
+    this.#localAddress ??= addressText(this.#socket.localAddress, this.#socket.localPort);
+    return this.#localAddress;
   }
 
   get pendingBytes(): number {
@@ -273,9 +276,8 @@ export class Connection implements ClientLink, TurnMember {
     }
     this.#executing = false;
     if (reply.full) this.#dropReplies(start);
-    this.#session.turn.note(this, start);
-    // While they are in the processor's cache; a buffer that grows turn by turn costs more than a write.
-    if (reply.at >= EARLY_FLUSH_BYTES) this.#session.turn.flush();
+    turn.note(this, start);
+    if (turn.full) turn.flush();
     return at;
   }
 

@@ -9,6 +9,7 @@ import { endTransaction } from '../commands/transaction.ts';
 import type { OutputLimit, OutputLimits } from '../config/special-kinds.ts';
 import type { Reply } from '../wire/reply.ts';
 import { RequestParser } from '../wire/request.ts';
+import { Arrivals, type ConnectionHandle } from './arrivals.ts';
 import { overLimit } from './client-memory.ts';
 import { Connection, SHARE_BYTES } from './connection.ts';
 import { HeldConnections } from './held-connections.ts';
@@ -72,6 +73,7 @@ export class Sessions implements SessionContext {
   /** Those of them that `port` and `bind` name. */
   #tcpServers: net.Server[] = [];
   readonly buffered = new Set<Connection>();
+  readonly #arrivals = new Arrivals((handle) => this.#accept(handle));
   readonly #held = new HeldConnections(() => this.#pauses());
   #lastSecondMs = 0;
   /** client-output-buffer-limit. */
@@ -186,9 +188,7 @@ export class Sessions implements SessionContext {
 
   /** Listens on host and port, or on the path of a Unix socket. Rejects with the system's error. */
   listen(where: ListenPlace): Promise<void> {
-    const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
-    );
+    const server = this.#newServer();
     this.#servers.push(server);
     if ('port' in where) this.#tcpServers.push(server);
     return new Promise((resolve, reject) => {
@@ -215,6 +215,11 @@ export class Sessions implements SessionContext {
     return false;
   }
 
+  #newServer(): net.Server {
+    const server = net.createServer({ pauseOnConnect: true }, (socket) => this.#arrivals.arriveIn(socket));
+    return server.once('listening', () => this.#arrivals.watch(server));
+  }
+
   #listenNow(addresses: readonly string[], port: number): boolean {
     if (port === 0) return true;
     const backlog = this.context.config.values['tcp-backlog'];
@@ -228,9 +233,7 @@ export class Sessions implements SessionContext {
       }
     }
     for (const handle of handles) {
-      const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-        this.#accept(socket),
-      );
+      const server = this.#newServer();
       server.on('error', (error) =>
         this.context.log.warning(`Accepting client connection: ${error.message}`),
       );
@@ -245,21 +248,20 @@ export class Sessions implements SessionContext {
   close(): void {
     for (const server of this.#servers) server.close();
     this.#held.stop();
+    this.#arrivals.close();
     for (const connection of [...this.#connections]) connection.destroy('server is shutting down');
   }
 
-  #accept(accepted: Socket): void {
+  #accept(handle: ConnectionHandle): void {
     const { config, stats, log } = this.context;
     if (this.#clients.count >= config.values['maxclients']) {
       stats.rejectedConnections++;
-      accepted.end('-ERR max number of clients reached\r\n');
+      const refused = new net.Socket({ handle } as unknown as net.SocketConstructorOpts);
+      refused.on('error', () => refused.destroy()).end('-ERR max number of clients reached\r\n');
       return;
     }
     stats.totalConnectionsReceived++;
-    const handle = (accepted as unknown as { _handle: unknown })._handle;
-    if (handle === null) return;
-    // The accepted socket is only a carrier: its handle goes to one that reads into the shared buffer.
-    (accepted as unknown as { _handle: unknown })._handle = null;
+    handle.setNoDelay?.(true);
     const holder: { connection: Connection | null } = { connection: null };
     const socket = new net.Socket({
       handle,

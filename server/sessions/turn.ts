@@ -20,6 +20,12 @@ export interface TurnMember {
 const NOTHING = new Uint8Array(0);
 /** Segments that a turn has room for at first. */
 const SEGMENTS_MIN = 256;
+/**
+ * Replies that leave before the turn ends: while they are in the processor's cache, a buffer that grows costs
+ * more than a write. And of so many members: the first must not wait until a thousand others were read.
+ */
+const FULL_BYTES = 256 * 1024;
+const FULL_SEGMENTS = 64;
 /** Replies of a member begin at a multiple of it: a line of the processor's cache. */
 const LINE_BYTES = 64;
 /** Views of the reply buffer are kept for the next turns: those of one line, in so many lines. */
@@ -127,6 +133,11 @@ export class Turn {
     this.#resumable = [];
     for (const member of members) member.resume();
   };
+
+  /** So much is waiting that it should leave now. */
+  get full(): boolean {
+    return this.#count >= FULL_SEGMENTS || this.reply.at >= FULL_BYTES;
+  }
 
   /** Sends what the turn has made so far. */
   flush(): void {
