@@ -37,8 +37,9 @@ function has(keyspace: Keyspace, name: string, database = 0): boolean {
   return keyspace.databases[database].findAny(key, 0, key.length) !== 0;
 }
 
-/** Evicts until only about `share` of the data is left. */
+/** Evicts, in a turn of its own, until only about `share` of the data is left. */
 function shrinkTo(keyspace: Keyspace, share: number): boolean {
+  keyspace.turn++;
   keyspace.eviction.maxmemory = Math.floor(keyspace.arena.usedBytes * share);
   return keyspace.eviction.makeRoom();
 }
@@ -117,9 +118,30 @@ describe('Eviction', () => {
     shrinkTo(keyspace, 0.5);
     expect(keyspace.databases[0].size).toBeGreaterThan(100);
     expect(keyspace.databases[1].size).toBeGreaterThan(100);
+    keyspace.turn++;
     keyspace.eviction.maxmemory = 1;
     expect(keyspace.eviction.makeRoom()).toBe(false);
     expect(keyspace.size).toBe(0);
+  });
+
+  it('evicts for long once a turn, and again only when the data grew meanwhile', () => {
+    const keyspace = makeKeyspace('allkeys-lru');
+    for (let index = 0; index < 1000; index++) set(keyspace, `key:${index}`);
+    let now = 0;
+    keyspace.eviction.monotonicMs = () => now++;
+    keyspace.eviction.turnMs = 5;
+    const evictedBy = (act: () => void): number => {
+      const before = keyspace.stats.evictedKeys;
+      act();
+      return keyspace.stats.evictedKeys - before;
+    };
+    const first = evictedBy(() => shrinkTo(keyspace, 0.2));
+    const next = evictedBy(() => keyspace.eviction.makeRoom());
+    expect(next).toBeGreaterThan(0);
+    expect(next).toBeLessThan(first / 2);
+    for (let index = 0; index < 200; index++) set(keyspace, `more:${index}`);
+    expect(evictedBy(() => keyspace.eviction.makeRoom())).toBe(first);
+    keyspace.eviction.stop();
   });
 
   it('tells of every key it evicts, and stops when its turn is over', () => {

@@ -65,6 +65,8 @@ export class Eviction {
   #nextDatabase = 0;
   /** The turn that has spent its time on evicting. */
   #turn = -1;
+  /** Bytes of the data when it began. */
+  #turnBytes = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(keyspace: Keyspace) {
@@ -98,10 +100,11 @@ export class Eviction {
     if (this.dataBytes <= this.maxmemory) return true;
     if (this.#policy === 'noeviction' || this.importing) return false;
     // The first command of a turn pays for it; the others go on by a few keys, so that a long pipeline is no
-    // pause for everybody, unless they write faster than that.
+    // pause for everybody, unless they write faster than that: far beyond the limit and still growing.
     const first = this.#turn !== this.#keyspace.turn;
+    if (first) this.#turnBytes = this.dataBytes;
     this.#turn = this.#keyspace.turn;
-    const hurry = first || this.dataBytes > this.maxmemory * OVERSHOOT_MAX;
+    const hurry = first || this.dataBytes > Math.max(this.#turnBytes, this.maxmemory * OVERSHOOT_MAX);
     if (!hurry) return this.#evictSome(KEYS_PER_COMMAND, Number.POSITIVE_INFINITY);
     const startMs = this.monotonicMs();
     const fits = this.#evictSome(Number.POSITIVE_INFINITY, startMs + this.turnMs);
