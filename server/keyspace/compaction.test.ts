@@ -63,4 +63,27 @@ describe('Compaction', () => {
     for (let round = 0; round < 200 && compaction.running; round++) await sleep(10);
     expect(compaction.runs).toBe(1);
   });
+
+  it('waits while the data shrinks, which may empty segments by itself, but not for ever', () => {
+    const keyspace = new Keyspace({ databases: 1, perSlot: false, stats: new Stats(), random: Math.random });
+    const refs = Array.from({ length: 4000 }, () => keyspace.arena.allocate(32_000));
+    let now = 0;
+    const compaction = new Compaction(keyspace, { monotonicMs: () => now });
+    const freeSome = (): void => {
+      for (let count = 0; count < 25; count++)
+        keyspace.arena.free(refs.splice((count * 37) % refs.length, 1)[0] ?? 0);
+    };
+    compaction.tick();
+    expect(compaction.runs).toBe(0);
+    for (; now < 9000; now += 100) {
+      freeSome();
+      compaction.tick();
+      expect(compaction.runs, `after ${now} ms`).toBe(0);
+    }
+    for (; now < 15_000 && compaction.runs === 0; now += 100) {
+      freeSome();
+      compaction.tick();
+    }
+    expect(compaction.runs).toBe(1);
+  });
 });

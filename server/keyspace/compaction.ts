@@ -26,6 +26,12 @@ const CHANGE_FACTOR = 0.02;
 const SLABS_PER_STEP = 2048;
 /** Between two walks. */
 const REST_MS = 1000;
+/**
+ * Data that shrinks so much from tick to tick may empty segments by itself: a walk waits for its end, but not
+ * long.
+ */
+const SHRINKING_FACTOR = 0.995;
+const SHRINKING_MS_MAX = 10_000;
 
 export interface CompactionOptions {
   /** Milliseconds that only grow, with fractions. */
@@ -56,6 +62,9 @@ export class Compaction {
   /** Bytes used and reserved when the last walk began: one that changed them is worth another. */
   #lastUsed = 0;
   #lastReserved = 0;
+  /** Bytes used at the last tick, and when there was none of scattered data that shrinks. */
+  #tickUsed = 0;
+  #steadyMs = 0;
 
   constructor(keyspace: Keyspace, options: CompactionOptions) {
     this.#keyspace = keyspace;
@@ -70,10 +79,15 @@ export class Compaction {
 
   /** At every tick; begins a walk when there is reason to. */
   tick(): void {
-    if (this.running || this.#keyspace.snapshotHook !== null) return;
     const { arena } = this.#keyspace;
-    if (arena.reservedBytes <= arena.usedBytes * HELD_FACTOR + HELD_BYTES) return;
-    if (this.#options.monotonicMs() < this.#restUntilMs || !this.#changed()) return;
+    const shrinking = arena.usedBytes < this.#tickUsed * SHRINKING_FACTOR;
+    this.#tickUsed = arena.usedBytes;
+    if (this.running || this.#keyspace.snapshotHook !== null) return;
+    const nowMs = this.#options.monotonicMs();
+    const scattered = arena.reservedBytes > arena.usedBytes * HELD_FACTOR + HELD_BYTES;
+    if (!scattered || !shrinking) this.#steadyMs = nowMs;
+    if (!scattered || (shrinking && nowMs - this.#steadyMs < SHRINKING_MS_MAX)) return;
+    if (nowMs < this.#restUntilMs || !this.#changed()) return;
     this.#database = 0;
     this.#slot = 0;
     this.#entry = 0;
