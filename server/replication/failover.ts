@@ -13,6 +13,7 @@
  */
 import type { AttachedReplica } from './attached-replica.ts';
 import type { ReplicationLog } from './replication-seams.ts';
+import { tellsTakenBefore } from './take-over-call.ts';
 
 /** As INFO prints it. */
 export type FailoverState = 'no-failover' | 'waiting-for-sync' | 'failover-in-progress';
@@ -44,8 +45,6 @@ export interface FailoverOwner {
   /** Becomes a primary again. */
   takeBack(): void;
 }
-
-const ALREADY_PRIMARY = /^-ERR PSYNC FAILOVER can't be sent to a master/;
 
 export class Failover {
   state: FailoverState = 'no-failover';
@@ -134,7 +133,7 @@ export class Failover {
   /** The target answered: null when it took over, else its error line. */
   answered(refusal: string | null): void {
     if (this.state !== 'failover-in-progress') return;
-    const tookOverBefore = refusal !== null && this.#asked > 1 && ALREADY_PRIMARY.test(refusal);
+    const tookOverBefore = refusal !== null && this.#asked > 1 && tellsTakenBefore(refusal);
     if (refusal === null || tookOverBefore) this.#enter('no-failover');
     else this.abort('Failover target rejected psync request');
   }

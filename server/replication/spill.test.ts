@@ -9,7 +9,7 @@ import { Spill } from './spill.ts';
 import { spillDisk } from './spill-disk.ts';
 
 const SIZES = { memoryBytes: 1 << 18, writeBehindBytes: 1 << 19, segmentBytes: 1 << 20 };
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 50_000;
 let folder = '';
 
 beforeEach(() => {

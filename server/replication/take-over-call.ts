@@ -6,7 +6,13 @@ import type { ReplicationRuntime, ReplicationSettings } from './replication-seam
 
 const DEADLINE_MS = 5000;
 const ANSWER_BYTES_MAX = 4096;
-const ALREADY_PRIMARY = /^-ERR PSYNC FAILOVER can't be sent to a master/;
+/** What a node adds when somebody has already gone on from the history that it is asked to take over. */
+export const PREVIOUS_ID = 'It is my previous one: another primary went on from it.';
+
+/** Whether a refusal says that the role was taken over before: by an earlier request whose answer was lost. */
+export function tellsTakenBefore(refusal: string): boolean {
+  return refusal.startsWith("-ERR PSYNC FAILOVER can't be sent to a master") || refusal.endsWith(PREVIOUS_ID);
+}
 
 export interface TakeOverCall {
   readonly dial: typeof dial;
@@ -48,7 +54,7 @@ export function askToTakeOver(
       if (line.startsWith('-')) end('refused', `it refuses AUTH: ${line.slice(1)}`);
       return;
     }
-    const taken = /^\+(CONTINUE|FULLRESYNC)/.test(line) || (again && ALREADY_PRIMARY.test(line));
+    const taken = /^\+(CONTINUE|FULLRESYNC)/.test(line) || (again && tellsTakenBefore(line));
     if (taken) end('taken');
     else end('refused', `it answers ${line}`);
   };

@@ -179,8 +179,12 @@ describe.skipIf(!existsSync(STOCK))('the operator, an API server and real server
   async function create(): Promise<void> {
     const { apiVersion, kind } = REDIS_CLUSTER;
     const object = { apiVersion, kind, metadata, spec: SPEC } as unknown as StoredRedisCluster;
-    const created = await client.create(REDIS_CLUSTER, object);
-    expect(created instanceof KubeFailure ? created.message : '').toBe('');
+    // A new resource type is called established a moment before all of the server serves it.
+    await waitUntil('the resource to be served', 20_000, async () => {
+      const created = await client.create(REDIS_CLUSTER, object);
+      if (created instanceof KubeFailure) throw new Error(created.message);
+      return created;
+    });
   }
 
   /** One command on whichever server takes it. */
