@@ -28,7 +28,7 @@ import type {
   ReplicationSettings,
 } from './replication-seams.ts';
 import { newReplicationId, type PsyncRequest, type ReplicationIds } from './replication-state.ts';
-import { askToTakeOver, PREVIOUS_ID, type TakeOverDone } from './take-over-call.ts';
+import { askToTakeOver, type TakeOverDone } from './take-over-call.ts';
 
 export interface ReplicationOptions {
   readonly settings: ReplicationSettings;
@@ -251,11 +251,7 @@ export class Replication implements ChangeSink {
   takeOver(id: string): string | null {
     this.#parts.log.write('notice', `Failover request received for replid ${id}.`);
     if (this.#replica === null) return "ERR PSYNC FAILOVER can't be sent to a master.";
-    const asked = id.toLowerCase();
-    if (asked !== this.ids.id) {
-      const mismatch = 'ERR PSYNC FAILOVER replid must match my replid.';
-      return asked === this.ids.id2 ? `${mismatch} ${PREVIOUS_ID}` : mismatch;
-    }
+    if (id.toLowerCase() !== this.ids.id) return 'ERR PSYNC FAILOVER replid must match my replid.';
     this.promote();
     this.#options.moved(null);
     return null;

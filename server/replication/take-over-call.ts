@@ -6,12 +6,14 @@ import type { ReplicationRuntime, ReplicationSettings } from './replication-seam
 
 const DEADLINE_MS = 5000;
 const ANSWER_BYTES_MAX = 4096;
-/** What a node adds when somebody has already gone on from the history that it is asked to take over. */
-export const PREVIOUS_ID = 'It is my previous one: another primary went on from it.';
+const TAKEN_BEFORE = /^-ERR PSYNC FAILOVER (can't be sent to a master|replid must match)/;
 
-/** Whether a refusal says that the role was taken over before: by an earlier request whose answer was lost. */
+/**
+ * Whether a refusal says that an earlier request, whose answer was lost, was carried out: the node is a
+ * primary, or has gone on from the history that it shared with who asks, under another primary by now.
+ */
 export function tellsTakenBefore(refusal: string): boolean {
-  return refusal.startsWith("-ERR PSYNC FAILOVER can't be sent to a master") || refusal.endsWith(PREVIOUS_ID);
+  return TAKEN_BEFORE.test(refusal);
 }
 
 export interface TakeOverCall {
