@@ -4,14 +4,9 @@
  */
 import { keySlot } from '../structures/crc16.ts';
 import { hashBytes } from '../structures/hash.ts';
-import { TableTouch, TOUCH_MAX } from '../structures/table-touch.ts';
+import { ARENA_BYTES_MIN, KEY_BYTES_MAX, TableTouch, TOUCH_MAX } from '../structures/table-touch.ts';
 import type { Database } from './database.ts';
 import type { Keyspace } from './keyspace.ts';
-
-/** Data that the processor's cache holds is there anyway. */
-const ARENA_BYTES_MIN = 8 * 1024 * 1024;
-/** Longer keys are not worth a second hash. */
-const KEY_BYTES_MAX = 64;
 
 export class KeyTouch {
   readonly #keyspace: Keyspace;

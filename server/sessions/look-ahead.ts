@@ -7,14 +7,10 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { keySlot } from '../structures/crc16.ts';
 import { hashBytes } from '../structures/hash.ts';
 import { TYPE_STRING, TYPE_ZSET } from '../structures/record.ts';
-import { TableTouch, TOUCH_MAX } from '../structures/table-touch.ts';
+import { ARENA_BYTES_MIN, KEY_BYTES_MAX, TableTouch, TOUCH_MAX } from '../structures/table-touch.ts';
 import { RequestParser } from '../wire/request.ts';
 
 const STAR = 42;
-/** Data that the processor's cache holds is there anyway; measured even at about 7 MB. */
-const ARENA_BYTES_MIN = 8 * 1024 * 1024;
-/** Longer keys are not worth a second hash. */
-const KEY_BYTES_MAX = 64;
 
 export class LookAhead {
   readonly #keyspace: Keyspace;

@@ -20,6 +20,10 @@ import {
 
 /** Hashes that one `read` may be about. */
 export const TOUCH_MAX = 32;
+/** Data that the processor's cache holds is there anyway; measured even at about 7 MB. */
+export const ARENA_BYTES_MIN = 8 * 1024 * 1024;
+/** Longer keys are not worth a second hash. */
+export const KEY_BYTES_MAX = 64;
 
 export class TableTouch {
   readonly #words: Uint32Array[];

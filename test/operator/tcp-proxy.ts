@@ -1,5 +1,6 @@
 /** A TCP proxy on 127.0.0.1 whose connections can be cut, as a network does it. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { joinSockets } from '../support/join-sockets.ts';
 
 export class TcpProxy {
   readonly #server: Server;
@@ -13,18 +14,9 @@ export class TcpProxy {
         return;
       }
       const outer = connect(targetPort, '127.0.0.1');
-      for (const [socket, other] of [
-        [inner, outer],
-        [outer, inner],
-      ] as const) {
-        this.#sockets.add(socket);
-        socket.on('error', () => socket.destroy());
-        socket.on('close', () => {
-          this.#sockets.delete(socket);
-          other.destroy();
-        });
-        socket.pipe(other);
-      }
+      joinSockets(inner, outer, this.#sockets);
+      inner.pipe(outer);
+      outer.pipe(inner);
     });
   }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { RespClient, type Word } from '../../server/wire/client.ts';
 import { RespError } from '../../server/wire/reply-parser.ts';
 import { debianProgram } from '../support/debian-programs.ts';
+import { joinSockets } from '../support/join-sockets.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -210,19 +211,10 @@ export class CuttablePath {
       return;
     }
     const far = connect(targetPort, '127.0.0.1');
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(from);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-      if (from === far && this.bytesPerSecond !== Number.POSITIVE_INFINITY) this.#trickle(from, to);
-      else from.pipe(to);
-    }
+    joinSockets(near, far, this.#sockets);
+    near.pipe(far);
+    if (this.bytesPerSecond === Number.POSITIVE_INFINITY) far.pipe(near);
+    else this.#trickle(far, near);
   }
 
   /** Piece after piece, each after the time it takes on the slow line. */

@@ -1,5 +1,6 @@
 /** A TCP relay to a local port; the line from the server has a speed, by a bucket of tokens. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { joinSockets } from './join-sockets.ts';
 
 /** What may pass at once after silence, in milliseconds of the line. */
 const BURST_MS = 20;
@@ -32,17 +33,7 @@ export class CappedRelay {
 
   #join(near: Socket, targetPort: number, bytesPerMs: number): void {
     const far = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(from);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-    }
+    joinSockets(near, far, this.#sockets);
     near.pipe(far);
     this.#cap(far, near, bytesPerMs);
   }
